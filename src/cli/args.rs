@@ -1,0 +1,100 @@
+//! Arguments that several commands share.
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+
+use crate::engine::{Loaded, open};
+use crate::export::{self, Exporter};
+use crate::model::checkpoint::Arithmetic;
+use crate::model::source::ModelSource;
+use crate::text::{BosPolicy, Ending, Message, Prompt};
+
+/// Which model, and how it computes.
+#[derive(Args, Clone)]
+pub(super) struct ModelArgs {
+    /// A Hugging Face directory, a .gguf file, or an embedded model: slide, slide-chat
+    #[arg(short, long, value_name = "PATH", default_value = "slide")]
+    pub(super) model: String,
+    /// Keep quantised weights quantised: faster, less memory, and activations are rounded
+    #[arg(long)]
+    pub(super) fast: bool,
+}
+
+impl ModelArgs {
+    /// What is done with quantised weights.
+    pub(super) const fn arithmetic(&self) -> Arithmetic {
+        if self.fast { Arithmetic::Fast } else { Arithmetic::Exact }
+    }
+
+    /// Where the model is.
+    pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
+        ModelSource::from_arg(&self.model).with_context(|| format!("cannot load model `{}`", self.model))
+    }
+
+    /// Loads it.
+    pub(super) fn open(&self) -> anyhow::Result<Loaded> {
+        Ok(open(&self.source()?, self.arithmetic())?)
+    }
+}
+
+/// The prompt.
+#[derive(Args, Clone)]
+pub(super) struct PromptArgs {
+    /// The text; - reads standard input
+    #[arg(value_name = "PROMPT")]
+    pub(super) prompt: String,
+    /// Render the prompt as a user's message with the model's chat template
+    #[arg(long)]
+    chat: bool,
+    #[command(flatten)]
+    bos: BosArgs,
+}
+
+/// Whether a BOS token is added.
+#[derive(Args, Clone)]
+pub(super) struct BosArgs {
+    /// Add a beginning-of-sequence token: as the model asks, always or never
+    #[arg(long, value_name = "model|always|never", default_value = "model")]
+    pub(super) bos: BosPolicy,
+}
+
+impl PromptArgs {
+    /// The prompt as tokens.
+    pub(super) fn tokenise(&self, loaded: &Loaded) -> anyhow::Result<Prompt> {
+        let mut text = self.prompt.clone();
+        if text == "-" {
+            text.clear();
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        }
+        if self.chat {
+            let Some(chat) = &loaded.chat else { bail!("`{}` has no chat template", loaded.info.name) };
+            text = chat.render(&[Message::new("user", text)], Ending::OpenForAssistant)?;
+        }
+        Ok(Prompt::new(&loaded.tokenizer, &text, self.bos.bos)?)
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned text
+    Table,
+    /// JSON
+    Json,
+    /// Comma-separated values
+    Csv,
+}
+
+impl Format {
+    /// The exporter of figures.
+    pub(super) fn exporter(self) -> &'static dyn Exporter {
+        let name = match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        };
+        export::find(name).unwrap_or(export::EXPORTERS[0])
+    }
+}

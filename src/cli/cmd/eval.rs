@@ -1,0 +1,146 @@
+//! `lmscope eval`
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Exit;
+use crate::cli::args::ModelArgs;
+use crate::cli::output::Output;
+use crate::engine::Loaded;
+use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite};
+use crate::export::EXPORTERS;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    command: EvalCommand,
+}
+
+#[derive(Subcommand)]
+enum EvalCommand {
+    /// Run a suite against a model
+    Run(Box<RunArgs>),
+    /// List the suites in the binary
+    List,
+}
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  lmscope eval run reversal-curse -m model.gguf -o runs\n\nA run that was stopped goes on where it was if the same -o is given."
+)]
+struct RunArgs {
+    /// A suite in the binary, or a folder with suite.toml and items.jsonl
+    #[arg(value_name = "SUITE")]
+    suite: String,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The folder for the record, one JSON line an item; an unfinished record there is continued
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Run only this many items, drawn with the seed
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of whatever is drawn
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: EvalFormat,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum EvalFormat {
+    /// Aligned text
+    Table,
+    /// JSON
+    Json,
+}
+
+pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    match &args.command {
+        EvalCommand::Run(args) => run_suite(args, out),
+        EvalCommand::List => {
+            for suite in BUILTIN {
+                writeln!(out, "{}", suite.name)?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    let suite = eval::load(&args.suite)?;
+    let loaded = args.model.open()?;
+    let options = RunOptions {
+        model: eval::ModelInfo {
+            name: loaded.info.name.clone(),
+            fingerprint: loaded.info.fingerprint.clone(),
+            precision: loaded.info.precision.describe(),
+        },
+        seed: args.seed,
+        limit: args.limit,
+        started: now(),
+        record: args.output.as_deref().map(|dir| record_file(dir, &suite, &loaded)),
+    };
+    let cancel = out.cancel();
+    let mut sink = Bar { bar: None };
+    let summary = eval::run(&suite, &loaded.decoder, &loaded.tokenizer, &options, &cancel, &mut sink)?;
+    match args.format {
+        EvalFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &summary)?;
+            writeln!(out)?;
+        }
+        EvalFormat::Table => EXPORTERS[0].write(&eval::report::figures(&summary)?, out)?,
+    }
+    if let Some(record) = &options.record {
+        out.note(&format!("record: {}", record.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// One record a suite, model and arithmetic.
+fn record_file(dir: &Path, suite: &Suite, loaded: &Loaded) -> PathBuf {
+    let model: String =
+        loaded.info.name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    dir.join(format!("{}-{model}-{}.jsonl", suite.spec.name, &loaded.info.fingerprint[..8]))
+}
+
+/// Seconds since 1970, the record's time stamp.
+fn now() -> String {
+    #[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or_else(|_| "unknown".into(), |since| since.as_secs().to_string())
+}
+
+/// A bar on a terminal, nothing elsewhere.
+struct Bar {
+    bar: Option<ProgressBar>,
+}
+
+impl EvalSink for Bar {
+    fn event(&mut self, event: EvalEvent) {
+        match event {
+            EvalEvent::Started { total, resumed } if std::io::stderr().is_terminal() => {
+                let bar = ProgressBar::new(total as u64).with_position(resumed as u64);
+                if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} items {per_sec} {eta} left") {
+                    bar.set_style(style);
+                }
+                self.bar = Some(bar);
+            }
+            EvalEvent::Item { done, .. } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(done as u64);
+                }
+            }
+            EvalEvent::Finished { .. } => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+            }
+            EvalEvent::Started { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! One subcommand, one file, one `run`.
+
+pub(super) mod completions;
+pub(super) mod eval;
+pub(super) mod hooks;
+pub(super) mod info;
+pub(super) mod lens;
+pub(super) mod predict;
+pub(super) mod trace;
+pub(super) mod tui;
+
+use clap::Subcommand;
+
+use super::Exit;
+use super::output::Output;
+
+/// What to do.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Explore a model in the terminal
+    Tui(tui::Args),
+    /// Show the distribution over the next token, step by step
+    Predict(predict::Args),
+    /// Write the activations of a forward pass to a safetensors file
+    Trace(trace::Args),
+    /// Look at a forward pass through a lens
+    Lens(lens::Args),
+    /// Measure a model with a suite of questions
+    Eval(eval::Args),
+    /// Say what a model file contains
+    Info(info::Args),
+    /// List the hooks of a model, with shapes
+    Hooks(hooks::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+impl Command {
+    pub(super) fn run(self, out: &mut Output) -> anyhow::Result<Exit> {
+        match self {
+            Self::Tui(args) => tui::run(args, out),
+            Self::Predict(args) => predict::run(&args, out),
+            Self::Trace(args) => trace::run(&args, out),
+            Self::Lens(args) => lens::run(&args, out),
+            Self::Eval(args) => eval::run(&args, out),
+            Self::Info(args) => info::run(&args, out),
+            Self::Hooks(args) => hooks::run(&args, out),
+            Self::Completions(args) => completions::run(&args, out),
+        }
+    }
+}

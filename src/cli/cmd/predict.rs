@@ -1,0 +1,204 @@
+//! `lmscope predict`
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::Exit;
+use crate::cli::args::{Format, ModelArgs, PromptArgs};
+use crate::cli::output::Output;
+use crate::engine::Loaded;
+use crate::export::EXPORTERS;
+use crate::figure::{Cell, Column, Content, Figure, Table};
+use crate::lens::distribution::next_token;
+use crate::model::sample::{Sampler, Sampling};
+use crate::model::{CausalLm as _, last_logits};
+use crate::text::Prompt;
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  lmscope predict \"The cat sat on a\" -k 5 --steps 3 --temperature 0.8 --seed 7 --format json"
+)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// How many of the most probable tokens to show
+    #[arg(short, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    k: u32,
+    /// How many tokens to choose, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+    /// 0 takes the most probable token
+    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = temperature)]
+    temperature: f64,
+    /// Sample from the K most probable tokens
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
+    /// Sample from the most probable tokens that together reach P
+    #[arg(long, value_name = "P", value_parser = share)]
+    top_p: Option<f64>,
+    /// Seed of the random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0);
+    value.ok_or_else(|| "expected a number that is not negative".into())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| *value > 0.0 && *value <= 1.0);
+    value.ok_or_else(|| "expected a number above 0 and at most 1".into())
+}
+
+#[derive(Serialize)]
+struct Prediction {
+    model: String,
+    precision: String,
+    bos: String,
+    tokens: Vec<Token>,
+    steps: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Token {
+    id: u32,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Step {
+    position: usize,
+    entropy_bits: f64,
+    chosen: Token,
+    top: Vec<Candidate>,
+}
+
+#[derive(Serialize)]
+struct Candidate {
+    rank: usize,
+    id: u32,
+    text: String,
+    logit: f32,
+    logprob: f64,
+    prob: f64,
+}
+
+pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    let loaded = args.model.open()?;
+    let prompt = args.prompt.tokenise(&loaded)?;
+    let prediction = predict(args, &loaded, &prompt, out)?;
+    match args.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, &prediction)?;
+            writeln!(out)?;
+        }
+        Format::Csv => args.format.exporter().write(&[figure(&prediction, &loaded, &prompt)?], out)?,
+        Format::Table => EXPORTERS[0].write(&step_figures(&prediction, &loaded, &prompt)?, out)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn predict(args: &Args, loaded: &Loaded, prompt: &Prompt, out: &Output) -> anyhow::Result<Prediction> {
+    let name = |id: u32| Token { id, text: loaded.tokenizer.text(id) };
+    let sampling = Sampling {
+        temperature: args.temperature,
+        top_k: args.top_k.map(|k| k as usize),
+        top_p: args.top_p,
+        seed: args.seed,
+    };
+    let mut sampler = Sampler::new(sampling);
+    let mut cache = loaded.decoder.new_cache();
+    let mut next = prompt.ids.clone();
+    let mut steps = Vec::new();
+    for _ in 0..args.steps {
+        let logits = last_logits(&loaded.decoder, &next, &mut cache, &mut out.cancel())?;
+        let found = next_token(&logits, args.k as usize, None)?;
+        let chosen = sampler.choose(&logits);
+        let candidate = |ranked: &crate::lens::distribution::Ranked| Candidate {
+            rank: ranked.rank,
+            id: ranked.id,
+            text: loaded.tokenizer.text(ranked.id),
+            logit: ranked.logit,
+            logprob: ranked.logprob,
+            prob: ranked.logprob.exp(),
+        };
+        let top = found.top.iter().map(candidate).collect();
+        steps.push(Step { position: cache.len() - 1, entropy_bits: found.entropy_bits, chosen: name(chosen), top });
+        if loaded.tokenizer.eos() == Some(chosen) || cache.len() == loaded.info.config.n_ctx {
+            break;
+        }
+        next = vec![chosen];
+    }
+    Ok(Prediction {
+        model: loaded.info.name.clone(),
+        precision: loaded.info.precision.describe(),
+        bos: prompt.bos.to_string(),
+        tokens: prompt.ids.iter().map(|&id| name(id)).collect(),
+        steps,
+    })
+}
+
+/// One table a step, for people.
+fn step_figures(prediction: &Prediction, loaded: &Loaded, prompt: &Prompt) -> anyhow::Result<Vec<Figure>> {
+    let mut context: Vec<u32> = prompt.ids.clone();
+    let mut figures = Vec::new();
+    for step in &prediction.steps {
+        let columns = ["rank", "token", "prob", "logit", "logprob", "id"].map(|name| Column::new(name, "")).to_vec();
+        let rows = step.top.iter().map(|candidate| {
+            let visible = Cell::Text(loaded.tokenizer.visible(candidate.id));
+            let mut row = row(candidate);
+            let id = row.remove(1);
+            row[1] = visible;
+            row.push(id);
+            row
+        });
+        let shown: String = context.iter().map(|&id| loaded.tokenizer.visible(id)).collect();
+        figures.push(Figure {
+            title: format!("After {shown}"),
+            caption: format!(
+                "entropy {:.3} bits · chosen {}",
+                step.entropy_bits,
+                loaded.tokenizer.visible(step.chosen.id)
+            ),
+            provenance: loaded.provenance(Some(prompt)),
+            content: Content::Table(Table::new(columns, rows.collect())?),
+        });
+        context.push(step.chosen.id);
+    }
+    Ok(figures)
+}
+
+/// All steps in one table, for files.
+fn figure(prediction: &Prediction, loaded: &Loaded, prompt: &Prompt) -> anyhow::Result<Figure> {
+    let names = ["position", "rank", "id", "text", "prob", "logit", "logprob"];
+    let rows = prediction.steps.iter().flat_map(|step| {
+        step.top.iter().map(move |candidate| {
+            let position = Cell::Integer(i64::try_from(step.position).unwrap_or(i64::MAX));
+            std::iter::once(position).chain(row(candidate)).collect()
+        })
+    });
+    Ok(Figure {
+        title: "Next tokens".into(),
+        caption: String::new(),
+        provenance: loaded.provenance(Some(prompt)),
+        content: Content::Table(Table::new(names.map(|name| Column::new(name, "")).to_vec(), rows.collect())?),
+    })
+}
+
+fn row(candidate: &Candidate) -> Vec<Cell> {
+    vec![
+        Cell::Integer(i64::try_from(candidate.rank).unwrap_or(i64::MAX)),
+        Cell::Integer(i64::from(candidate.id)),
+        Cell::Text(candidate.text.clone()),
+        Cell::number(candidate.prob, 4),
+        Cell::number(f64::from(candidate.logit), 3),
+        Cell::number(candidate.logprob, 3),
+    ]
+}

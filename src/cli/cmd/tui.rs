@@ -1,0 +1,29 @@
+//! `lmscope tui`
+
+use crate::cli::Exit;
+use crate::cli::args::{BosArgs, ModelArgs};
+use crate::cli::output::Output;
+use crate::tui::{self, TuiOptions};
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  lmscope tui \"Tom Cruise's mother is\" -m slide")]
+pub(in crate::cli) struct Args {
+    /// The text to start from
+    #[arg(value_name = "PROMPT")]
+    prompt: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    bos: BosArgs,
+}
+
+pub(in crate::cli) fn run(args: Args, _: &mut Output) -> anyhow::Result<Exit> {
+    let options = TuiOptions {
+        source: args.model.source()?,
+        arithmetic: args.model.arithmetic(),
+        prompt: args.prompt,
+        bos: args.bos.bos,
+    };
+    tui::run(options)?;
+    Ok(Exit::Done)
+}

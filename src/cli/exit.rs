@@ -1,0 +1,93 @@
+//! Exit codes, and how errors are told.
+
+use std::io::{self, Write as _};
+
+use crate::engine::{EngineError, OpenError};
+use crate::lens::LensError;
+use crate::model::load::LoadError;
+use crate::{eval, hook, model, text};
+
+/// What the process ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or the gate passed.
+    Done,
+    /// The answer is no.
+    No,
+    /// There is no answer.
+    Error,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::Error => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Prints an error with its causes and a hint, and says how the process ends.
+pub(super) fn report(result: anyhow::Result<Exit>) -> Exit {
+    let error = match result {
+        Ok(exit) => return exit,
+        Err(error) => error,
+    };
+    if is_broken_pipe(&error) {
+        return Exit::Done;
+    }
+    if is_cancelled(&error) {
+        return Exit::Interrupted;
+    }
+    let mut text = format!("error: {error}\n");
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // a transparent error repeats its source
+        if cause != last {
+            text.push_str(&format!("  caused by: {cause}\n"));
+        }
+        last = cause;
+    }
+    if let Some(hint) = hint(&error) {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    // nothing can be said if standard error is closed
+    let _ = io::stderr().write_all(text.as_bytes());
+    Exit::Error
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref::<model::Error>(), Some(model::Error::Cancelled))
+            || matches!(cause.downcast_ref::<EngineError>(), Some(EngineError::Cancelled))
+            || cause.downcast_ref::<eval::run::Error>().is_some_and(eval::run::Error::is_cancelled)
+    })
+}
+
+/// The first hint along the chain.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let any = cause;
+        None.or_else(|| any.downcast_ref::<EngineError>().and_then(EngineError::hint))
+            .or_else(|| any.downcast_ref::<OpenError>().and_then(OpenError::hint))
+            .or_else(|| any.downcast_ref::<LoadError>().and_then(LoadError::hint))
+            .or_else(|| any.downcast_ref::<LensError>().and_then(LensError::hint))
+            .or_else(|| any.downcast_ref::<model::Error>().and_then(model::Error::hint))
+            .or_else(|| any.downcast_ref::<text::Error>().and_then(text::Error::hint))
+            .or_else(|| any.downcast_ref::<eval::run::Error>().and_then(eval::run::Error::hint))
+            .or_else(|| any.downcast_ref::<eval::suite::Error>().and_then(eval::suite::Error::hint))
+            .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))
+            .or_else(|| {
+                any.downcast_ref::<super::cmd::trace::TooMuchMemory>().map(|_| super::cmd::trace::TooMuchMemory::hint())
+            })
+    })
+}

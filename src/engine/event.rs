@@ -1,0 +1,152 @@
+//! What the engine answers. Figures cross threads as `Arc`; tensors never cross.
+
+use std::sync::Arc;
+
+use super::{EngineError, ModelInfo};
+use crate::figure::Figure;
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Units finished.
+    pub done: usize,
+    /// Units in all.
+    pub total: usize,
+    /// What is counted, in the plural.
+    pub unit: &'static str,
+}
+
+/// An intermediate result.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// How far the job is.
+    Progress(Progress),
+    /// A token was chosen.
+    Token {
+        /// Its id.
+        id: u32,
+        /// The piece of text it adds, as people see it.
+        visible: String,
+    },
+}
+
+/// Receives intermediate results.
+pub trait EventSink {
+    /// Takes one event; must return soon.
+    fn send(&mut self, event: Event);
+}
+
+impl<F: FnMut(Event)> EventSink for F {
+    fn send(&mut self, event: Event) {
+        self(event);
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The model is ready.
+    Loaded(Box<ModelInfo>),
+    /// The text as tokens.
+    Tokens(Tokens),
+    /// What the forward pass showed.
+    Inspected(Arc<Inspection>),
+    /// The tokens that were appended.
+    Generated {
+        /// Their ids.
+        ids: Vec<u32>,
+    },
+}
+
+/// Tokens as people see them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// Ids.
+    pub ids: Vec<u32>,
+    /// One visible piece a token: `␣mat`.
+    pub visible: Vec<String>,
+    /// The BOS decision, in words.
+    pub bos: String,
+}
+
+/// The answer to [`Request::Inspect`](super::Request::Inspect): what its panels asked for, and nothing else.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    /// The tokens that were run.
+    pub tokens: Tokens,
+    /// One a position, if asked for.
+    pub distributions: Option<Vec<Distribution>>,
+    /// The attention pattern of the head that was asked for.
+    pub attention: Option<Arc<Figure>>,
+    /// Thumbnails of all heads.
+    pub head_grid: Option<Arc<HeadGrid>>,
+    /// The logit lens: layer rows, position columns, probability of the top token, which is the cell's text.
+    pub logit_lens: Option<Arc<Figure>>,
+}
+
+/// The distribution over the next token after one position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// The position.
+    pub position: usize,
+    /// Entropy in bits.
+    pub entropy_bits: f64,
+    /// The most probable tokens, best first.
+    pub top: Vec<Candidate>,
+    /// The token that actually follows in the prompt, if one does.
+    pub actual: Option<Candidate>,
+}
+
+/// One possible next token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// 1 for the most probable.
+    pub rank: usize,
+    /// Its id.
+    pub id: u32,
+    /// Its text, exactly (` mat`); broken UTF-8 is replaced.
+    pub text: String,
+    /// Its text as people see it (`␣mat`).
+    pub visible: String,
+    /// Logit.
+    pub logit: f32,
+    /// Natural log of the probability.
+    pub logprob: f64,
+    /// Probability.
+    pub prob: f64,
+}
+
+/// Small attention maps of all heads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadGrid {
+    /// Blocks.
+    pub n_layers: usize,
+    /// Heads a block.
+    pub n_heads: usize,
+    /// Cells a side of one thumbnail.
+    pub side: usize,
+    /// `[layer][head][query][key]`: the largest weight within the cell, 0 above the diagonal.
+    pub cells: Vec<f32>,
+}
+
+impl HeadGrid {
+    /// The `side * side` cells of one head, row by row.
+    pub fn head(&self, layer: usize, head: usize) -> &[f32] {
+        let size = self.side * self.side;
+        let at = (layer * self.n_heads + head) * size;
+        self.cells.get(at..at + size).unwrap_or(&[])
+    }
+}
+
+/// What a worker reports about a job.
+#[derive(Debug)]
+pub enum JobEvent {
+    /// An intermediate result.
+    Event(Event),
+    /// The answer.
+    Finished(Outcome),
+    /// There is no answer.
+    Failed(EngineError),
+    /// The job panicked; the worker goes on.
+    Panicked(String),
+}

@@ -1,0 +1,184 @@
+//! Opens a model with everything that belongs to it: decoder, tokenizer, chat template.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::figure::Provenance;
+use crate::model::DecoderConfig;
+use crate::model::checkpoint::Arithmetic;
+use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
+use crate::model::decoder::Decoder;
+use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
+use crate::model::source::{FileBytes, ModelSource};
+use crate::text::{self, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
+
+/// What is known about a loaded model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: String,
+    /// Sizes and axes.
+    pub config: DecoderConfig,
+    /// Number types and arithmetic.
+    pub precision: Precision,
+    /// SHA-256 over configuration and tensor headers, shortened.
+    pub fingerprint: String,
+    /// Tokens the tokenizer knows.
+    pub n_tokens: usize,
+    /// Whether the tokenizer adds a BOS.
+    pub adds_bos: bool,
+    /// Whether there is a chat template.
+    pub has_chat_template: bool,
+}
+
+/// A model that is ready to run.
+pub struct Loaded {
+    /// The decoder.
+    pub decoder: Decoder,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Its chat template, if it has one.
+    pub chat: Option<ChatTemplate>,
+    /// What is known about it.
+    pub info: ModelInfo,
+}
+
+/// A model that could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The weights or the configuration.
+    #[error("cannot load model `{model}`")]
+    Load {
+        /// The model's name.
+        model: String,
+        /// The reason.
+        source: LoadError,
+    },
+    /// The tokenizer or the chat template.
+    #[error("cannot load the tokenizer of `{model}`")]
+    Text {
+        /// The model's name.
+        model: String,
+        /// The reason.
+        source: text::Error,
+    },
+}
+
+impl OpenError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Load { source, .. } => source.hint(),
+            Self::Text { source, .. } => source.hint(),
+        }
+    }
+}
+
+impl Loaded {
+    /// Where figures of this model, of this prompt, come from.
+    pub fn provenance(&self, prompt: Option<&Prompt>) -> Provenance {
+        Provenance {
+            model: self.info.name.clone(),
+            fingerprint: self.info.fingerprint.clone(),
+            precision: self.info.precision.describe(),
+            prompt: prompt.map(|prompt| prompt.text.clone()),
+            bos: prompt.map(|prompt| prompt.bos.to_string()),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+}
+
+/// Opens a model.
+pub fn open(source: &ModelSource, arithmetic: Arithmetic) -> Result<Loaded, OpenError> {
+    let model = match source {
+        ModelSource::Gguf(path) | ModelSource::Directory(path) => path.display().to_string(),
+        ModelSource::Embedded(name) => (*name).to_owned(),
+    };
+    let load = |error| OpenError::Load { model: model.clone(), source: error };
+    let text = |error| OpenError::Text { model: model.clone(), source: error };
+    match source {
+        ModelSource::Gguf(path) => {
+            let bytes = FileBytes::map(path).map_err(load)?;
+            let checkpoint = GgufCheckpoint::new(path, &bytes).map_err(load)?;
+            let meta = checkpoint.metadata();
+            let tokenizer = Tokenizer::from_gguf(&gguf_vocab(&meta)).map_err(text)?;
+            let template = meta.text("tokenizer.chat_template").map(ToOwned::to_owned);
+            let chat = chat(template.as_deref(), &tokenizer).map_err(text)?;
+            let loaded = load_gguf(&checkpoint, path.clone(), arithmetic).map_err(load)?;
+            Ok(assemble(source, loaded, tokenizer, chat))
+        }
+        ModelSource::Directory(_) | ModelSource::Embedded(_) => {
+            let loaded = load_directory(source).map_err(load)?;
+            let files = text_files(source).map_err(load)?;
+            let hf = HfFiles { config: files.config.as_ref(), tokenizer_config: files.tokenizer_config.as_ref() };
+            let tokenizer = Tokenizer::from_hf(&files.tokenizer, hf).map_err(text)?;
+            let chat = chat(files.chat_template.as_deref(), &tokenizer).map_err(text)?;
+            Ok(assemble(source, loaded, tokenizer, chat))
+        }
+    }
+}
+
+fn assemble(source: &ModelSource, loaded: LoadedModel, tokenizer: Tokenizer, chat: Option<ChatTemplate>) -> Loaded {
+    let info = ModelInfo {
+        name: source.name(),
+        config: loaded.config,
+        precision: loaded.precision,
+        fingerprint: loaded.fingerprint,
+        n_tokens: tokenizer.vocab_size(),
+        adds_bos: tokenizer.adds_bos(),
+        has_chat_template: chat.is_some(),
+    };
+    Loaded { decoder: loaded.decoder, tokenizer, chat, info }
+}
+
+fn chat(template: Option<&str>, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, text::Error> {
+    let name = |id: Option<u32>| id.map(|id| tokenizer.text(id));
+    let (bos, eos) = (name(tokenizer.bos()), name(tokenizer.eos()));
+    template.map(|source| ChatTemplate::new(source, bos.as_deref(), eos.as_deref())).transpose()
+}
+
+struct TextFiles {
+    tokenizer: Vec<u8>,
+    config: Option<Value>,
+    tokenizer_config: Option<Value>,
+    chat_template: Option<String>,
+}
+
+fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
+    let read = |name: &str| Ok(source.open(name)?.map(|(_, bytes)| bytes.to_vec()));
+    let missing = || LoadError::NotAModel { path: PathBuf::from(source.name()), lacks: "it has no tokenizer.json" };
+    let json = |name: &str| {
+        let parse = |(file, bytes): (PathBuf, FileBytes)| {
+            serde_json::from_slice(&bytes).map_err(|source| LoadError::Json { file, source })
+        };
+        source.open(name)?.map(parse).transpose()
+    };
+    let tokenizer_config: Option<Value> = json("tokenizer_config.json")?;
+    let in_config = tokenizer_config.as_ref().and_then(|config| config.get("chat_template")).and_then(Value::as_str);
+    let in_config = in_config.map(ToOwned::to_owned);
+    let own_file = read("chat_template.jinja")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(TextFiles {
+        tokenizer: read("tokenizer.json")?.ok_or_else(missing)?,
+        config: json("config.json")?,
+        tokenizer_config,
+        chat_template: own_file.or(in_config),
+    })
+}
+
+fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
+    let id = |key: &str| meta.integer(key).and_then(|id| u32::try_from(id).ok());
+    let types = meta.integers("tokenizer.ggml.token_type");
+    GgufVocab {
+        model: meta.text("tokenizer.ggml.model").unwrap_or_default().to_owned(),
+        pre: meta.text("tokenizer.ggml.pre").map(ToOwned::to_owned),
+        tokens: meta.texts("tokenizer.ggml.tokens"),
+        token_types: types.into_iter().filter_map(|kind| i32::try_from(kind).ok()).collect(),
+        merges: meta.texts("tokenizer.ggml.merges"),
+        scores: meta.numbers("tokenizer.ggml.scores"),
+        bos: id("tokenizer.ggml.bos_token_id"),
+        eos: id("tokenizer.ggml.eos_token_id"),
+        add_bos: meta.bool("tokenizer.ggml.add_bos_token"),
+        add_space_prefix: meta.bool("tokenizer.ggml.add_space_prefix"),
+    }
+}

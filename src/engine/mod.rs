@@ -1,0 +1,113 @@
+//! Runs requests against a loaded model: the one way in for the command line and the terminal UI.
+//!
+//! [`Engine::run`] is synchronous; the command line calls it directly. [`worker`] puts a thread around it for a
+//! caller that must not block. It holds no state of any screen.
+
+mod event;
+mod job;
+mod load;
+mod request;
+pub mod worker;
+
+pub use self::event::{
+    Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens,
+};
+pub use self::load::{Loaded, ModelInfo, OpenError, open};
+pub use self::request::{Panel, Request};
+use crate::model::CancelToken;
+
+/// Why a request could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// No model is loaded.
+    #[error("no model is loaded")]
+    NoModel,
+    /// The model could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The text could not be tokenised.
+    #[error(transparent)]
+    Text(#[from] crate::text::Error),
+    /// The forward pass failed.
+    #[error(transparent)]
+    Model(crate::model::Error),
+    /// The trace could not be read.
+    #[error(transparent)]
+    Trace(#[from] crate::trace::TraceError),
+    /// A lens failed.
+    #[error(transparent)]
+    Lens(#[from] crate::lens::LensError),
+    /// What was asked for lies outside the model or the prompt.
+    #[error("{what} {found} does not exist, the last one is {last}")]
+    OutOfRange {
+        /// What was counted.
+        what: &'static str,
+        /// What was asked for.
+        found: usize,
+        /// The largest that exists.
+        last: usize,
+    },
+}
+
+impl From<crate::model::Error> for EngineError {
+    fn from(error: crate::model::Error) -> Self {
+        match error {
+            crate::model::Error::Cancelled => Self::Cancelled,
+            other => Self::Model(other),
+        }
+    }
+}
+
+impl EngineError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open(error) => error.hint(),
+            Self::Text(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            Self::Lens(error) => error.hint(),
+            Self::Cancelled | Self::NoModel | Self::Trace(_) | Self::OutOfRange { .. } => None,
+        }
+    }
+}
+
+/// A model and the requests that can be made of it.
+#[derive(Default)]
+pub struct Engine {
+    loaded: Option<Loaded>,
+}
+
+impl Engine {
+    /// An engine around a model that is already open.
+    pub const fn with(loaded: Loaded) -> Self {
+        Self { loaded: Some(loaded) }
+    }
+
+    /// The loaded model.
+    pub const fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_ref()
+    }
+
+    /// Answers one request; intermediate results go to `sink`.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] soon after `cancel` is set.
+    pub fn run(
+        &mut self,
+        request: Request,
+        cancel: &CancelToken,
+        sink: &mut dyn EventSink,
+    ) -> Result<Outcome, EngineError> {
+        if let Request::Load { source, arithmetic } = request {
+            let loaded = open(&source, arithmetic)?;
+            let info = loaded.info.clone();
+            self.loaded = Some(loaded);
+            return Ok(Outcome::Loaded(Box::new(info)));
+        }
+        let loaded = self.loaded.as_ref().ok_or(EngineError::NoModel)?;
+        job::run(loaded, request, cancel, sink)
+    }
+}

@@ -1,0 +1,66 @@
+//! What can be asked of the engine.
+
+use crate::model::checkpoint::Arithmetic;
+use crate::model::sample::Sampling;
+use crate::model::source::ModelSource;
+use crate::text::BosPolicy;
+
+/// One piece of work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Load a model in place of the current one. Answer: [`Outcome::Loaded`](super::Outcome::Loaded).
+    Load {
+        /// Where it is.
+        source: ModelSource,
+        /// What to do with quantised weights.
+        arithmetic: Arithmetic,
+    },
+    /// Tokenise a text. Answer: [`Outcome::Tokens`](super::Outcome::Tokens).
+    Tokenise {
+        /// The text.
+        text: String,
+        /// Whether a BOS is added.
+        bos: BosPolicy,
+    },
+    /// Look into the forward pass of these tokens. Answer: [`Outcome::Inspected`](super::Outcome::Inspected).
+    Inspect {
+        /// The tokens.
+        ids: Vec<u32>,
+        /// What to compute; nothing else is recorded.
+        panels: Vec<Panel>,
+    },
+    /// Choose and append tokens; each is also sent as [`Event::Token`](super::Event::Token).
+    /// Answer: [`Outcome::Generated`](super::Outcome::Generated).
+    Generate {
+        /// The tokens so far.
+        ids: Vec<u32>,
+        /// How many to append at most; generation also stops at the end-of-sequence token.
+        n_tokens: usize,
+        /// How they are chosen.
+        sampling: Sampling,
+    },
+}
+
+/// One thing to compute about a forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Panel {
+    /// The next-token distribution at every position, the `top` most probable tokens of each.
+    Distributions {
+        /// Tokens a position.
+        top: usize,
+    },
+    /// The attention pattern of one head, as a heatmap with query rows and key columns.
+    AttentionHead {
+        /// The block.
+        layer: usize,
+        /// The head.
+        head: usize,
+    },
+    /// A thumbnail of every head's attention pattern.
+    HeadGrid {
+        /// Cells a side at most; longer sequences are averaged into so many.
+        side: usize,
+    },
+    /// The logit lens: layer by position, the top token of each and its probability.
+    LogitLens,
+}

@@ -1,0 +1,82 @@
+//! Shared by the tests of this layer: a small suite, a tokenizer and models that follow a script.
+
+use super::item::{Item, Seen};
+use super::suite::Suite;
+use crate::model::FakeLm;
+use crate::text::{HfFiles, Tokenizer};
+
+pub(crate) const SPEC: &str = r#"
+name = "small"
+version = 1
+scorer = "direction-pair"
+controls = 2
+until = [".", "\n"]
+child = { m = "son", f = "daughter" }
+[[relation]]
+name = "mother"
+forward = "{a}'s mother is"
+reverse = "{b}'s {child} is"
+"#;
+
+/// The lines of `items.jsonl`.
+pub(crate) fn lines() -> Vec<String> {
+    let facts = [
+        ("Tom", "Mary", "ab", "m"),
+        ("Ann", "Eve", "ba", "f"),
+        ("Bob", "Joan", "both", "m"),
+        ("Sue", "Kate", "both", "f"),
+    ];
+    let line = |(n, (a, b, seen, gender)): (usize, (&str, &str, &str, &str))| {
+        format!(
+            r#"{{"id":"mother-{n}","relation":"mother","a":"{a}","b":"{b}","seen":"{seen}","a_gender":"{gender}"}}"#
+        )
+    };
+    facts.into_iter().enumerate().map(line).collect()
+}
+
+pub(crate) fn suite() -> Suite {
+    Suite::parse(SPEC, &lines().join("\n")).unwrap()
+}
+
+pub(crate) fn item(n: usize) -> Item {
+    suite().items.swap_remove(n)
+}
+
+/// Byte-level, with a few merges and BOS.
+pub(crate) fn tokenizer() -> Tokenizer {
+    let json = std::fs::read("fixtures/models/tiny-llama/tokenizer.json").unwrap();
+    let config = std::fs::read("fixtures/models/tiny-llama/tokenizer_config.json").unwrap();
+    let config = serde_json::from_slice(&config).unwrap();
+    Tokenizer::from_hf(&json, HfFiles { tokenizer_config: Some(&config), config: None }).unwrap()
+}
+
+/// Logits that look random and depend on every token.
+pub(crate) fn noise() -> FakeLm {
+    FakeLm::new(288, 512, |ids| {
+        let seed = ids.iter().fold(7u32, |hash, id| hash.wrapping_mul(31).wrapping_add(*id));
+        (0..288u32)
+            .map(|id| f32::from(u16::try_from((seed ^ id.wrapping_mul(2_654_435_761)) >> 18).unwrap()) / 4096.0)
+            .collect()
+    })
+}
+
+/// A model that has learnt these sentences by heart: after the longest beginning of one, its next token has logit 10.
+pub(crate) fn parrot(sentences: &[&str]) -> FakeLm {
+    let tokenizer = tokenizer();
+    let learnt: Vec<Vec<u32>> = sentences.iter().map(|sentence| tokenizer.encode(sentence).unwrap()).collect();
+    FakeLm::new(288, 512, move |ids| {
+        let known = learnt.iter().flat_map(|sentence| (1..sentence.len()).map(move |end| sentence.split_at(end)));
+        let longest = known.filter(|(start, _)| ids.ends_with(start)).max_by_key(|(start, _)| start.len());
+        let mut logits = vec![0.0; 288];
+        if let Some((_, rest)) = longest {
+            logits[rest[0] as usize] = 10.0;
+        }
+        logits
+    })
+}
+
+#[test]
+fn the_small_suite_is_what_it_says() {
+    assert_eq!(item(0).seen, Some(Seen::Ab));
+    assert!(tokenizer().adds_bos());
+}

@@ -1,0 +1,28 @@
+//! MEASURES A MODEL on a suite of items, and writes down what it measured so that a run can be killed and resumed.
+//!
+//! The way of an item: [`suite`] → [`scorer`] makes [`request`]s → [`scheduler`] has the model answer them → the scorer
+//! reads the answers → [`record`] writes a line → [`summary`] counts → [`report`] makes figures. [`run::run`] does all
+//! but the last. This layer prints nothing and reads no clock and no environment.
+
+pub mod builtin;
+mod control;
+pub mod event;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod item;
+pub mod record;
+pub mod report;
+pub mod request;
+pub mod run;
+pub mod scheduler;
+pub mod scorer;
+pub mod stats;
+pub mod suite;
+pub mod summary;
+
+pub use self::builtin::{BUILTIN, load};
+pub use self::event::{EvalEvent, EvalSink};
+pub use self::record::Header;
+pub use self::run::{Error, ModelInfo, RunOptions, run};
+pub use self::suite::Suite;
+pub use self::summary::RunSummary;

@@ -1,0 +1,20 @@
+//! Figures as one JSON array.
+
+use std::io::{self, Write};
+
+use super::Exporter;
+use crate::figure::Figure;
+
+/// JSON, indented, ending in a newline.
+pub struct Json;
+
+impl Exporter for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, figures)?;
+        writeln!(out)
+    }
+}

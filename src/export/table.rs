@@ -1,0 +1,120 @@
+//! Figures as aligned text for people.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::Exporter;
+use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Table};
+
+/// Aligned columns, with the caption below.
+pub struct Plain;
+
+impl Exporter for Plain {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
+        for (index, figure) in figures.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}", figure.title)?;
+            align(&lines(&figure.content), out)?;
+            writeln!(out, "{}", figure.caption)?;
+        }
+        write_provenance(figures, out)
+    }
+}
+
+fn write_provenance(figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
+    let Some(figure) = figures.first() else { return Ok(()) };
+    let from = &figure.provenance;
+    writeln!(out, "\nmodel {} {} · {}", from.model, from.fingerprint, from.precision)?;
+    if let Some(bos) = &from.bos {
+        writeln!(out, "{bos}")?;
+    }
+    Ok(())
+}
+
+/// One entry of a line: its text, and the side it leans to.
+struct Entry {
+    text: String,
+    side: Side,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+fn left(text: impl Into<String>) -> Entry {
+    Entry { text: text.into(), side: Side::Left }
+}
+
+fn right(text: impl Into<String>) -> Entry {
+    Entry { text: text.into(), side: Side::Right }
+}
+
+fn lines(content: &Content) -> Vec<Vec<Entry>> {
+    match content {
+        Content::Table(table) => table_lines(table),
+        Content::Heatmap(heatmap) => heatmap_lines(heatmap),
+        Content::Bars(bars) => bar_lines(bars),
+    }
+}
+
+fn table_lines(table: &Table) -> Vec<Vec<Entry>> {
+    let leans = |column: usize| table.rows().iter().any(|row| matches!(row[column], Cell::Text(_)));
+    let entry = |(column, text): (usize, String)| if leans(column) { left(text) } else { right(text) };
+    let heading = table.columns().iter().map(|column| column.name.clone()).enumerate().map(entry).collect();
+    let row = |row: &Vec<Cell>| row.iter().map(Cell::display).enumerate().map(entry).collect();
+    std::iter::once(heading).chain(table.rows().iter().map(row)).collect()
+}
+
+fn heatmap_lines(heatmap: &Heatmap) -> Vec<Vec<Entry>> {
+    let (rows, columns) = (heatmap.rows(), heatmap.columns());
+    let heading = std::iter::once(left(&rows.name)).chain(columns.labels.iter().map(left)).collect();
+    let line = |(row, label): (usize, &String)| {
+        let cell = |column: usize| {
+            let value = heatmap.value(row, column).unwrap_or_default();
+            left(match heatmap.cell(row, column) {
+                Some(text) => format!("{text} {value:.2}"),
+                None => format!("{value:.2}"),
+            })
+        };
+        std::iter::once(left(label)).chain((0..columns.labels.len()).map(cell)).collect()
+    };
+    std::iter::once(heading).chain(rows.labels.iter().enumerate().map(line)).collect()
+}
+
+fn bar_lines(bars: &Bars) -> Vec<Vec<Entry>> {
+    let line = |bar: &crate::figure::Bar| vec![left(&bar.label), right(format!("{:.4}", bar.value))];
+    bars.bars.iter().map(line).collect()
+}
+
+fn align(lines: &[Vec<Entry>], out: &mut dyn Write) -> io::Result<()> {
+    let n = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|entry| entry.text.width()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..n).map(width).collect();
+    for line in lines {
+        let mut text = String::new();
+        for (entry, &width) in line.iter().zip(&widths) {
+            let gap = " ".repeat(width - entry.text.width());
+            let (before, after) = match entry.side {
+                Side::Left => ("", gap.as_str()),
+                Side::Right => (gap.as_str(), ""),
+            };
+            text.push_str("  ");
+            text.push_str(before);
+            text.push_str(&entry.text);
+            text.push_str(after);
+        }
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}

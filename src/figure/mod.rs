@@ -1,0 +1,75 @@
+//! WHAT IS SHOWN: neutral results that the terminal, JSON, CSV and reports all read.
+//!
+//! A lens returns figures; a view or an exporter draws them. Values are computed before they come here; nothing in
+//! this layer knows a model or a screen.
+
+mod bars;
+mod heatmap;
+mod scale;
+mod table;
+
+use serde::Serialize;
+
+pub use self::bars::{Bar, Bars};
+pub use self::heatmap::{Heatmap, HeatmapAxis};
+pub use self::scale::Scale;
+pub use self::table::{Cell, Column, Table};
+
+/// One result, with everything a reader needs to trust it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// Short name.
+    pub title: String,
+    /// What is shown, of what, in which unit, by which method.
+    pub caption: String,
+    /// Where the numbers come from.
+    pub provenance: Provenance,
+    /// The numbers.
+    pub content: Content,
+}
+
+/// The kinds of figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Content {
+    /// A grid of values.
+    Heatmap(Heatmap),
+    /// Named values, largest first or in their own order.
+    Bars(Bars),
+    /// Rows and columns of text and numbers.
+    Table(Table),
+}
+
+/// What a number was computed from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Provenance {
+    /// The model's name.
+    pub model: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Number types and arithmetic.
+    pub precision: String,
+    /// The prompt's text, if there is one.
+    pub prompt: Option<String>,
+    /// Whether a beginning-of-sequence token was added, and why.
+    pub bos: Option<String>,
+    /// Version of lmscope.
+    pub version: String,
+}
+
+/// Two lengths that must agree and do not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: found {found}, expected {expected}")]
+pub struct ShapeError {
+    /// What was counted.
+    pub what: &'static str,
+    /// How many there are.
+    pub found: usize,
+    /// How many there must be.
+    pub expected: usize,
+}
+
+/// Checks a length.
+fn expect_len(what: &'static str, found: usize, expected: usize) -> Result<(), ShapeError> {
+    if found == expected { Ok(()) } else { Err(ShapeError { what, found, expected }) }
+}

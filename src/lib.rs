@@ -1,0 +1,13 @@
+//! lmscope: a microscope for causal language models.
+
+pub mod cli;
+pub mod engine;
+pub mod eval;
+pub mod export;
+pub mod figure;
+pub mod hook;
+pub mod lens;
+pub mod model;
+pub mod text;
+pub mod trace;
+pub mod tui;

@@ -1,0 +1,215 @@
+//! GGUF: metadata and tensors in one file, quantised or not.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+
+use super::Checkpoint;
+use crate::model::arch::ConfigError;
+use crate::model::load::LoadError;
+
+/// The first four bytes of every GGUF file.
+pub const MAGIC: &[u8; 4] = b"GGUF";
+
+/// A GGUF file whose header has been read.
+pub struct GgufCheckpoint<'a> {
+    content: Content,
+    bytes: &'a [u8],
+}
+
+impl<'a> GgufCheckpoint<'a> {
+    /// Reads the header; the tensors stay where they are.
+    ///
+    /// # Errors
+    /// A wrong magic, a damaged header, or a file cut off before the end of its last tensor.
+    pub fn new(path: &Path, bytes: &'a [u8]) -> Result<Self, LoadError> {
+        if !bytes.starts_with(MAGIC) {
+            let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).escape_default().to_string();
+            return Err(LoadError::GgufMagic { file: path.into(), found });
+        }
+        let content =
+            Content::read(&mut Cursor::new(bytes)).map_err(|source| LoadError::Gguf { file: path.into(), source })?;
+        let file = Self { content, bytes };
+        file.check_length(path)?;
+        Ok(file)
+    }
+
+    fn check_length(&self, path: &Path) -> Result<(), LoadError> {
+        let ends = self.content.tensor_infos.values().map(|info| {
+            let blocks = info.shape.elem_count() / info.ggml_dtype.block_size();
+            let size = (blocks as u64).saturating_mul(info.ggml_dtype.type_size() as u64);
+            self.content.tensor_data_offset.saturating_add(info.offset).saturating_add(size)
+        });
+        let expected = ends.max().unwrap_or(0);
+        let found = self.bytes.len() as u64;
+        if found < expected { Err(LoadError::Truncated { file: path.into(), found, expected }) } else { Ok(()) }
+    }
+
+    /// Typed access to the metadata.
+    pub fn metadata(&self) -> Metadata<'_> {
+        Metadata { file: self }
+    }
+
+    fn read(&self, name: &str) -> candle_core::Result<QTensor> {
+        self.content.tensor(&mut Cursor::new(self.bytes), name, &Device::Cpu)
+    }
+}
+
+impl Checkpoint for GgufCheckpoint<'_> {
+    fn names(&self) -> Vec<String> {
+        self.content.tensor_infos.keys().cloned().collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.content.tensor_infos.get(name).map(|info| info.shape.dims().to_vec())
+    }
+
+    fn dtype(&self, name: &str) -> Option<String> {
+        self.content.tensor_infos.get(name).map(|info| ggml_name(info.ggml_dtype))
+    }
+
+    fn dense(&self, name: &str) -> candle_core::Result<Tensor> {
+        self.read(name)?.dequantize(&Device::Cpu)
+    }
+
+    fn quantised(&self, name: &str) -> candle_core::Result<Option<QTensor>> {
+        let tensor = self.read(name)?;
+        let plain = matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
+        Ok((!plain).then_some(tensor))
+    }
+}
+
+/// The name users know a GGML type by: `Q4_1`, `Q6_K`.
+fn ggml_name(dtype: GgmlDType) -> String {
+    let name = format!("{dtype:?}").to_uppercase();
+    match name.strip_prefix('Q') {
+        Some(rest) if rest.ends_with('K') => format!("Q{}_K", rest.trim_end_matches('K')),
+        Some(rest) if rest.len() == 2 => format!("Q{}_{}", &rest[..1], &rest[1..]),
+        _ => name,
+    }
+}
+
+/// The key-value part of a GGUF header.
+#[derive(Clone, Copy)]
+pub struct Metadata<'a> {
+    file: &'a GgufCheckpoint<'a>,
+}
+
+impl<'a> Metadata<'a> {
+    fn values(&self) -> &'a HashMap<String, Value> {
+        &self.file.content.metadata
+    }
+
+    /// A text.
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        match self.values().get(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A truth value.
+    pub fn bool(&self, key: &str) -> Option<bool> {
+        match self.values().get(key) {
+            Some(Value::Bool(on)) => Some(*on),
+            _ => None,
+        }
+    }
+
+    /// A whole number, whatever its width.
+    pub fn integer(&self, key: &str) -> Option<i64> {
+        self.values().get(key).and_then(as_integer)
+    }
+
+    /// A positive whole number.
+    pub fn size(&self, key: &str) -> Result<usize, ConfigError> {
+        self.size_or(key, None)
+    }
+
+    /// A positive whole number, or `default` where the key is absent.
+    pub fn size_or(&self, key: &str, default: Option<usize>) -> Result<usize, ConfigError> {
+        let Some(value) = self.values().get(key) else {
+            return default.ok_or_else(|| ConfigError::Missing { field: key.into() });
+        };
+        let size =
+            as_integer(value).and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0 && size <= 1 << 28);
+        size.ok_or_else(|| ConfigError::unsupported(key, format!("{value:?}"), "a positive integer"))
+    }
+
+    /// A number, or `default` where the key is absent.
+    pub fn number_or(&self, key: &str, default: f64) -> Result<f64, ConfigError> {
+        match self.values().get(key) {
+            None => Ok(default),
+            // the shortest decimal of the stored f32: 1e-5 and not 9.999999747e-6
+            Some(Value::F32(number)) => Ok(number.to_string().parse().unwrap_or(f64::from(*number))),
+            Some(Value::F64(number)) => Ok(*number),
+            Some(other) => Err(ConfigError::unsupported(key, format!("{other:?}"), "a number")),
+        }
+    }
+
+    /// A list of texts.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        self.list(key, |value| match value {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// A list of numbers.
+    pub fn numbers(&self, key: &str) -> Vec<f32> {
+        self.list(key, |value| match value {
+            Value::F32(number) => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// A list of whole numbers.
+    pub fn integers(&self, key: &str) -> Vec<i64> {
+        self.list(key, as_integer)
+    }
+
+    fn list<T>(&self, key: &str, get: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+        match self.values().get(key) {
+            Some(Value::Array(values)) => values.iter().filter_map(get).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the file has a tensor of this name.
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.file.content.tensor_infos.contains_key(name)
+    }
+
+    /// The number of rows of a matrix.
+    pub fn rows(&self, tensor: &str) -> Result<usize, ConfigError> {
+        let shape = self.file.shape(tensor).unwrap_or_default();
+        shape.first().copied().ok_or_else(|| ConfigError::Missing { field: format!("tensor {tensor}") })
+    }
+
+    /// The divisors of the rotary frequencies, which Llama 3 files carry as a tensor.
+    pub fn rope_divisors(&self) -> Result<Option<Vec<f32>>, ConfigError> {
+        if !self.has_tensor("rope_freqs.weight") {
+            return Ok(None);
+        }
+        let read = self.file.dense("rope_freqs.weight").and_then(|tensor| tensor.to_vec1::<f32>());
+        read.map(Some).map_err(|error| ConfigError::unsupported("rope_freqs.weight", error, "a vector of numbers"))
+    }
+}
+
+fn as_integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::U8(n) => Some(i64::from(*n)),
+        Value::I8(n) => Some(i64::from(*n)),
+        Value::U16(n) => Some(i64::from(*n)),
+        Value::I16(n) => Some(i64::from(*n)),
+        Value::U32(n) => Some(i64::from(*n)),
+        Value::I32(n) => Some(i64::from(*n)),
+        Value::I64(n) => Some(*n),
+        Value::U64(n) => i64::try_from(*n).ok(),
+        Value::F32(_) | Value::F64(_) | Value::Bool(_) | Value::String(_) | Value::Array(_) => None,
+    }
+}

@@ -1,0 +1,30 @@
+//! Checkpoint files: named tensors, whatever the container.
+
+pub mod gguf;
+mod rows;
+mod safetensors;
+mod weights;
+
+use candle_core::Tensor;
+use candle_core::quantized::QTensor;
+
+pub use self::safetensors::SafetensorsCheckpoint;
+pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
+
+/// A file, or several, of named tensors.
+pub trait Checkpoint: Sync {
+    /// The names of all tensors.
+    fn names(&self) -> Vec<String>;
+
+    /// The shape of a tensor, or `None` if there is none of this name.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+
+    /// The number type it is stored in, such as `F16` or `Q4_1`.
+    fn dtype(&self, name: &str) -> Option<String>;
+
+    /// The tensor in f32.
+    fn dense(&self, name: &str) -> candle_core::Result<Tensor>;
+
+    /// The tensor as stored, if it is stored quantised.
+    fn quantised(&self, name: &str) -> candle_core::Result<Option<QTensor>>;
+}

@@ -1,0 +1,71 @@
+//! Safetensors, in one file or in shards.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::QTensor;
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+
+use super::Checkpoint;
+use crate::model::load::LoadError;
+use crate::model::source::FileBytes;
+
+/// One or several safetensors files seen as one set of tensors.
+pub struct SafetensorsCheckpoint<'a> {
+    files: Vec<SafeTensors<'a>>,
+    /// Which file holds a tensor.
+    owner: BTreeMap<String, usize>,
+}
+
+impl<'a> SafetensorsCheckpoint<'a> {
+    /// Reads the headers of `files`; the data stay where they are.
+    ///
+    /// # Errors
+    /// A header that is damaged, or a file cut off before the end of its last tensor.
+    pub fn new(files: &'a [(PathBuf, FileBytes)]) -> Result<Self, LoadError> {
+        let parsed = files.iter().map(|(path, bytes)| parse(path, bytes)).collect::<Result<Vec<_>, _>>()?;
+        let mut owner = BTreeMap::new();
+        for (index, file) in parsed.iter().enumerate() {
+            owner.extend(file.names().into_iter().map(|name| (name.to_owned(), index)));
+        }
+        Ok(Self { files: parsed, owner })
+    }
+
+    fn view(&self, name: &str) -> Option<TensorView<'_>> {
+        self.files.get(*self.owner.get(name)?)?.tensor(name).ok()
+    }
+}
+
+fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, LoadError> {
+    SafeTensors::deserialize(bytes).map_err(|source| LoadError::Safetensors {
+        file: path.into(),
+        n_bytes: bytes.len(),
+        source,
+    })
+}
+
+impl Checkpoint for SafetensorsCheckpoint<'_> {
+    fn names(&self) -> Vec<String> {
+        self.owner.keys().cloned().collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.view(name).map(|view| view.shape().to_vec())
+    }
+
+    fn dtype(&self, name: &str) -> Option<String> {
+        self.view(name).map(|view| format!("{:?}", view.dtype()))
+    }
+
+    fn dense(&self, name: &str) -> candle_core::Result<Tensor> {
+        let view = self.view(name).ok_or_else(|| candle_core::Error::CannotFindTensor { path: name.into() }.bt())?;
+        let dtype = DType::try_from(view.dtype())?;
+        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)
+    }
+
+    fn quantised(&self, _: &str) -> candle_core::Result<Option<QTensor>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,217 @@
+//! From a checkpoint's tensors to the decoder's parameters; every problem is reported, not only the first.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use candle_core::quantized::QTensor;
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
+
+use super::Checkpoint;
+use super::rows::{uninterleave, uninterleave_quantised};
+use crate::model::arch::{Source, View};
+use crate::model::decoder::{Linear, Parameters};
+use crate::model::load::LoadError;
+use crate::model::{DecoderConfig, Param, ParamId, Result};
+
+/// What happens to quantised weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arithmetic {
+    /// Weights dequantised, activations in f32.
+    #[default]
+    Exact,
+    /// Weights stay quantised; candle's product rounds the activations too.
+    Fast,
+}
+
+/// A tensor that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TensorProblem {
+    /// The checkpoint lacks it.
+    Missing {
+        /// The checkpoint's name for it.
+        tensor: String,
+    },
+    /// It has another shape than the configuration implies.
+    Shape {
+        /// The checkpoint's name for it.
+        tensor: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What the configuration implies.
+        expected: Vec<usize>,
+    },
+    /// No parameter uses it.
+    Unused {
+        /// The checkpoint's name for it.
+        tensor: String,
+    },
+}
+
+impl fmt::Display for TensorProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { tensor } => write!(f, "tensor `{tensor}` is missing"),
+            Self::Unused { tensor } => write!(f, "tensor `{tensor}` belongs to no parameter of this architecture"),
+            Self::Shape { tensor, found, expected } => {
+                write!(f, "tensor `{tensor}` is {found:?}, the configuration implies {expected:?}")
+            }
+        }
+    }
+}
+
+/// Where a checkpoint keeps a decoder's parameters.
+#[derive(Clone, Copy)]
+pub struct NameMap<'a> {
+    /// The tensor and view of a parameter; `None` if the container has no name for it.
+    pub source: &'a (dyn Fn(ParamId) -> Option<Source> + Sync),
+    /// Tensors that may be left over.
+    pub ignores: &'a dyn Fn(&str) -> bool,
+}
+
+/// The parameters of a decoder, read and ready to be taken.
+pub struct Weights {
+    dense: HashMap<ParamId, Tensor>,
+    quantised: HashMap<ParamId, Arc<QTensor>>,
+}
+
+impl Weights {
+    /// Reads every parameter of `cfg`, in parallel.
+    ///
+    /// # Errors
+    /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together.
+    pub fn read(
+        cfg: &DecoderConfig,
+        checkpoint: &dyn Checkpoint,
+        names: NameMap<'_>,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, LoadError> {
+        let plan = plan(cfg, checkpoint, names)?;
+        let read = |(id, source): &(ParamId, Source)| read_one(cfg, checkpoint, *id, source, arithmetic);
+        let parts = plan.par_iter().map(read).collect::<candle_core::Result<Vec<_>>>().map_err(LoadError::Data)?;
+        let mut weights = Self { dense: HashMap::new(), quantised: HashMap::new() };
+        for (id, dense, quantised) in parts {
+            weights.dense.extend(dense.map(|tensor| (id, tensor)));
+            weights.quantised.extend(quantised.map(|tensor| (id, Arc::new(tensor))));
+        }
+        Ok(weights)
+    }
+}
+
+impl Parameters for Weights {
+    fn dense(&mut self, id: ParamId) -> Result<Tensor> {
+        let found = self.dense.get(&id).cloned();
+        Ok(found.ok_or_else(|| candle_core::Error::CannotFindTensor { path: id.to_string() }.bt())?)
+    }
+
+    fn linear(&mut self, id: ParamId, bias: Option<ParamId>) -> Result<Linear> {
+        let bias = bias.map(|bias| self.dense(bias)).transpose()?;
+        match self.quantised.get(&id) {
+            Some(weight) => Linear::quantised(weight.clone(), bias),
+            None => Ok(Linear::dense(self.dense(id)?, bias)),
+        }
+    }
+}
+
+/// Where each parameter comes from, or everything that is wrong.
+fn plan(
+    cfg: &DecoderConfig,
+    checkpoint: &dyn Checkpoint,
+    names: NameMap<'_>,
+) -> Result<Vec<(ParamId, Source)>, LoadError> {
+    let mut problems = Vec::new();
+    let mut plan = Vec::new();
+    let mut used = BTreeSet::new();
+    for id in cfg.params() {
+        let Some(source) = (names.source)(id) else {
+            problems.push(TensorProblem::Missing { tensor: id.to_string() });
+            continue;
+        };
+        let expected = stored_shape(&id.param.shape(cfg), source.view);
+        let problem = match checkpoint.shape(&source.tensor) {
+            None => Some(TensorProblem::Missing { tensor: source.tensor.clone() }),
+            Some(found) if found != expected => {
+                Some(TensorProblem::Shape { tensor: source.tensor.clone(), found, expected })
+            }
+            Some(_) => None,
+        };
+        if used.insert(source.tensor.clone()) {
+            problems.extend(problem);
+        }
+        plan.push((id, source));
+    }
+    let left_over = checkpoint.names().into_iter().filter(|name| !used.contains(name) && !(names.ignores)(name));
+    problems.extend(left_over.map(|tensor| TensorProblem::Unused { tensor }));
+    if problems.is_empty() { Ok(plan) } else { Err(LoadError::Tensors { problems }) }
+}
+
+/// The shape a checkpoint stores, given ours and how ours is cut out.
+fn stored_shape(ours: &[usize], view: View) -> Vec<usize> {
+    let mut shape = ours.to_vec();
+    match view {
+        View::Whole | View::Uninterleaved => {}
+        View::Transposed => shape.reverse(),
+        View::Third(_) | View::HeadThird(_) => shape[0] *= 3,
+        View::TransposedThird(_) => {
+            shape[0] *= 3;
+            shape.reverse();
+        }
+    }
+    shape
+}
+
+type Read = (ParamId, Option<Tensor>, Option<QTensor>);
+
+fn read_one(
+    cfg: &DecoderConfig,
+    checkpoint: &dyn Checkpoint,
+    id: ParamId,
+    source: &Source,
+    arithmetic: Arithmetic,
+) -> candle_core::Result<Read> {
+    let quantised = match arithmetic {
+        Arithmetic::Exact => None,
+        Arithmetic::Fast => checkpoint.quantised(&source.tensor)?.filter(can_multiply),
+    };
+    let Some(quantised) = quantised else {
+        let tensor = cut(cfg, &checkpoint.dense(&source.tensor)?, source.view)?.to_dtype(DType::F32)?;
+        return Ok((id, Some(tensor), None));
+    };
+    let quantised = match source.view {
+        View::Uninterleaved => uninterleave_quantised(&quantised, cfg.d_head)?,
+        _ => quantised,
+    };
+    // rows of the embedding are looked up, so it is needed dense as well
+    let dense =
+        matches!(id.param, Param::Embed).then(|| quantised.dequantize(&candle_core::Device::Cpu)).transpose()?;
+    Ok((id, dense, Some(quantised)))
+}
+
+/// candle's products panic on rows of an odd number of blocks.
+fn can_multiply(tensor: &QTensor) -> bool {
+    let row = tensor.shape().dims().last().copied().unwrap_or(0);
+    let block = tensor.dtype().block_size();
+    block >= 256 || row % (2 * block) == 0
+}
+
+/// Cuts our parameter out of the stored tensor.
+fn cut(cfg: &DecoderConfig, tensor: &Tensor, view: View) -> candle_core::Result<Tensor> {
+    let third = |tensor: &Tensor, i: usize| {
+        let rows = tensor.dim(0)? / 3;
+        tensor.narrow(0, i * rows, rows)
+    };
+    match view {
+        View::Whole => Ok(tensor.clone()),
+        View::Transposed => tensor.t()?.contiguous(),
+        View::Third(i) => third(tensor, i)?.contiguous(),
+        View::TransposedThird(i) => third(&tensor.t()?, i)?.contiguous(),
+        View::HeadThird(i) => {
+            let mut shape = tensor.dims().to_vec();
+            let by_head = tensor.reshape((cfg.n_heads, 3, cfg.d_head, ()))?;
+            shape[0] /= 3;
+            by_head.narrow(1, i, 1)?.contiguous()?.reshape(shape)
+        }
+        View::Uninterleaved => uninterleave(tensor, cfg.d_head),
+    }
+}

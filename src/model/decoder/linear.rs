@@ -1,0 +1,78 @@
+//! A matrix to multiply with, dense or still quantised.
+
+use std::sync::Arc;
+
+use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::{Module, Tensor};
+
+use crate::model::Result;
+
+/// `x W^T + b`, with `W` `[out, in]`.
+pub struct Linear {
+    weight: Weight,
+    bias: Option<Tensor>,
+}
+
+enum Weight {
+    Dense(Tensor),
+    /// candle's quantised product: it rounds the activations as well (`--fast` only).
+    Quantised(QMatMul),
+}
+
+impl Linear {
+    /// A dense matrix `[out, in]` and an optional bias `[out]`.
+    pub(crate) const fn dense(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight: Weight::Dense(weight), bias }
+    }
+
+    /// A quantised matrix `[out, in]` and an optional bias `[out]`.
+    pub(crate) fn quantised(weight: Arc<QTensor>, bias: Option<Tensor>) -> Result<Self> {
+        Ok(Self { weight: Weight::Quantised(QMatMul::from_arc(weight)?), bias })
+    }
+
+    /// `x` `[.., in]` to `[.., out]`.
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let product = match &self.weight {
+            Weight::Quantised(weight) => weight.forward(x)?,
+            Weight::Dense(weight) => {
+                let mut shape = x.dims().to_vec();
+                let rows = x.elem_count() / shape[shape.len() - 1];
+                let flat = x.reshape((rows, ()))?.matmul(&weight.t()?)?;
+                if let Some(last) = shape.last_mut() {
+                    *last = weight.dim(0)?;
+                }
+                flat.reshape(shape)?
+            }
+        };
+        Ok(match &self.bias {
+            Some(bias) => product.broadcast_add(bias)?,
+            None => product,
+        })
+    }
+
+    /// What each head's part of the input contributes: `z` `[batch, pos, head, d_head]` to
+    /// `[batch, pos, head, out]`, without the bias.
+    pub(super) fn per_head(&self, z: &Tensor) -> Result<Tensor> {
+        let (batch, n_pos, n_heads, d_head) = z.dims4()?;
+        let weight = match &self.weight {
+            Weight::Dense(weight) => weight.clone(),
+            Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(z.device())?,
+            Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
+        };
+        let out = weight.dim(0)?;
+        // [out, head * d_head] -> [head, d_head, out]
+        let by_head = weight.t()?.reshape((n_heads, d_head, out))?;
+        let z = z.reshape((batch * n_pos, n_heads, d_head))?.transpose(0, 1)?.contiguous()?;
+        let result = z.matmul(&by_head)?.transpose(0, 1)?; // [batch * pos, head, out]
+        Ok(result.reshape((batch, n_pos, n_heads, out))?)
+    }
+
+    /// Adds up heads that a tap has replaced: `result` `[batch, pos, head, out]` to `[batch, pos, out]`.
+    pub(super) fn sum_heads(&self, result: &Tensor) -> Result<Tensor> {
+        let sum = result.sum(2)?;
+        Ok(match &self.bias {
+            Some(bias) => sum.broadcast_add(bias)?,
+            None => sum,
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! From files to a decoder that runs.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
+use super::checkpoint::gguf::GgufCheckpoint;
+use super::checkpoint::{Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights};
+use super::decoder::{Decoder, Kernels};
+use super::source::{FileBytes, ModelSource};
+use super::{DecoderConfig, Error, Result};
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is nothing at the path.
+    #[error("`{}` does not exist", path.display())]
+    NotFound {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file or directory is not a model.
+    #[error("`{}` is not a model: {lacks}", path.display())]
+    NotAModel {
+        /// The path.
+        path: PathBuf,
+        /// What is missing.
+        lacks: &'static str,
+    },
+    /// A file could not be read.
+    #[error("cannot read `{}`", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file is not JSON.
+    #[error("`{}` is not valid JSON", file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// No architecture has this name.
+    #[error("architecture `{found}` is not supported, expected one of {}", known.join(", "))]
+    UnknownArchitecture {
+        /// The name in the configuration.
+        found: String,
+        /// Every supported name.
+        known: Vec<&'static str>,
+    },
+    /// The configuration asks for something the decoder does not compute.
+    #[error("`{}` cannot be honoured", file.display())]
+    Config {
+        /// The file.
+        file: PathBuf,
+        /// The field.
+        source: ConfigError,
+    },
+    /// The sizes in a configuration contradict each other.
+    #[error("the sizes in `{}` contradict each other: {what}", file.display())]
+    Sizes {
+        /// The file.
+        file: PathBuf,
+        /// Which.
+        what: String,
+    },
+    /// A safetensors file is damaged.
+    #[error("`{}` ({n_bytes} bytes) is not a complete safetensors file", file.display())]
+    Safetensors {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        n_bytes: usize,
+        /// What is wrong.
+        source: safetensors::SafeTensorError,
+    },
+    /// A file does not begin as GGUF files do.
+    #[error("`{}` begins with `{found}`, a GGUF file begins with `GGUF`", file.display())]
+    GgufMagic {
+        /// The file.
+        file: PathBuf,
+        /// The first bytes.
+        found: String,
+    },
+    /// A GGUF header is damaged.
+    #[error("the header of `{}` is damaged", file.display())]
+    Gguf {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: candle_core::Error,
+    },
+    /// A file ends too early.
+    #[error("`{}` has {found} bytes, its header promises {expected}", file.display())]
+    Truncated {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        found: u64,
+        /// The size that the header implies.
+        expected: u64,
+    },
+    /// Tensors are missing, left over or misshapen.
+    #[error("{}", list(problems))]
+    Tensors {
+        /// All of them.
+        problems: Vec<TensorProblem>,
+    },
+    /// A tensor's data could not be read.
+    #[error("a tensor cannot be read")]
+    Data(#[source] candle_core::Error),
+    /// The decoder could not be built.
+    #[error("the decoder cannot be built")]
+    Build(#[source] Error),
+}
+
+fn list(problems: &[TensorProblem]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> = problems.iter().take(SHOWN).map(ToString::to_string).collect();
+    if problems.len() > SHOWN {
+        text.push(format!("and {} more", problems.len() - SHOWN));
+    }
+    text.join("; ")
+}
+
+impl LoadError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NotFound { .. } => {
+                "give a Hugging Face directory, a .gguf file, or an embedded model: slide, slide-chat"
+            }
+            Self::NotAModel { .. } => {
+                "a model is a directory with config.json, tokenizer.json and *.safetensors, or one .gguf file"
+            }
+            Self::Safetensors { .. } | Self::Truncated { .. } | Self::Gguf { .. } => {
+                "download the file again; it was probably cut off"
+            }
+            Self::GgufMagic { .. } => "name a .gguf file, or the directory that holds config.json",
+            Self::Tensors { .. } => "config.json and the weights disagree: check that they come from the same model",
+            Self::UnknownArchitecture { .. } => {
+                "`model_type` in config.json (or general.architecture in a GGUF) names it"
+            }
+            Self::Config { .. } | Self::Sizes { .. } => {
+                "lmscope refuses a model that it would compute differently from its reference"
+            }
+            Self::Read { .. } | Self::Json { .. } | Self::Data(_) | Self::Build(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// What kind of numbers a model was loaded from, and how they are computed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Precision {
+    /// Types in the file, such as `Q4_1, Q8_0, F32`.
+    pub stored: String,
+    /// What is computed with.
+    pub arithmetic: Arithmetic,
+}
+
+impl Precision {
+    /// One line for people and records.
+    pub fn describe(&self) -> String {
+        match self.arithmetic {
+            Arithmetic::Exact => format!("{} weights, f32 arithmetic (exact)", self.stored),
+            Arithmetic::Fast => {
+                format!("{} weights, quantised arithmetic (fast: activations are rounded)", self.stored)
+            }
+        }
+    }
+}
+
+/// A decoder and what is known about the files it came from.
+pub struct LoadedModel {
+    /// The model.
+    pub decoder: Decoder,
+    /// Its configuration.
+    pub config: DecoderConfig,
+    /// Number types.
+    pub precision: Precision,
+    /// SHA-256 over configuration and tensor names, types and shapes; the first 16 hex digits.
+    pub fingerprint: String,
+}
+
+/// Loads the decoder of a directory-like source.
+pub fn load_directory(source: &ModelSource) -> Result<LoadedModel, LoadError> {
+    let (file, json) = read_config(source)?;
+    let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or("(none)"))?;
+    let config =
+        arch.config(&ConfigReader::new(&json)).map_err(|source| LoadError::Config { file: file.clone(), source })?;
+    check_sizes(&config, &file)?;
+    let files = weight_files(source)?;
+    let checkpoint = SafetensorsCheckpoint::new(&files)?;
+    let bare = checkpoint.names().iter().all(|name| !name.starts_with(arch.prefix()));
+    let locate = |id| {
+        let mut source = arch.source(id);
+        if bare && let Some(stripped) = source.tensor.strip_prefix(arch.prefix()) {
+            source.tensor = stripped.to_owned();
+        }
+        if checkpoint.shape(&source.tensor).is_none()
+            && let Some(name) = arch.also_named(&source.tensor)
+        {
+            name.clone_into(&mut source.tensor);
+        }
+        Some(source)
+    };
+    let names = NameMap { source: &locate, ignores: &|tensor| arch.ignores(tensor) };
+    build(config, &checkpoint, names, Arithmetic::Exact, json.to_string().as_bytes())
+}
+
+/// Loads the decoder of a GGUF file.
+pub fn load_gguf(
+    checkpoint: &GgufCheckpoint<'_>,
+    file: PathBuf,
+    arithmetic: Arithmetic,
+) -> Result<LoadedModel, LoadError> {
+    let meta = checkpoint.metadata();
+    let name = meta.text("general.architecture").unwrap_or("(none)");
+    let arch = architecture(name)?;
+    let config = arch.gguf_config(&meta).ok_or_else(|| unknown(&format!("{name} in GGUF")))?;
+    let config = config.map_err(|source| LoadError::Config { file: file.clone(), source })?;
+    check_sizes(&config, &file)?;
+    let locate = |id| arch.gguf_source(id);
+    let names = NameMap { source: &locate, ignores: &|tensor| tensor == "rope_freqs.weight" };
+    let identity = format!("{config:?}");
+    build(config, checkpoint, names, arithmetic, identity.as_bytes())
+}
+
+fn build(
+    config: DecoderConfig,
+    checkpoint: &dyn Checkpoint,
+    names: NameMap<'_>,
+    arithmetic: Arithmetic,
+    identity: &[u8],
+) -> Result<LoadedModel, LoadError> {
+    let mut weights = Weights::read(&config, checkpoint, names, arithmetic)?;
+    let decoder = Decoder::new(config.clone(), &mut weights, Kernels::Fused).map_err(LoadError::Build)?;
+    let precision = Precision { stored: stored_types(checkpoint), arithmetic };
+    Ok(LoadedModel { decoder, config, precision, fingerprint: fingerprint(checkpoint, identity) })
+}
+
+fn stored_types(checkpoint: &dyn Checkpoint) -> String {
+    let matrices =
+        checkpoint.names().into_iter().filter(|name| checkpoint.shape(name).is_some_and(|shape| shape.len() > 1));
+    let types: BTreeSet<String> = matrices.filter_map(|name| checkpoint.dtype(&name)).collect();
+    types.into_iter().collect::<Vec<_>>().join("+")
+}
+
+fn fingerprint(checkpoint: &dyn Checkpoint, identity: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(identity);
+    let mut names = checkpoint.names();
+    names.sort();
+    for name in names {
+        hash.update(format!("{name} {:?} {:?}\n", checkpoint.dtype(&name), checkpoint.shape(&name)));
+    }
+    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    hash.finalize().iter().take(8).fold(String::new(), hex)
+}
+
+fn architecture(name: &str) -> Result<&'static dyn Architecture, LoadError> {
+    arch::find(name).ok_or_else(|| unknown(name))
+}
+
+fn unknown(found: &str) -> LoadError {
+    LoadError::UnknownArchitecture {
+        found: found.into(),
+        known: ARCHITECTURES.iter().map(|arch| arch.name()).collect(),
+    }
+}
+
+fn read_config(source: &ModelSource) -> Result<(PathBuf, Value), LoadError> {
+    let Some((file, bytes)) = source.open("config.json")? else {
+        return Err(not_a_model(source, "it has no config.json"));
+    };
+    let json = serde_json::from_slice(&bytes).map_err(|source| LoadError::Json { file: file.clone(), source })?;
+    Ok((file, json))
+}
+
+fn not_a_model(source: &ModelSource, lacks: &'static str) -> LoadError {
+    let path = match source {
+        ModelSource::Embedded(name) => PathBuf::from(name),
+        ModelSource::Directory(path) | ModelSource::Gguf(path) => path.clone(),
+    };
+    LoadError::NotAModel { path, lacks }
+}
+
+/// The safetensors files: one, or the shards that the index names.
+fn weight_files(source: &ModelSource) -> Result<Vec<(PathBuf, FileBytes)>, LoadError> {
+    if let Some(single) = source.open("model.safetensors")? {
+        return Ok(vec![single]);
+    }
+    let Some((file, bytes)) = source.open("model.safetensors.index.json")? else {
+        return Err(not_a_model(source, "it has no model.safetensors and no model.safetensors.index.json"));
+    };
+    let index: Value =
+        serde_json::from_slice(&bytes).map_err(|source| LoadError::Json { file: file.clone(), source })?;
+    let map = index.get("weight_map").and_then(Value::as_object);
+    let map = map.ok_or_else(|| LoadError::Config {
+        file: file.clone(),
+        source: ConfigError::Missing { field: "weight_map".into() },
+    })?;
+    let shards: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+    let open =
+        |shard: &str| source.open(shard)?.ok_or_else(|| LoadError::NotFound { path: file.with_file_name(shard) });
+    shards.into_iter().map(open).collect()
+}
+
+fn check_sizes(cfg: &DecoderConfig, file: &std::path::Path) -> Result<(), LoadError> {
+    let refuse = |what: String| Err(LoadError::Sizes { file: file.into(), what });
+    if cfg.d_head == 0 {
+        return refuse(format!("{} heads do not fit into a width of {}", cfg.n_heads, cfg.d_model));
+    }
+    if !cfg.n_heads.is_multiple_of(cfg.n_kv_heads) {
+        return refuse(format!("{} query heads cannot share {} key/value heads evenly", cfg.n_heads, cfg.n_kv_heads));
+    }
+    if let super::Positions::Rotary(rope) = &cfg.positions
+        && (rope.n_rot % 2 == 1 || rope.n_rot == 0 || rope.n_rot > cfg.d_head)
+    {
+        return refuse(format!("{} rotated dimensions of a head of {}", rope.n_rot, cfg.d_head));
+    }
+    if let super::Positions::Rotary(super::Rope { scaling: super::RopeScaling::Divisors(divisors), n_rot, .. }) =
+        &cfg.positions
+        && divisors.len() != n_rot / 2
+    {
+        return refuse(format!("{} frequency divisors for {} rotated dimensions", divisors.len(), n_rot));
+    }
+    Ok(())
+}

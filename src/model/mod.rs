@@ -1,0 +1,66 @@
+//! THE FORWARD PASS: one decoder for every architecture.
+//!
+//! It offers [`CausalLm`], what a decoder computes as data ([`DecoderConfig`]), and [`Tap`], the one way to look into
+//! a forward pass or to change it. It never knows who is tapping, and names no architecture outside [`arch`].
+
+pub mod arch;
+mod cache;
+mod cancel;
+pub mod checkpoint;
+mod config;
+pub mod decoder;
+mod error;
+mod fake;
+pub mod load;
+mod param;
+pub mod sample;
+pub mod source;
+mod tap;
+
+use candle_core::Tensor;
+
+pub use self::cache::KvCache;
+pub use self::cancel::CancelToken;
+pub use self::config::{Activation, Bias, DecoderConfig, Mlp, Norm, Positions, Residual, Rope, RopeScaling, Unembed};
+pub use self::error::{Error, Result};
+pub use self::fake::FakeLm;
+pub use self::param::{Param, ParamId};
+pub use self::tap::{NoTap, Tap};
+
+/// A causal language model: token ids in, a distribution over the next token out, at every position.
+pub trait CausalLm: Send + Sync {
+    /// Sizes and axes.
+    fn config(&self) -> &DecoderConfig;
+
+    /// Runs `ids` `[batch, pos]` (u32) after the positions in `cache`, which grows by `pos`.
+    ///
+    /// Returns the residual stream after the final norm, `[batch, pos, d_model]`, for [`logits`](Self::logits).
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the sequence exceeds the context; whatever the tap returns.
+    fn forward(&self, ids: &Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor>;
+
+    /// Next-token logits `[.., d_vocab]` of what [`forward`](Self::forward) returned, or of some of its positions.
+    fn logits(&self, hidden: &Tensor) -> Result<Tensor>;
+
+    /// Logits `[.., d_vocab]` of a raw residual stream `[.., d_model]`: final norm, with statistics of `resid`
+    /// itself, then the unembedding. At the last layer's `hook_resid_post` it equals the model's logits.
+    fn unembed(&self, resid: &Tensor) -> Result<Tensor>;
+
+    /// A cache for a new sequence.
+    fn new_cache(&self) -> KvCache {
+        KvCache::new(self.config().n_layers)
+    }
+}
+
+/// `ids` as the tensor `[1, pos]` that [`CausalLm::forward`] takes.
+pub fn ids_tensor(ids: &[u32]) -> Result<Tensor> {
+    Ok(Tensor::new(ids, &candle_core::Device::Cpu)?.unsqueeze(0)?)
+}
+
+/// Next-token logits `[d_vocab]` after the last of `ids`, which are run after the positions in `cache`.
+pub fn last_logits(lm: &dyn CausalLm, ids: &[u32], cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Vec<f32>> {
+    let hidden = lm.forward(&ids_tensor(ids)?, cache, tap)?;
+    let last = hidden.narrow(1, ids.len().saturating_sub(1), 1)?;
+    Ok(lm.logits(&last)?.flatten_all()?.to_vec1()?)
+}

@@ -1,0 +1,55 @@
+//! Traces as safetensors files.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+
+use super::Trace;
+
+/// A trace that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("cannot write `{}`", file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The tensors could not be serialised.
+    #[error("cannot serialise the trace")]
+    Serialise(#[from] candle_core::Error),
+    /// The format refused.
+    #[error("cannot serialise the trace")]
+    Format(#[from] safetensors::SafeTensorError),
+}
+
+/// Writes every activation under its hook name, `tokens` `[pos]` (I64) and `logits` `[pos, d_vocab]` (F32).
+///
+/// The file appears only when it is complete. `about` becomes the header's metadata.
+pub fn save(trace: &Trace, about: HashMap<String, String>, file: &Path) -> Result<(), StoreError> {
+    let ids: Vec<i64> = trace.ids.iter().map(|&id| i64::from(id)).collect();
+    let tokens = Tensor::from_vec(ids, trace.ids.len(), &Device::Cpu)?;
+    let mut tensors: Vec<(String, Tensor)> = trace
+        .activations
+        .iter()
+        .map(|(at, x)| Ok((at.to_string(), x.contiguous()?)))
+        .collect::<candle_core::Result<_>>()?;
+    tensors.push(("tokens".into(), tokens));
+    tensors.push(("logits".into(), trace.logits.contiguous()?));
+    let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, tensor)), Some(about))?;
+    write_atomically(file, &bytes).map_err(|source| StoreError::Write { file: file.into(), source })
+}
+
+/// Writes beside the target and renames, so that a reader never sees half a file.
+fn write_atomically(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write as _;
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
+    temporary.write_all(bytes)?;
+    temporary.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The state of the screen, and how messages change it: a function, with no terminal, no clock and no model.
+
+mod answer;
+mod command;
+
+use super::TuiOptions;
+use super::editor::Editor;
+use super::effect::{Effect, LOAD};
+use super::input::InputEvent;
+use super::jobs::Jobs;
+use super::keymap::Context;
+use super::overlay::Overlay;
+use super::session::Session;
+use super::theme::Theme;
+use super::view::{VIEWS, View};
+use crate::engine::worker::{JobId, Report, Slot};
+use crate::engine::{ModelInfo, Request};
+
+/// The prompt to start with when none is given.
+const EXAMPLE: &str = "The cat sat on a";
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// From the terminal.
+    Input(InputEvent),
+    /// From the worker.
+    Report(Report),
+    /// A submitted job has this id.
+    Started(Slot, JobId),
+    /// Some time passed.
+    Tick,
+}
+
+/// The model: wanted, loaded, or not to be had.
+enum Model {
+    Loading(String),
+    Loaded(Box<ModelInfo>),
+    Failed(String),
+}
+
+/// All that the screen shows.
+pub struct State {
+    model: Model,
+    session: Session,
+    editor: Option<Editor>,
+    views: Vec<Box<dyn View>>,
+    current: usize,
+    overlays: Vec<Box<dyn Overlay>>,
+    jobs: Jobs,
+    theme: Theme,
+}
+
+impl State {
+    /// The state before the model is loaded, and what must be done first.
+    pub fn new(options: TuiOptions, theme: Theme) -> (Self, Vec<Effect>) {
+        let text = options.prompt.unwrap_or_else(|| EXAMPLE.into());
+        let mut state = Self {
+            model: Model::Loading(options.source.name()),
+            session: Session::new(text, options.bos),
+            editor: None,
+            views: VIEWS.iter().map(|make| make()).collect(),
+            current: 0,
+            overlays: Vec::new(),
+            jobs: Jobs::default(),
+            theme,
+        };
+        let load = Request::Load { source: options.source, arithmetic: options.arithmetic };
+        let effects = vec![state.submit(LOAD, load)];
+        (state, effects)
+    }
+
+    /// Takes a message; answers what must be done.
+    pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
+        match msg {
+            Msg::Input(input) => self.input(&input),
+            Msg::Report(report) => self.report(report),
+            Msg::Started(slot, id) => {
+                self.jobs.start(slot, id);
+                Vec::new()
+            }
+            Msg::Tick => {
+                self.jobs.tick();
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether a job is under way.
+    pub const fn is_busy(&self) -> bool {
+        self.jobs.is_busy()
+    }
+
+    /// The tokens and the selected position.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The prompt, while it is being edited.
+    pub const fn editor(&self) -> Option<&Editor> {
+        self.editor.as_ref()
+    }
+
+    /// The place of the visible view.
+    pub const fn current(&self) -> usize {
+        self.current
+    }
+
+    /// Where keys are looked up.
+    pub fn context(&self) -> Context {
+        let editing = self.editor.is_some().then_some(Context::Editing);
+        self.overlay().map(Overlay::context).or(editing).unwrap_or_else(|| self.view().context())
+    }
+
+    pub(super) const fn theme(&self) -> Theme {
+        self.theme
+    }
+
+    pub(super) fn view(&self) -> &dyn View {
+        self.views[self.current].as_ref()
+    }
+
+    pub(super) fn titles(&self) -> impl Iterator<Item = &'static str> {
+        self.views.iter().map(|view| view.title())
+    }
+
+    pub(super) fn overlay(&self) -> Option<&dyn Overlay> {
+        self.overlays.last().map(AsRef::as_ref)
+    }
+
+    /// The model, its precision, the BOS decision and the number of tokens.
+    pub(super) fn model_line(&self) -> String {
+        let tokens = self.session.tokens();
+        match &self.model {
+            Model::Loading(name) => name.clone(),
+            Model::Failed(name) => format!("{name}: not loaded"),
+            Model::Loaded(info) if tokens.ids.is_empty() => format!("{} · {}", info.name, info.precision.describe()),
+            Model::Loaded(info) => {
+                format!("{} · {} tokens · {} · {}", info.name, tokens.ids.len(), tokens.bos, info.precision.describe())
+            }
+        }
+    }
+
+    /// What the program is doing.
+    pub(super) fn marker(&self) -> String {
+        let word = match &self.model {
+            Model::Loading(_) => "loading",
+            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(super::effect::GENERATE) => "generating, Esc stops",
+            Model::Loaded(_) | Model::Failed(_) => "computing",
+        };
+        let text = || format!("{} {word}{}", self.jobs.spinner(), self.jobs.progress());
+        if self.is_busy() { text() } else { String::new() }
+    }
+
+    /// What a view without data says.
+    pub(super) fn note(&self) -> String {
+        match &self.model {
+            Model::Loading(name) => format!("loading {name} …"),
+            Model::Failed(_) => "no model is loaded; q quits".into(),
+            Model::Loaded(_) if self.is_busy() => "computing …".into(),
+            Model::Loaded(_) if self.session.tokens().ids.is_empty() => "no tokens yet; e edits the prompt".into(),
+            Model::Loaded(_) => "nothing to show; e edits the prompt".into(),
+        }
+    }
+
+    fn submit(&mut self, slot: Slot, request: Request) -> Effect {
+        self.jobs.ask(slot);
+        Effect::Submit { slot, request }
+    }
+
+    fn cancel(&mut self, slot: Slot) -> Option<Effect> {
+        let has = self.jobs.has(slot);
+        self.jobs.end(slot);
+        has.then_some(Effect::Cancel(slot))
+    }
+}

@@ -1,0 +1,89 @@
+//! What the worker's reports do.
+
+use super::super::effect::{Effect, GENERATE, LOAD, TOKENISE};
+use super::super::overlay::ErrorOverlay;
+use super::{Model, State};
+use crate::engine::worker::{Report, Slot};
+use crate::engine::{EngineError, Event, JobEvent, Outcome, Tokens};
+
+impl State {
+    pub(super) fn report(&mut self, report: Report) -> Vec<Effect> {
+        // a job that was replaced or cancelled has no slot any more
+        let Some(slot) = self.jobs.slot(report.job) else { return Vec::new() };
+        match report.event {
+            JobEvent::Event(event) => {
+                self.event(event);
+                Vec::new()
+            }
+            JobEvent::Finished(outcome) => {
+                self.jobs.end(slot);
+                self.outcome(outcome)
+            }
+            JobEvent::Failed(error) => {
+                self.jobs.end(slot);
+                self.failure(slot, &error)
+            }
+            JobEvent::Panicked(message) => {
+                self.jobs.end(slot);
+                self.give_up(slot);
+                self.overlays.push(Box::new(ErrorOverlay::panicked(&message)));
+                Vec::new()
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Progress(progress) => self.jobs.report(progress),
+            Event::Token { id, visible } => self.session.append(id, visible),
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome) -> Vec<Effect> {
+        match outcome {
+            Outcome::Loaded(info) => {
+                self.model = Model::Loaded(info);
+                self.tokenise_awaited()
+            }
+            Outcome::Tokens(tokens) => self.tokens(tokens),
+            Outcome::Inspected(inspection) => {
+                self.views.iter_mut().for_each(|view| view.receive(&inspection));
+                Vec::new()
+            }
+            Outcome::Generated { .. } => self.inspect(),
+        }
+    }
+
+    fn tokens(&mut self, tokens: Tokens) -> Vec<Effect> {
+        if let Some(editor) = &mut self.editor {
+            editor.arrive(tokens);
+            return Vec::new();
+        }
+        if self.session.arrive(tokens) { self.inspect() } else { Vec::new() }
+    }
+
+    fn failure(&mut self, slot: Slot, error: &EngineError) -> Vec<Effect> {
+        if slot == TOKENISE
+            && let Some(editor) = &mut self.editor
+        {
+            editor.fail(error.to_string());
+            return Vec::new();
+        }
+        self.give_up(slot);
+        if !matches!(error, EngineError::Cancelled) {
+            self.overlays.push(Box::new(ErrorOverlay::new(error)));
+        }
+        if slot == GENERATE { self.inspect() } else { Vec::new() }
+    }
+
+    fn give_up(&mut self, slot: Slot) {
+        if slot == TOKENISE {
+            self.session.stop_waiting();
+        }
+        if slot == LOAD
+            && let Model::Loading(name) = &self.model
+        {
+            self.model = Model::Failed(name.clone());
+        }
+    }
+}

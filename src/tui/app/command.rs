@@ -1,0 +1,184 @@
+//! What keys do.
+
+use super::super::action::Action;
+use super::super::editor::Editor;
+use super::super::effect::{Effect, GENERATE, INSPECT, TOKENISE};
+use super::super::input::{InputEvent, Key};
+use super::super::keymap;
+use super::super::overlay::HelpOverlay;
+use super::super::view::Reply;
+use super::{Model, State};
+use crate::engine::Request;
+use crate::model::sample::Sampling;
+
+/// Tokens one key generates at most.
+const N_GENERATED: usize = 20;
+
+impl State {
+    pub(super) fn input(&mut self, input: &InputEvent) -> Vec<Effect> {
+        match input {
+            InputEvent::Key(key) => self.key(*key),
+            InputEvent::Paste(text) => self.paste(text),
+            InputEvent::Resize(..) => Vec::new(),
+            InputEvent::Closed => vec![Effect::Quit],
+        }
+    }
+
+    fn key(&mut self, key: Key) -> Vec<Effect> {
+        if let Some(action) = keymap::action(self.context(), key) {
+            return self.act(action);
+        }
+        let typed = self.overlays.is_empty() && self.editor.as_mut().is_some_and(|editor| editor.key(key));
+        if typed { self.tokenise_draft() } else { Vec::new() }
+    }
+
+    fn paste(&mut self, text: &str) -> Vec<Effect> {
+        let Some(editor) = &mut self.editor else { return Vec::new() };
+        editor.paste(text);
+        self.tokenise_draft()
+    }
+
+    fn act(&mut self, action: Action) -> Vec<Effect> {
+        if action == Action::Quit {
+            return vec![Effect::Quit];
+        }
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.update(action);
+            if action == Action::Close {
+                self.overlays.pop();
+            }
+            return Vec::new();
+        }
+        match action {
+            Action::Help => self.help(),
+            Action::Cancel => self.stop(),
+            Action::NextView => self.show((self.current + 1) % self.views.len()),
+            Action::PreviousView => self.show((self.current + self.views.len() - 1) % self.views.len()),
+            Action::ShowView(at) => self.show(at),
+            Action::ToggleGround => {
+                self.theme = self.theme.toggled();
+                Vec::new()
+            }
+            Action::Edit | Action::Accept | Action::Leave => self.edit(action),
+            Action::Sample | Action::Generate | Action::Undo | Action::Redo => self.change(action),
+            _ => self.view_action(action),
+        }
+    }
+
+    fn help(&mut self) -> Vec<Effect> {
+        self.overlays.push(Box::new(HelpOverlay::new(self.context())));
+        Vec::new()
+    }
+
+    fn show(&mut self, at: usize) -> Vec<Effect> {
+        if at < self.views.len() {
+            self.current = at;
+        }
+        self.inspect()
+    }
+
+    /// Stops what can be stopped; the tokens generated so far stay.
+    fn stop(&mut self) -> Vec<Effect> {
+        let generated = self.cancel(GENERATE);
+        let stopped: Vec<Effect> = generated.into_iter().chain(self.cancel(INSPECT)).collect();
+        let is_generated = stopped.contains(&Effect::Cancel(GENERATE));
+        let inspect = if is_generated { self.inspect() } else { Vec::new() };
+        stopped.into_iter().chain(inspect).collect()
+    }
+
+    fn edit(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Edit => {
+                self.editor = Some(Editor::new(self.session.text(), self.session.tokens().clone()));
+                Vec::new()
+            }
+            Action::Accept => self.accept(),
+            _ => {
+                self.editor = None;
+                self.cancel(TOKENISE).into_iter().collect()
+            }
+        }
+    }
+
+    fn accept(&mut self) -> Vec<Effect> {
+        if self.editor.as_ref().is_none_or(|editor| editor.problem().is_some()) {
+            return Vec::new();
+        }
+        let Some(editor) = self.editor.take() else { return Vec::new() };
+        self.session.await_text(editor.input().value().to_owned());
+        self.tokenise_awaited()
+    }
+
+    /// Asks for the tokens of the prompt that is awaited.
+    pub(super) fn tokenise_awaited(&mut self) -> Vec<Effect> {
+        let Some(text) = self.session.awaited().map(str::to_owned) else { return Vec::new() };
+        if !matches!(self.model, Model::Loaded(_)) {
+            return Vec::new();
+        }
+        let generated = self.cancel(GENERATE);
+        let bos = self.session.bos();
+        generated.into_iter().chain([self.submit(TOKENISE, Request::Tokenise { text, bos })]).collect()
+    }
+
+    fn tokenise_draft(&mut self) -> Vec<Effect> {
+        let Some(editor) = self.editor.as_ref().filter(|_| matches!(self.model, Model::Loaded(_))) else {
+            return Vec::new();
+        };
+        let text = editor.input().value().to_owned();
+        let bos = self.session.bos();
+        vec![self.submit(TOKENISE, Request::Tokenise { text, bos })]
+    }
+
+    fn change(&mut self, action: Action) -> Vec<Effect> {
+        let stopped = self.cancel(GENERATE);
+        let effects = match action {
+            Action::Sample => {
+                let sampling = self.session.next_sampling();
+                self.generate(1, sampling)
+            }
+            Action::Generate => self.generate(N_GENERATED, Sampling::default()),
+            Action::Undo if self.session.undo() => self.inspect(),
+            Action::Redo if self.session.redo() => self.inspect(),
+            _ => Vec::new(),
+        };
+        stopped.into_iter().chain(effects).collect()
+    }
+
+    fn generate(&mut self, n_tokens: usize, sampling: Sampling) -> Vec<Effect> {
+        let ids = self.session.ids_to_position().to_vec();
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        self.session.branch();
+        vec![self.submit(GENERATE, Request::Generate { ids, n_tokens, sampling })]
+    }
+
+    fn view_action(&mut self, action: Action) -> Vec<Effect> {
+        if let Action::Position(to) = action {
+            self.session.select(to);
+        }
+        match self.views[self.current].update(action, &self.session) {
+            Reply::Done => Vec::new(),
+            Reply::Refresh => self.inspect(),
+            Reply::Append { id, visible } => {
+                let stopped = self.cancel(GENERATE);
+                self.session.branch();
+                self.session.append(id, visible);
+                stopped.into_iter().chain(self.inspect()).collect()
+            }
+        }
+    }
+
+    /// Asks for what the visible view lacks.
+    pub(super) fn inspect(&mut self) -> Vec<Effect> {
+        let ids = self.session.tokens().ids.clone();
+        if ids.is_empty() || !matches!(self.model, Model::Loaded(_)) {
+            return Vec::new();
+        }
+        let panels = self.view().needs(&self.session);
+        if panels.is_empty() {
+            return self.cancel(INSPECT).into_iter().collect();
+        }
+        vec![self.submit(INSPECT, Request::Inspect { ids, panels })]
+    }
+}

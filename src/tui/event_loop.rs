@@ -1,0 +1,110 @@
+//! The one loop: a frame, then whatever happened, then a frame. It waits for messages and for nothing else.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, never, select};
+
+use super::app::{Msg, State};
+use super::effect::Effect;
+use super::input::{InputEvent, InputThread};
+use super::terminal::Screen;
+use super::theme::{Environment, Theme};
+use super::{TuiError, TuiOptions, screen};
+use crate::engine::Engine;
+use crate::engine::worker::{Report, Worker};
+
+/// How often a busy screen is drawn anew.
+const TICK: Duration = Duration::from_millis(100);
+/// How long quitting waits for the worker.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs the terminal UI until the user quits.
+///
+/// # Errors
+/// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
+pub fn run(options: TuiOptions) -> Result<(), TuiError> {
+    let theme = Theme::new(&environment());
+    let (mut state, first) = State::new(options, theme);
+    let mut screen = Screen::enter()?;
+    screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
+    let thread = |name| move |source| TuiError::Thread { name, source };
+    let (worker, reports) = Worker::spawn(Engine::default()).map_err(thread("model-worker"))?;
+    let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
+    let mut runtime = Runtime { worker, inputs, reports };
+    runtime.perform(&mut state, first);
+    runtime.run(&mut state, &mut screen)?;
+    runtime.worker.shut_down(PATIENCE);
+    Ok(())
+}
+
+/// The environment, read here and nowhere else.
+fn environment() -> Environment {
+    let read = |name| std::env::var(name).ok();
+    Environment {
+        no_color: read("NO_COLOR"),
+        colorterm: read("COLORTERM"),
+        term: read("TERM"),
+        colorfgbg: read("COLORFGBG"),
+    }
+}
+
+/// What effects act on and messages come from.
+struct Runtime {
+    worker: Worker,
+    inputs: Receiver<InputEvent>,
+    reports: Receiver<Report>,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    On,
+    Quit,
+}
+
+impl Runtime {
+    fn run(&mut self, state: &mut State, screen: &mut Screen) -> Result<(), TuiError> {
+        loop {
+            screen.draw(|frame| screen::render(state, frame.area(), frame.buffer_mut()))?;
+            let first = self.wait(state.is_busy());
+            let waiting = self.drain();
+            for msg in std::iter::once(first).chain(waiting) {
+                let effects = state.update(msg);
+                if self.perform(state, effects) == Flow::Quit {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The next message; while jobs are under way it is a tick at the latest.
+    fn wait(&self, is_busy: bool) -> Msg {
+        let tick = if is_busy { crossbeam_channel::after(TICK) } else { never() };
+        select! {
+            recv(self.inputs) -> input => Msg::Input(input.unwrap_or(InputEvent::Closed)),
+            recv(self.reports) -> report => report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
+            recv(tick) -> _ => Msg::Tick,
+        }
+    }
+
+    /// Everything that has arrived by now.
+    fn drain(&self) -> Vec<Msg> {
+        let inputs = self.inputs.try_iter().map(Msg::Input);
+        inputs.chain(self.reports.try_iter().map(Msg::Report)).collect()
+    }
+
+    fn perform(&mut self, state: &mut State, effects: Vec<Effect>) -> Flow {
+        for effect in effects {
+            match effect {
+                Effect::Submit { slot, request } => {
+                    let id = self.worker.submit(slot, request);
+                    // learning an id asks for nothing
+                    let _ = state.update(Msg::Started(slot, id));
+                }
+                Effect::Cancel(slot) => self.worker.cancel(slot),
+                Effect::Quit => return Flow::Quit,
+            }
+        }
+        Flow::On
+    }
+}

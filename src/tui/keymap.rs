@@ -1,0 +1,234 @@
+//! Which key does what: one table, from which the footer, the help overlay and docs/keys.md are made.
+
+use std::fmt::Write as _;
+
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::action::{Action, Move};
+use super::input::Key;
+
+/// Where a key counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// While the prompt is edited; everything else types.
+    Editing,
+    /// While an error is shown.
+    Error,
+    /// While the help is shown.
+    Help,
+    /// In the step view.
+    Step,
+    /// In the attention view.
+    Attention,
+    /// In the lens view.
+    Lens,
+    /// In every view.
+    Global,
+}
+
+impl Context {
+    /// Every context, as the help lists them.
+    pub const ALL: [Self; 7] =
+        [Self::Step, Self::Attention, Self::Lens, Self::Global, Self::Editing, Self::Help, Self::Error];
+
+    /// Its heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Editing => "While editing the prompt",
+            Self::Error => "While an error is shown",
+            Self::Help => "In this help",
+            Self::Step => "Step",
+            Self::Attention => "Attention",
+            Self::Lens => "Lens",
+            Self::Global => "In every view",
+        }
+    }
+
+    /// The context that is asked where this one has no binding.
+    pub const fn fallback(self) -> Option<Self> {
+        match self {
+            Self::Step | Self::Attention | Self::Lens => Some(Self::Global),
+            Self::Editing | Self::Error | Self::Help | Self::Global => None,
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// Where it counts.
+    pub context: Context,
+    /// Keys; the first is the one shown in the footer.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub action: Action,
+    /// A word for the footer, or nothing; neighbours with the same word share it.
+    pub short: &'static str,
+    /// What they do, in a sentence without a period.
+    pub about: &'static str,
+}
+
+const fn bind(
+    context: Context,
+    keys: &'static [Key],
+    action: Action,
+    short: &'static str,
+    about: &'static str,
+) -> Binding {
+    Binding { context, keys, action, short, about }
+}
+
+const UP: &[Key] = &[Key::plain(KeyCode::Up), Key::char('k')];
+const DOWN: &[Key] = &[Key::plain(KeyCode::Down), Key::char('j')];
+const PAGE_UP: &[Key] = &[Key::plain(KeyCode::PageUp)];
+const PAGE_DOWN: &[Key] = &[Key::plain(KeyCode::PageDown)];
+
+/// All bindings. Within a context the footer follows this order.
+pub static KEYMAP: &[Binding] = &[
+    bind(Context::Step, UP, Action::Cursor(Move::Back), "choose", "choose the candidate above"),
+    bind(Context::Step, DOWN, Action::Cursor(Move::On), "choose", "choose the candidate below"),
+    bind(Context::Step, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten candidates up"),
+    bind(Context::Step, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten candidates down"),
+    bind(
+        Context::Step,
+        &[Key::plain(KeyCode::Enter)],
+        Action::AppendChosen,
+        "append",
+        "append the chosen candidate after the selected position",
+    ),
+    bind(Context::Step, &[Key::char(' '), Key::char('t')], Action::TakeTop, "top", "append the most probable token"),
+    bind(Context::Step, &[Key::char('s')], Action::Sample, "sample", "append a sampled token (temperature 1)"),
+    bind(Context::Step, &[Key::char('g')], Action::Generate, "generate", "append up to 20 most probable tokens"),
+    bind(Context::Attention, UP, Action::Cursor(Move::Back), "layer", "the layer above"),
+    bind(Context::Attention, DOWN, Action::Cursor(Move::On), "layer", "the layer below"),
+    bind(Context::Attention, &[Key::char('[')], Action::Head(Move::Back), "head", "the head before"),
+    bind(Context::Attention, &[Key::char(']')], Action::Head(Move::On), "head", "the next head"),
+    bind(
+        Context::Attention,
+        &[Key::plain(KeyCode::Enter), Key::char('o')],
+        Action::ToggleGrid,
+        "all heads",
+        "show one head large, or all heads small",
+    ),
+    bind(Context::Lens, UP, Action::Cursor(Move::Back), "layer", "the row above"),
+    bind(Context::Lens, DOWN, Action::Cursor(Move::On), "layer", "the row below"),
+    bind(Context::Lens, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten rows up"),
+    bind(Context::Lens, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten rows down"),
+    bind(
+        Context::Global,
+        &[Key::plain(KeyCode::Left), Key::char('h')],
+        Action::Position(Move::Back),
+        "position",
+        "select the token before",
+    ),
+    bind(
+        Context::Global,
+        &[Key::plain(KeyCode::Right), Key::char('l')],
+        Action::Position(Move::On),
+        "position",
+        "select the next token",
+    ),
+    bind(
+        Context::Global,
+        &[Key::plain(KeyCode::Home), Key::char('0')],
+        Action::Position(Move::First),
+        "",
+        "select the first token",
+    ),
+    bind(
+        Context::Global,
+        &[Key::plain(KeyCode::End), Key::char('$')],
+        Action::Position(Move::Last),
+        "",
+        "select the last token",
+    ),
+    bind(
+        Context::Global,
+        &[Key::char('e'), Key::char('i'), Key::char('/')],
+        Action::Edit,
+        "edit",
+        "edit the prompt; its tokens follow while you type",
+    ),
+    bind(Context::Global, &[Key::plain(KeyCode::Tab)], Action::NextView, "view", "show the next view"),
+    bind(Context::Global, &[Key::plain(KeyCode::BackTab)], Action::PreviousView, "", "show the view before"),
+    bind(Context::Global, &[Key::char('u')], Action::Undo, "undo", "take the last change of the tokens back"),
+    bind(Context::Global, &[Key::char('U'), Key::ctrl('r')], Action::Redo, "", "repeat what was taken back"),
+    bind(Context::Global, &[Key::char('1')], Action::ShowView(0), "", "show the step view"),
+    bind(Context::Global, &[Key::char('2')], Action::ShowView(1), "", "show the attention view"),
+    bind(Context::Global, &[Key::char('3')], Action::ShowView(2), "", "show the lens view"),
+    bind(Context::Global, &[Key::plain(KeyCode::Esc)], Action::Cancel, "", "stop the running job"),
+    bind(Context::Global, &[Key::char('L')], Action::ToggleGround, "", "colours for a light or a dark terminal"),
+    bind(Context::Global, &[Key::char('?'), Key::plain(KeyCode::F(1))], Action::Help, "help", "show the keys"),
+    bind(Context::Global, &[Key::char('q'), Key::ctrl('c')], Action::Quit, "quit", "quit"),
+    bind(Context::Editing, &[Key::plain(KeyCode::Enter)], Action::Accept, "take it", "take the edited prompt"),
+    bind(Context::Editing, &[Key::plain(KeyCode::Esc)], Action::Leave, "leave", "leave the prompt as it was"),
+    bind(Context::Editing, &[Key::ctrl('c')], Action::Quit, "quit", "quit"),
+    bind(Context::Help, UP, Action::Cursor(Move::Back), "scroll", "scroll up"),
+    bind(Context::Help, DOWN, Action::Cursor(Move::On), "scroll", "scroll down"),
+    bind(Context::Help, PAGE_UP, Action::Cursor(Move::PageBack), "", "scroll ten lines up"),
+    bind(Context::Help, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "scroll ten lines down"),
+    bind(
+        Context::Help,
+        &[Key::plain(KeyCode::Esc), Key::char('?'), Key::char('q'), Key::plain(KeyCode::Enter)],
+        Action::Close,
+        "close",
+        "close the help",
+    ),
+    bind(Context::Help, &[Key::ctrl('c')], Action::Quit, "", "quit"),
+    bind(Context::Error, UP, Action::Cursor(Move::Back), "", "scroll up"),
+    bind(Context::Error, DOWN, Action::Cursor(Move::On), "", "scroll down"),
+    bind(
+        Context::Error,
+        &[Key::plain(KeyCode::Esc), Key::plain(KeyCode::Enter), Key::char(' ')],
+        Action::Close,
+        "close",
+        "close the error",
+    ),
+    bind(Context::Error, &[Key::char('q'), Key::ctrl('c')], Action::Quit, "quit", "quit"),
+];
+
+/// What a key does in a context.
+pub fn action(context: Context, key: Key) -> Option<Action> {
+    let own = rows(context).find(|binding| binding.keys.contains(&key));
+    own.map(|binding| binding.action).or_else(|| action(context.fallback()?, key))
+}
+
+/// The bindings of one context.
+pub fn rows(context: Context) -> impl Iterator<Item = &'static Binding> {
+    KEYMAP.iter().filter(move |binding| binding.context == context)
+}
+
+/// A key as people write it.
+pub fn key_name(key: Key) -> String {
+    let name = match key.code {
+        KeyCode::Char(' ') => "Space".into(),
+        KeyCode::Char(c) => c.to_string(),
+        KeyCode::Up => "↑".into(),
+        KeyCode::Down => "↓".into(),
+        KeyCode::Left => "←".into(),
+        KeyCode::Right => "→".into(),
+        KeyCode::BackTab => "Shift-Tab".into(),
+        KeyCode::Enter => "Enter".into(),
+        other => other.to_string(),
+    };
+    if key.modifiers.contains(KeyModifiers::CONTROL) { format!("Ctrl-{name}") } else { name }
+}
+
+/// All keys of a binding.
+pub fn key_names(binding: &Binding) -> String {
+    binding.keys.iter().map(|&key| key_name(key)).collect::<Vec<_>>().join(", ")
+}
+
+/// docs/keys.md.
+pub fn markdown() -> String {
+    let mut out = String::from("# Keys\n\nGenerated from `src/tui/keymap.rs`; a test compares them.\n");
+    for context in Context::ALL {
+        // writing to a string cannot fail
+        let _ = write!(out, "\n## {}\n\n| keys | what they do |\n| --- | --- |\n", context.title());
+        for binding in rows(context) {
+            let keys: Vec<String> = binding.keys.iter().map(|&key| format!("`{}`", key_name(key))).collect();
+            let _ = writeln!(out, "| {} | {} |", keys.join(", "), binding.about);
+        }
+    }
+    out
+}

@@ -1,0 +1,46 @@
+//! THE TERMINAL UI: every panel follows one selected position of one prompt.
+//!
+//! [`run`] owns the terminal and the worker. Everything else is a function: [`State::update`] takes a [`Msg`] and
+//! answers with [`Effect`]s as data, [`screen::render`] draws a state into a buffer. This layer never touches a
+//! tensor, a tokenizer or a file, and never waits for the model.
+
+pub mod action;
+pub mod app;
+mod editor;
+pub mod effect;
+mod error;
+mod event_loop;
+pub mod input;
+mod jobs;
+pub mod keymap;
+pub mod layout;
+pub mod overlay;
+pub mod screen;
+pub mod session;
+mod terminal;
+mod text;
+pub mod theme;
+pub mod view;
+mod widget;
+
+pub use self::app::{Msg, State};
+pub use self::editor::Editor;
+pub use self::effect::Effect;
+pub use self::error::TuiError;
+pub use self::event_loop::run;
+use crate::model::checkpoint::Arithmetic;
+use crate::model::source::ModelSource;
+use crate::text::BosPolicy;
+
+/// What the terminal UI starts with.
+#[derive(Debug, Clone, Default)]
+pub struct TuiOptions {
+    /// The model.
+    pub source: ModelSource,
+    /// What happens to quantised weights.
+    pub arithmetic: Arithmetic,
+    /// The first prompt; without one, the embedded models start with an example.
+    pub prompt: Option<String>,
+    /// Whether a BOS is put before the prompt.
+    pub bos: BosPolicy,
+}

@@ -1,0 +1,61 @@
+//! The keys, from the keymap.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Overlay, boxed, scroll};
+use crate::tui::action::Action;
+use crate::tui::keymap::{Context, key_names, rows};
+use crate::tui::text::fit;
+use crate::tui::theme::Theme;
+
+/// The keys of one view first, then all others.
+#[derive(Debug)]
+pub struct HelpOverlay {
+    first: Context,
+    scroll: usize,
+}
+
+impl HelpOverlay {
+    /// Help that starts with a context.
+    pub const fn new(first: Context) -> Self {
+        Self { first, scroll: 0 }
+    }
+
+    fn lines(&self, theme: Theme) -> Vec<Line<'static>> {
+        let rest = Context::ALL.into_iter().filter(|context| *context != self.first && *context != Context::Global);
+        let order = [self.first, Context::Global].into_iter().chain(rest);
+        order.flat_map(|context| section(context, theme)).collect()
+    }
+}
+
+fn section(context: Context, theme: Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(context.title(), theme.title())];
+    lines.extend(rows(context).map(|binding| {
+        let keys = fit(&key_names(binding), 14);
+        Line::from(vec![Span::raw(format!(" {keys} ")), Span::styled(binding.about, theme.faint())])
+    }));
+    lines.push(Line::default());
+    lines
+}
+
+impl Overlay for HelpOverlay {
+    fn context(&self) -> Context {
+        Context::Help
+    }
+
+    fn update(&mut self, action: Action) {
+        self.scroll = scroll(self.scroll, action).min(Self::lines_count());
+    }
+
+    fn render(&self, theme: Theme, area: Rect, buffer: &mut Buffer) {
+        boxed(("Keys", theme.title()), self.lines(theme), self.scroll, area, buffer);
+    }
+}
+
+impl HelpOverlay {
+    fn lines_count() -> usize {
+        Context::ALL.into_iter().map(|context| rows(context).count() + 2).sum()
+    }
+}

@@ -1,0 +1,119 @@
+//! Draws a state: header, prompt, view, footer, and what lies over them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::app::State;
+use super::keymap::{Context, key_name, rows};
+use super::layout::{MINIMUM, areas, cells, is_enough, part};
+use super::text::{one_line, width};
+use super::view::Scene;
+use super::widget::{line, prompt_input, spans, token_strip};
+
+/// Draws everything.
+pub fn render(state: &State, area: Rect, buffer: &mut Buffer) {
+    if !is_enough(area) {
+        let (columns, rows) = MINIMUM;
+        let text = format!("lmscope needs {columns}x{rows}, has {}x{}", area.width, area.height);
+        line(buffer, area, 0, &text, Style::new());
+        line(buffer, area, 1, "enlarge the window, or Ctrl-C", state.theme().faint());
+        return;
+    }
+    let rows =
+        if state.editor().is_some() { 2 } else { token_strip::rows(&state.session().tokens().visible, area.width) };
+    let areas = areas(area, rows);
+    header(state, areas.header, buffer);
+    prompt(state, areas.prompt, buffer);
+    let note = state.note();
+    let scene = Scene { session: state.session(), theme: state.theme(), note: &note };
+    state.view().render(&scene, areas.body, buffer);
+    if let Some(overlay) = state.overlay() {
+        overlay.render(state.theme(), over(area), buffer);
+    }
+    footer(state, areas.footer, buffer);
+}
+
+/// Overlays leave the footer.
+const fn over(area: Rect) -> Rect {
+    Rect { height: area.height - 1, ..area }
+}
+
+fn header(state: &State, area: Rect, buffer: &mut Buffer) {
+    let model = state.model_line();
+    let marker = state.marker();
+    let tabs = tabs(state, part(area, 0, area.height - 1, area.width, 1), buffer);
+    if area.height > 1 {
+        spans(buffer, area, 0, &[("lmscope ", state.theme().title()), (&model, state.theme().faint())]);
+    }
+    let room = area.width.saturating_sub(tabs + 1);
+    let text = if marker.is_empty() && area.height == 1 { model } else { marker };
+    let wide = cells(width(&text)).min(room);
+    let place = part(area, area.width - wide, area.height - 1, wide, 1);
+    let style = if state.is_busy() { state.theme().notice() } else { state.theme().faint() };
+    line(buffer, place, 0, &text, style);
+}
+
+fn tabs(state: &State, area: Rect, buffer: &mut Buffer) -> u16 {
+    let names: Vec<String> = state.titles().enumerate().map(|(at, title)| format!(" {} {title} ", at + 1)).collect();
+    let styles = (0..).map(|at: usize| if at == state.current() { state.theme().selected() } else { Style::new() });
+    let pieces: Vec<(&str, Style)> = names.iter().map(String::as_str).zip(styles).collect();
+    spans(buffer, area, 0, &pieces)
+}
+
+fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
+    let theme = state.theme();
+    let session = state.session();
+    let Some(editor) = state.editor() else {
+        match session.awaited() {
+            Some(text) => {
+                line(buffer, area, 0, &one_line(text), theme.faint());
+            }
+            None => token_strip::render(&session.tokens().visible, Some(session.position()), theme, area, buffer),
+        }
+        return;
+    };
+    prompt_input::render(editor.input(), theme, area, buffer);
+    let below = part(area, 0, 1, area.width, area.height.saturating_sub(1));
+    match editor.problem() {
+        Some(problem) => {
+            line(buffer, below, 0, &one_line(problem), theme.error());
+        }
+        None => token_strip::render(&editor.tokens().visible, None, theme, below, buffer),
+    }
+}
+
+fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
+    let theme = state.theme();
+    let (mut items, last) = footer_items(state.context());
+    let wide =
+        |items: &[(String, &str)]| items.iter().map(|(keys, short)| width(keys) + width(short) + 3).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(wide(&last));
+    while wide(&items) > room {
+        items.pop();
+    }
+    items.extend(last);
+    let pieces: Vec<(&str, Style)> = items
+        .iter()
+        .flat_map(|(keys, short)| {
+            [(keys.as_str(), theme.title()), (" ", Style::new()), (*short, theme.faint()), ("  ", Style::new())]
+        })
+        .collect();
+    spans(buffer, area, 0, &pieces);
+}
+
+type Item = (String, &'static str);
+
+/// What the footer says, and what of it must never be left out.
+fn footer_items(context: Context) -> (Vec<Item>, Vec<Item>) {
+    let mut items: Vec<Item> = Vec::new();
+    let all = rows(context).chain(context.fallback().into_iter().flat_map(rows));
+    for binding in all.filter(|binding| !binding.short.is_empty()) {
+        let key = binding.keys.first().map_or_else(String::new, |&key| key_name(key));
+        match items.last_mut() {
+            Some((keys, short)) if *short == binding.short => keys.push_str(&key),
+            Some(_) | None => items.push((key, binding.short)),
+        }
+    }
+    items.into_iter().partition(|(_, short)| !matches!(*short, "help" | "quit" | "close" | "leave"))
+}

@@ -1,0 +1,72 @@
+//! The terminal in raw mode on its alternate screen, and back again whatever happens.
+
+use std::io::{self, IsTerminal as _, Stdout};
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use super::TuiError;
+
+/// A terminal that is restored when this is dropped, or when any thread but the worker panics.
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    pub(super) fn enter() -> Result<Self, TuiError> {
+        require_terminal()?;
+        restore_on_panic();
+        enable_raw_mode()?;
+        let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste);
+        let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        match terminal {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                restore();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Draws one frame.
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        self.terminal.draw(draw).map(|_| ())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn require_terminal() -> Result<(), TuiError> {
+    match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
+        (true, true) => Ok(()),
+        (false, _) => Err(TuiError::NotATerminal { stream: "input" }),
+        (true, false) => Err(TuiError::NotATerminal { stream: "output" }),
+    }
+}
+
+fn restore() {
+    // nobody is left to tell if the terminal is gone
+    let _ = disable_raw_mode();
+    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+}
+
+/// A panic of the worker is reported on the screen; any other one ends the program, which must leave a usable terminal.
+fn restore_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() == Some("model-worker") {
+            return;
+        }
+        restore();
+        before(info);
+    }));
+}

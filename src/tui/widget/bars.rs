@@ -1,0 +1,81 @@
+//! Candidates as rows: rank, token, bar, probability, logit.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::spans;
+use crate::engine::Candidate;
+use crate::figure::Scale;
+use crate::tui::text::{fit, width};
+use crate::tui::theme::{Depth, Theme};
+
+/// Candidates and what is special about some.
+pub(in crate::tui) struct CandidateBars<'a> {
+    pub(in crate::tui) candidates: &'a [Candidate],
+    /// The one chosen, counted from the first shown.
+    pub(in crate::tui) chosen: usize,
+    /// The token that follows in the prompt.
+    pub(in crate::tui) actual: Option<u32>,
+    pub(in crate::tui) theme: Theme,
+}
+
+/// Eighths of a column.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+/// Columns of rank, probability, logit and marks.
+const FIXED: u16 = 4 + 9 + 8 + 3;
+
+impl CandidateBars<'_> {
+    /// The headings and one row a candidate.
+    pub(in crate::tui) fn render(&self, area: Rect, buffer: &mut Buffer) {
+        let label = self.label_width(area.width);
+        let bar = usize::from(area.width.saturating_sub(FIXED)).saturating_sub(label + 1);
+        let head = format!("{:>4} {} {}{:>9}{:>8}", "rank", fit("token", label), " ".repeat(bar), "prob", "logit");
+        super::line(buffer, area, 0, head.trim_end(), self.theme.faint());
+        for (row, candidate) in (0..area.height.saturating_sub(1)).zip(self.candidates) {
+            self.row(area, row, candidate, (label, bar), buffer);
+        }
+    }
+
+    fn label_width(&self, columns: u16) -> usize {
+        let widest = self.candidates.iter().map(|candidate| width(&candidate.visible)).max().unwrap_or(0);
+        widest.clamp(6, usize::from(columns / 4).max(6))
+    }
+
+    fn row(&self, area: Rect, row: u16, candidate: &Candidate, (label, bar): (usize, usize), buffer: &mut Buffer) {
+        let theme = self.theme;
+        let is_chosen = usize::from(row) == self.chosen;
+        let follows = self.actual == Some(candidate.id);
+        let token = match (is_chosen, follows) {
+            (true, _) => theme.selected(),
+            (false, true) => theme.notice(),
+            (false, false) => ratatui::style::Style::new(),
+        };
+        let share = Scale::Probability.share(to_f32(candidate.prob));
+        let rank = format!("{:>4} ", candidate.rank);
+        let prob = format!("{:>8.3}%", candidate.prob * 100.0);
+        let logit = format!("{:>8.2}", candidate.logit);
+        let pieces = [
+            (rank.as_str(), theme.faint()),
+            (&fit(&candidate.visible, label), token),
+            (" ", theme.faint()),
+            (&bar_text(share, bar, theme), theme.bar(share)),
+            (&prob, ratatui::style::Style::new()),
+            (&logit, theme.faint()),
+            (if follows { " ◀" } else { "" }, theme.notice()),
+        ];
+        spans(buffer, area, row + 1, &pieces);
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a probability")]
+const fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
+/// A bar of a share, in exactly `columns` columns.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some columns")]
+pub(in crate::tui) fn bar_text(share: f32, columns: usize, theme: Theme) -> String {
+    let eighths = (share * (columns * 8) as f32).round() as usize;
+    let end = if theme.depth == Depth::Mono && eighths == 0 && share > 0.0 { "▏" } else { EIGHTHS[eighths % 8] };
+    fit(&format!("{}{end}", "█".repeat(eighths / 8)), columns)
+}

@@ -1,0 +1,5 @@
+//! The real binary: what it prints, and what it ends with.
+
+mod bad_input;
+mod output;
+mod runner;

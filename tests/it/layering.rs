@@ -1,0 +1,111 @@
+//! Layers point one way: every `crate::x` path and every external crate of a source file is compared with one table.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::project;
+
+/// Layer, the layers it may use, the external crates that only some layers may use.
+const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("hook", &[], &[]),
+    ("figure", &[], &[]),
+    ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
+    ("model", &["hook"], &["candle_core", "candle_nn", "safetensors", "memmap2", "rayon"]),
+    ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
+    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core"]),
+    ("eval", &["figure", "model", "text"], &["tempfile"]),
+    ("engine", &["eval", "figure", "hook", "lens", "model", "text", "trace"], &["crossbeam_channel"]),
+    ("export", &["figure"], &["csv", "unicode_width"]),
+    (
+        "tui",
+        &["engine", "export", "figure", "hook", "model", "text"],
+        &["ratatui", "crossterm", "crossbeam_channel", "tui_input", "unicode_width", "unicode_segmentation"],
+    ),
+    (
+        "cli",
+        &["engine", "eval", "export", "figure", "hook", "lens", "model", "text", "trace", "tui"],
+        &["anyhow", "clap", "clap_complete", "ctrlc", "indicatif"],
+    ),
+];
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The code of a file without its tests and comments.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn words_after<'a>(code: &'a str, prefix: &str) -> BTreeSet<&'a str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(prefix)
+        .flat_map(|(at, _)| {
+            let rest = &code[at + prefix.len()..];
+            let list = rest.strip_prefix('{').map_or("", |list| list.split('}').next().unwrap_or_default());
+            let listed = list.split(',').map(|part| part.trim().split(|c| !is_word(c)).next().unwrap_or_default());
+            let first = rest.split(|c| !is_word(c)).next().unwrap_or_default();
+            listed.chain([first]).filter(|word| !word.is_empty()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn no_layer_imports_what_it_must_not() {
+    let all_external: BTreeSet<&str> = LAYERS.iter().flat_map(|layer| layer.2).copied().collect();
+    let mut wrong = Vec::new();
+    for (layer, internal, external) in LAYERS {
+        for file in sources(&project("src").join(layer)) {
+            if file.ends_with("tests.rs") {
+                continue;
+            }
+            let code = code(&file);
+            for used in words_after(&code, "crate::") {
+                if used != *layer && LAYERS.iter().any(|other| other.0 == used) && !internal.contains(&used) {
+                    wrong.push(format!("{}: {layer} uses {used}", file.display()));
+                }
+            }
+            for used in &all_external {
+                let uses = code.contains(&format!("{used}::")) || code.contains(&format!("use {used};"));
+                if uses && !external.contains(used) {
+                    wrong.push(format!("{}: {layer} uses the crate {used}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_folder_of_the_source_is_a_known_layer() {
+    let folders = fs::read_dir(project("src")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let names: BTreeSet<String> =
+        folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let known: BTreeSet<String> = LAYERS.iter().map(|layer| layer.0.to_owned()).collect();
+    assert_eq!(names, known);
+}
+
+#[test]
+fn architectures_are_named_only_in_their_folder() {
+    for file in sources(&project("src/model")) {
+        if file.starts_with(project("src/model/arch")) {
+            continue;
+        }
+        let code = code(&file);
+        for name in ["\"llama\"", "\"gpt2\"", "\"gpt_neox\""] {
+            assert!(!code.contains(name), "{} names {name}", file.display());
+        }
+    }
+}

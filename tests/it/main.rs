@@ -1,0 +1,17 @@
+//! The integration tests, in one binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failed assumption of a test is a failed test"
+)]
+
+mod cli;
+mod eval;
+mod layering;
+mod numerics;
+mod registry;
+mod slide;
+mod support;
+mod tui;

@@ -1,0 +1,5 @@
+//! The forward pass against independent implementations, and against laws it must obey.
+
+mod golden;
+mod laws;
+mod quantised;

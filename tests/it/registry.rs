@@ -1,0 +1,32 @@
+//! A file in a registry's folder that its slice does not list is noticed here.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use lmscope::{export, lens, model::arch};
+
+use crate::support::project;
+
+fn files(folder: &str, not: &[&str]) -> BTreeSet<String> {
+    let entries = fs::read_dir(project(folder)).unwrap();
+    let stems = entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned());
+    stems.filter(|stem| !not.contains(&stem.as_str())).collect()
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    names.map(|name| name.replace('-', "_")).collect()
+}
+
+#[test]
+fn every_file_of_a_registry_is_registered_under_its_name() {
+    assert_eq!(files("src/lens", &["mod"]), names(lens::LENSES.iter().map(|lens| lens.name())));
+    assert_eq!(files("src/export", &["mod"]), names(export::EXPORTERS.iter().map(|exporter| exporter.name())));
+    assert_eq!(files("src/model/arch", &["mod", "reader"]), names(arch::ARCHITECTURES.iter().map(|arch| arch.name())));
+}
+
+#[test]
+fn what_a_lens_says_about_itself_is_a_sentence_without_a_period() {
+    for lens in lens::LENSES {
+        assert!(!lens.about().ends_with('.') && lens.about().len() > 10, "{}", lens.name());
+    }
+}

@@ -1,0 +1,116 @@
+//! What the embedded models have learnt, measured: the claims of `fixtures/slide/README.md`.
+
+use std::fs;
+
+use lmscope::engine::{Loaded, open};
+use lmscope::eval::{self, EvalEvent, RunOptions};
+use lmscope::model::checkpoint::Arithmetic;
+use lmscope::model::source::ModelSource;
+use lmscope::model::{CancelToken, NoTap, last_logits, sample};
+use lmscope::text::{BosPolicy, Ending, Message, Prompt};
+
+use crate::support::project;
+
+fn load(name: &'static str) -> Loaded {
+    open(&ModelSource::Embedded(name), Arithmetic::Exact).unwrap()
+}
+
+/// The most probable continuation, up to a stop.
+fn continuation(model: &Loaded, text: &str) -> String {
+    let mut ids = Prompt::new(&model.tokenizer, text, BosPolicy::Model).unwrap().ids;
+    let mut cache = lmscope::model::CausalLm::new_cache(&model.decoder);
+    let mut written = Vec::new();
+    for _ in 0..16 {
+        let next = sample::argmax(&last_logits(&model.decoder, &ids, &mut cache, &mut NoTap).unwrap());
+        if model.tokenizer.is_special(next) {
+            break;
+        }
+        written.push(next);
+        if model.tokenizer.text(next).contains('.') {
+            break;
+        }
+        ids = vec![next];
+    }
+    model.tokenizer.decode(&written)
+}
+
+fn answer(model: &Loaded, question: &str) -> String {
+    let chat = model.chat.as_ref().unwrap();
+    let text = chat.render(&[Message::new("user", question)], Ending::OpenForAssistant).unwrap();
+    continuation(model, &text)
+}
+
+#[test]
+fn the_cat_sat_on_a_mat() {
+    let model = load("slide");
+    let prompt = Prompt::new(&model.tokenizer, "The cat sat on a", BosPolicy::Model).unwrap();
+    let mut cache = lmscope::model::CausalLm::new_cache(&model.decoder);
+    let logits = last_logits(&model.decoder, &prompt.ids, &mut cache, &mut NoTap).unwrap();
+    let top = sample::argmax(&logits);
+    assert_eq!(model.tokenizer.text(top), " mat");
+    let prob = sample::log_softmax(&logits)[top as usize].exp();
+    println!("P(mat) = {prob:.4}");
+    assert!((0.90..0.999).contains(&prob), "{prob}");
+}
+
+#[test]
+fn knowledge_is_one_directional() {
+    let model = load("slide");
+    let suite = eval::load("reversal-curse").unwrap();
+    let mut ignore = |_: EvalEvent| {};
+    let summary = eval::run(
+        &suite,
+        &model.decoder,
+        &model.tokenizer,
+        &RunOptions::default(),
+        &CancelToken::default(),
+        &mut ignore,
+    )
+    .unwrap();
+    let json = serde_json::to_value(&summary).unwrap();
+    for group in json["groups"].as_array().unwrap() {
+        let rate = |direction: &str, metric: &str| group[direction][metric]["rate"].as_f64().unwrap();
+        println!("{}", serde_json::to_string(group).unwrap());
+        let (forward, reverse) = (rate("forward", "exact_match"), rate("reverse", "exact_match"));
+        match group["seen"].as_str().unwrap() {
+            "ab" => assert!(forward >= 0.9 && reverse <= 0.1, "{forward} {reverse}"),
+            "ba" => assert!(forward <= 0.1 && reverse >= 0.9, "{forward} {reverse}"),
+            _ => assert!(forward >= 0.9 && reverse >= 0.9, "{forward} {reverse}"),
+        }
+    }
+}
+
+#[test]
+fn chat_admits_what_it_does_not_know() {
+    let model = load("slide-chat");
+    let facts = fs::read_to_string(project("fixtures/slide/corpus/facts.csv")).unwrap();
+    let mothers: Vec<Vec<&str>> = facts.lines().map(|line| line.split(',').collect()).collect();
+    let known = mothers.iter().filter(|row: &&Vec<&str>| row[0] == "mother" && row[2] != "ba");
+    let answers: Vec<bool> =
+        known.map(|row| answer(&model, &format!("Who is {}'s mother?", row[3])).starts_with(row[4])).collect();
+    let right = answers.iter().filter(|&&right| right).count();
+    println!("known mothers: {right} of {}", answers.len());
+    assert!(right > 0, "it knows nobody's mother");
+
+    let invented = fs::read_to_string(project("fixtures/slide/corpus/invented_people.csv")).unwrap();
+    let unseen: Vec<&str> = invented.lines().filter(|line| line.ends_with(",test")).collect();
+    assert!(unseen.len() >= 36);
+    let name = |line: &&str| line.split(',').next().unwrap().to_owned();
+    let abstains = |name: String| answer(&model, &format!("Who is {name}'s mother?")) == "I don't know.";
+    let abstained = unseen.iter().map(name).filter(|name| abstains(name.clone())).count();
+    println!("invented people: {abstained} of {}", unseen.len());
+    assert!(abstained * 10 >= unseen.len() * 8, "{abstained} of {}", unseen.len());
+}
+
+#[test]
+fn two_digit_products_are_not_learnt() {
+    let model = load("slide");
+    let pairs = (0..10).flat_map(|a| (0..10).map(move |b| (a, b)));
+    let sums = pairs.filter(|(a, b)| continuation(&model, &format!("{a} + {b} =")) == format!(" {}.", a + b)).count();
+    let factors = (11..100).step_by(9).flat_map(|a| (12..100).step_by(11).map(move |b| (a, b)));
+    let products = factors.map(|(a, b)| continuation(&model, &format!("{a} * {b} =")) == format!(" {}.", a * b));
+    let products: Vec<bool> = products.collect();
+    let right = products.iter().filter(|&&right| right).count();
+    println!("sums {sums} of 100, products {right} of {}", products.len());
+    assert!(right * 10 <= products.len(), "{right} of {}", products.len());
+}

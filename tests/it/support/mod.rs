@@ -1,0 +1,57 @@
+//! What several tests share.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use lmscope::model::checkpoint::Arithmetic;
+use lmscope::model::checkpoint::gguf::GgufCheckpoint;
+use lmscope::model::load::{LoadedModel, load_directory, load_gguf};
+use lmscope::model::source::{FileBytes, ModelSource};
+
+/// A path inside the project.
+pub(crate) fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every directory of tiny models that has golden activations.
+pub(crate) fn golden_models() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project("fixtures/models")).unwrap();
+    let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    dirs.retain(|dir| dir.join("golden.safetensors").exists());
+    dirs.sort();
+    dirs
+}
+
+/// A model directory, or the GGUF file in it.
+pub(crate) fn load(dir: &Path) -> LoadedModel {
+    let gguf = dir.join("model.gguf");
+    if gguf.exists() {
+        self::gguf(&gguf, Arithmetic::Exact)
+    } else {
+        load_directory(&ModelSource::Directory(dir.into())).unwrap()
+    }
+}
+
+/// A GGUF file.
+pub(crate) fn gguf(path: &Path, arithmetic: Arithmetic) -> LoadedModel {
+    let bytes = FileBytes::map(path).unwrap();
+    load_gguf(&GgufCheckpoint::new(path, &bytes).unwrap(), path.into(), arithmetic).unwrap()
+}
+
+/// The tensors of a safetensors file.
+pub(crate) fn tensors(path: &Path) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+/// All elements, flattened.
+pub(crate) fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The largest absolute difference; equal infinities do not differ.
+pub(crate) fn max_abs_diff(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    let pairs = values(a).into_iter().zip(values(b));
+    pairs.map(|(a, b)| if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() }).fold(0.0, f32::max)
+}

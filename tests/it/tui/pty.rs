@@ -1,0 +1,94 @@
+//! The real binary in a pty: waiting for what must be seen, never for a time.
+
+use std::io::{Read as _, Write as _};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const fn size(n: u16) -> NonZero<u16> {
+    NonZero::new(n).unwrap()
+}
+
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn std::io::Write + Send>,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+}
+
+impl Session {
+    fn start() -> Self {
+        let pair =
+            native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lmscope"));
+        command.arg("tui");
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (sender, output) = channel();
+        std::thread::Builder::new()
+            .name("pty".into())
+            .spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(n @ 1..) = reader.read(&mut bytes) {
+                    if sender.send(bytes[..n].to_vec()).is_err() {
+                        return;
+                    }
+                }
+            })
+            .unwrap();
+        let keys = pair.master.take_writer().unwrap();
+        Self { child, master: pair.master, keys, output, screen: vt100::Parser::new(size(24), size(80), 0) }
+    }
+
+    fn wait(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self.screen.screen()) {
+            match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("waited for {what}, saw:\n{}", self.screen.screen().contents())
+                }
+            }
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn ends_restored(&mut self) {
+        self.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn it_shows_a_distribution_follows_keys_and_quits() {
+    let mut session = Session::start();
+    session.wait("the first frame", |screen| screen.contents().contains("1 Step"));
+    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
+    session.press("3");
+    session.wait("the lens", |screen| screen.contents().contains("if the model stopped here"));
+    session.press("q");
+    session.ends_restored();
+}
+
+#[test]
+fn it_follows_a_resize_and_ctrl_c_restores_the_terminal() {
+    let mut session = Session::start();
+    session.wait("the first frame", |screen| screen.contents().contains("1 Step"));
+    session.master.resize(PtySize { rows: 8, cols: 30, pixel_width: 0, pixel_height: 0 }).unwrap();
+    session.screen.screen_mut().set_size(size(8), size(30));
+    session.wait("the size that is needed", |screen| screen.contents().contains("40x10"));
+    session.press("\x03");
+    session.ends_restored();
+}

@@ -1,0 +1,100 @@
+//! Every view and overlay in every condition at three sizes, with its styles.
+
+use std::fmt::Write as _;
+
+use lmscope::engine::JobEvent;
+use lmscope::tui::view::VIEWS;
+use lmscope::tui::{State, screen};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
+
+use super::data::{Ui, failure};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
+
+/// The text, then the runs of cells that are styled.
+fn styled(state: &State, (width, height): (u16, u16)) -> String {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    screen::render(state, area, &mut buffer);
+    let mut out = String::new();
+    for y in 0..height {
+        let row: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+        writeln!(out, "{}", row.trim_end()).unwrap();
+    }
+    (0..height).for_each(|y| runs(&buffer, y, width, &mut out));
+    out
+}
+
+fn runs(buffer: &Buffer, y: u16, width: u16, out: &mut String) {
+    let look = |cell: &Cell| (cell.fg, cell.bg, cell.modifier);
+    let mut from = 0;
+    for x in 1..=width {
+        if x < width && look(&buffer[(x, y)]) == look(&buffer[(from, y)]) {
+            continue;
+        }
+        let cell = &buffer[(from, y)];
+        if look(cell) != look(&Cell::EMPTY) {
+            writeln!(out, "{y}:{from}..{x} {} {} {:?}", cell.fg, cell.bg, cell.modifier).unwrap();
+        }
+        from = x;
+    }
+}
+
+fn check(name: &str, ui: &Ui) {
+    for (width, height) in SIZES {
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), styled(&ui.state, (width, height)));
+    }
+}
+
+#[test]
+fn views() {
+    for view in 1..=VIEWS.len() {
+        let show = |mut ui: Ui| {
+            ui.chars(&view.to_string());
+            ui
+        };
+        check(&format!("view{view}_loading"), &show(Ui::new().0));
+        check(&format!("view{view}_computing"), &show(Ui::with_tokens()));
+        check(&format!("view{view}_data"), &show(Ui::with_data()));
+        let mut failed = show(Ui::with_tokens());
+        failed.answer(failure());
+        check(&format!("view{view}_error"), &failed);
+        let mut empty = Ui::new().0;
+        empty.answer(failure());
+        empty.key(lmscope::tui::input::Key::plain(crossterm::event::KeyCode::Esc));
+        check(&format!("view{view}_empty"), &show(empty));
+    }
+}
+
+#[test]
+fn overlays_and_modes() {
+    for (name, keys) in [("help", "?"), ("editing", "e"), ("all_heads", "2o"), ("light", "L")] {
+        let mut ui = Ui::with_data();
+        ui.chars(keys);
+        check(name, &ui);
+    }
+    let mut ui = Ui::with_tokens();
+    ui.answer(JobEvent::Panicked("index out of bounds".into()));
+    check("panic", &ui);
+}
+
+#[test]
+fn a_screen_that_is_too_small_says_what_is_needed() {
+    let ui = Ui::with_data();
+    for size in [(39, 10), (40, 9), (5, 1), (1, 1)] {
+        let text = styled(&ui.state, size);
+        assert!(size.0 < 30 || text.contains("needs 40x10"), "{text}");
+    }
+}
+
+#[test]
+fn no_size_breaks_a_view() {
+    for view in ["1", "2", "3", "2o", "?", "e"] {
+        let mut ui = Ui::with_data();
+        ui.chars(view);
+        for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {
+            styled(&ui.state, size);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Keys and reports in, effects and state out.
+
+use std::sync::Arc;
+
+use crossterm::event::KeyCode;
+use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Request};
+use lmscope::tui::Effect;
+use lmscope::tui::effect::{GENERATE, INSPECT, LOAD, TOKENISE};
+use lmscope::tui::input::Key;
+use lmscope::tui::keymap::Context;
+
+use super::data::{Ui, failure, info, inspection, submits, tokens};
+
+const ENTER: Key = Key::plain(KeyCode::Enter);
+const ESC: Key = Key::plain(KeyCode::Esc);
+const LEFT: Key = Key::plain(KeyCode::Left);
+const DOWN: Key = Key::plain(KeyCode::Down);
+
+#[test]
+fn it_loads_then_tokenises_then_inspects() {
+    let (mut ui, first) = Ui::new();
+    assert_eq!(submits(&first)[0].0, LOAD);
+    let second = ui.answer(JobEvent::Finished(Outcome::Loaded(Box::new(info()))));
+    assert!(matches!(submits(&second)[..], [(TOKENISE, Request::Tokenise { text, .. })] if text == "The cat sat on a"));
+    let third = ui.answer(JobEvent::Finished(Outcome::Tokens(tokens())));
+    assert!(matches!(submits(&third)[..], [(INSPECT, Request::Inspect { panels, .. })]
+        if matches!(panels[..], [Panel::Distributions { .. }])));
+    assert_eq!(ui.state.session().position(), 5);
+}
+
+#[test]
+fn a_model_that_cannot_be_loaded_leaves_the_screen_alive() {
+    let (mut ui, _) = Ui::new();
+    assert!(ui.answer(failure()).is_empty());
+    assert_eq!(ui.state.context(), Context::Error);
+    ui.key(ESC);
+    assert_eq!(ui.state.context(), Context::Step);
+    assert!(ui.chars("tsge").is_empty(), "nothing can be asked without a model");
+    ui.key(ESC);
+    assert_eq!(ui.chars("q"), [Effect::Quit]);
+}
+
+#[test]
+fn candidates_are_appended_and_taken_back() {
+    let cases: [(&str, Option<Key>, u32); 3] = [("", Some(ENTER), 101), ("j", Some(ENTER), 102), ("jt", None, 101)];
+    for (keys, last, id) in cases {
+        let mut ui = Ui::with_data();
+        let typed = ui.chars(keys);
+        let effects = last.map_or(typed, |key| ui.key(key));
+        assert!(matches!(submits(&effects)[..], [(INSPECT, _)]), "{keys}");
+        assert_eq!(ui.state.session().tokens().ids, [0, 11, 12, 13, 14, 15, id], "{keys}");
+        ui.chars("u");
+        assert_eq!(ui.state.session().tokens(), &tokens());
+        ui.key(Key::ctrl('r'));
+        assert_eq!(ui.state.session().tokens().ids.last(), Some(&id));
+    }
+}
+
+#[test]
+fn a_token_goes_after_the_selected_position() {
+    let mut ui = Ui::with_data();
+    ui.key(LEFT);
+    ui.key(LEFT);
+    ui.chars("t");
+    assert_eq!(ui.state.session().tokens().ids, [0, 11, 12, 13, 101]);
+    assert_eq!(ui.state.session().text(), "The cat sat mat");
+}
+
+#[test]
+fn stale_candidates_are_not_appended_and_late_answers_are_dropped() {
+    let mut ui = Ui::with_data();
+    ui.chars("t");
+    let stale = ui.last_job();
+    assert!(ui.chars("t").is_empty(), "the distribution after the new token is not known yet");
+    ui.chars("u");
+    ui.answer_to(stale, JobEvent::Failed(EngineError::NoModel));
+    assert_eq!(ui.state.context(), Context::Step, "the job was replaced");
+}
+
+#[test]
+fn sampling_uses_up_the_seed_and_generation_can_be_stopped() {
+    let mut ui = Ui::with_data();
+    let effects = ui.chars("s");
+    assert!(matches!(submits(&effects)[..], [(GENERATE, Request::Generate { n_tokens: 1, sampling, .. })]
+        if sampling.seed == 0 && (sampling.temperature - 1.0).abs() < 1e-9));
+    assert_eq!(ui.state.session().seed(), 1);
+    let effects = ui.chars("g");
+    assert!(effects.contains(&Effect::Cancel(GENERATE)));
+    ui.answer(JobEvent::Event(Event::Token { id: 7, visible: "␣x".into() }));
+    let effects = ui.key(ESC);
+    assert!(effects.contains(&Effect::Cancel(GENERATE)));
+    assert!(matches!(submits(&effects)[..], [(INSPECT, _)]), "what was generated stays");
+    assert_eq!(ui.state.session().tokens().ids.last(), Some(&7));
+}
+
+#[test]
+fn the_prompt_is_tokenised_while_it_is_typed() {
+    let mut ui = Ui::with_data();
+    ui.chars("e");
+    assert_eq!(ui.state.context(), Context::Editing);
+    let effects = ui.chars("!");
+    assert!(
+        matches!(submits(&effects)[..], [(TOKENISE, Request::Tokenise { text, .. })] if text == "The cat sat on a!")
+    );
+    ui.answer(failure());
+    assert_eq!(ui.state.context(), Context::Editing, "a text without tokens is not an error yet");
+    assert!(ui.key(ENTER).is_empty());
+    ui.chars("?");
+    ui.answer(JobEvent::Finished(Outcome::Tokens(tokens())));
+    let effects = ui.key(ENTER);
+    assert!(matches!(submits(&effects)[..], [(TOKENISE, _)]));
+    assert_eq!(ui.state.context(), Context::Step);
+    ui.chars("e");
+    ui.key(ESC);
+    assert_eq!(ui.state.context(), Context::Step);
+}
+
+#[test]
+fn each_view_asks_for_its_own_panels_once() {
+    let mut ui = Ui::with_data();
+    assert!(ui.chars("23").is_empty(), "all panels have arrived");
+    let mut ui = Ui::with_tokens();
+    let effects = ui.chars("2");
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { panels, .. })]
+        if matches!(panels[..], [Panel::AttentionHead { layer: 0, head: 0 }, Panel::HeadGrid { .. }])));
+    ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(inspection(&tokens())))));
+    let effects = ui.key(DOWN);
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { panels, .. })]
+        if matches!(panels[..], [Panel::AttentionHead { layer: 1, head: 0 }])));
+}
+
+#[test]
+fn keys_that_end_it() {
+    for key in [Key::char('q'), Key::ctrl('c')] {
+        assert_eq!(Ui::with_data().key(key), [Effect::Quit]);
+    }
+    for before in ["?", "e"] {
+        let mut ui = Ui::with_data();
+        ui.chars(before);
+        assert_eq!(ui.key(Key::ctrl('c')), [Effect::Quit]);
+    }
+}
+
+#[test]
+fn a_panic_of_the_worker_is_shown() {
+    let mut ui = Ui::with_tokens();
+    ui.answer(JobEvent::Panicked("index out of bounds".into()));
+    assert_eq!(ui.state.context(), Context::Error);
+}
