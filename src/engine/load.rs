@@ -8,7 +8,7 @@ use crate::figure::Provenance;
 use crate::model::DecoderConfig;
 use crate::model::checkpoint::Arithmetic;
 use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
-use crate::model::decoder::Decoder;
+use crate::model::decoder::{Decoder, Kernels};
 use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
 use crate::text::{self, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
@@ -109,7 +109,7 @@ pub fn open(source: &ModelSource, arithmetic: Arithmetic) -> Result<Loaded, Open
             Ok(assemble(source, loaded, tokenizer, chat))
         }
         ModelSource::Directory(_) | ModelSource::Embedded(_) => {
-            let loaded = load_directory(source).map_err(load)?;
+            let loaded = load_directory(source, Kernels::Fused).map_err(load)?;
             let files = text_files(source).map_err(load)?;
             let hf = HfFiles { config: files.config.as_ref(), tokenizer_config: files.tokenizer_config.as_ref() };
             let tokenizer = Tokenizer::from_hf(&files.tokenizer, hf).map_err(text)?;

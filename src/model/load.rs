@@ -190,8 +190,8 @@ pub struct LoadedModel {
     pub fingerprint: String,
 }
 
-/// Loads the decoder of a directory-like source.
-pub fn load_directory(source: &ModelSource) -> Result<LoadedModel, LoadError> {
+/// Loads the decoder of a directory-like source; `kernels` decides whether gradients flow through it.
+pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedModel, LoadError> {
     let (file, json) = read_config(source)?;
     let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or("(none)"))?;
     let config =
@@ -213,7 +213,8 @@ pub fn load_directory(source: &ModelSource) -> Result<LoadedModel, LoadError> {
         Some(source)
     };
     let names = NameMap { source: &locate, ignores: &|tensor| arch.ignores(tensor) };
-    build(config, &checkpoint, names, Arithmetic::Exact, json.to_string().as_bytes())
+    let built = Built { config, arithmetic: Arithmetic::Exact, kernels };
+    built.from(&checkpoint, names, json.to_string().as_bytes())
 }
 
 /// Loads the decoder of a GGUF file.
@@ -231,20 +232,30 @@ pub fn load_gguf(
     let locate = |id| arch.gguf_source(id);
     let names = NameMap { source: &locate, ignores: &|tensor| tensor == "rope_freqs.weight" };
     let identity = format!("{config:?}");
-    build(config, checkpoint, names, arithmetic, identity.as_bytes())
+    let built = Built { config, arithmetic, kernels: Kernels::Fused };
+    built.from(checkpoint, names, identity.as_bytes())
 }
 
-fn build(
+/// What is built from a checkpoint.
+struct Built {
     config: DecoderConfig,
-    checkpoint: &dyn Checkpoint,
-    names: NameMap<'_>,
     arithmetic: Arithmetic,
-    identity: &[u8],
-) -> Result<LoadedModel, LoadError> {
-    let mut weights = Weights::read(&config, checkpoint, names, arithmetic)?;
-    let decoder = Decoder::new(config.clone(), &mut weights, Kernels::Fused).map_err(LoadError::Build)?;
-    let precision = Precision { stored: stored_types(checkpoint), arithmetic };
-    Ok(LoadedModel { decoder, config, precision, fingerprint: fingerprint(checkpoint, identity) })
+    kernels: Kernels,
+}
+
+impl Built {
+    fn from(
+        self,
+        checkpoint: &dyn Checkpoint,
+        names: NameMap<'_>,
+        identity: &[u8],
+    ) -> Result<LoadedModel, LoadError> {
+        let Self { config, arithmetic, kernels } = self;
+        let mut weights = Weights::read(&config, checkpoint, names, arithmetic)?;
+        let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
+        let precision = Precision { stored: stored_types(checkpoint), arithmetic };
+        Ok(LoadedModel { decoder, config, precision, fingerprint: fingerprint(checkpoint, identity) })
+    }
 }
 
 fn stored_types(checkpoint: &dyn Checkpoint) -> String {

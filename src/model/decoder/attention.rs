@@ -1,10 +1,10 @@
 //! Causal multi-head attention; grouped-query attention shares keys and values without repeating them.
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_nn::ops;
 
 use super::block::Step;
-use super::{Kernels, Linear, Parameters};
+use super::{Kernels, Linear, Parameters, backward};
 use crate::hook::Site;
 use crate::model::{Bias, DecoderConfig, Param, ParamId, Result};
 
@@ -67,7 +67,7 @@ impl Attention {
         let scores = step.tap(Site::AttnScores, self.scores(&q, &k, step.mask)?)?;
         let pattern = match self.kernels {
             Kernels::Fused => ops::softmax_last_dim(&scores)?,
-            Kernels::Differentiable => ops::softmax(&scores, D::Minus1)?,
+            Kernels::Differentiable => backward::softmax(&scores)?,
         };
         let pattern = step.tap(Site::Pattern, pattern)?; // [batch, head, query, key]
         let z = step.tap(Site::Z, self.weighted_values(&pattern, &v)?)?; // [batch, pos, head, d_head]

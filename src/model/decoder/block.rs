@@ -58,7 +58,7 @@ impl Block {
             ln1: Normalise::new(cfg, Some(layer), [Param::Ln1Gain, Param::Ln1Bias], params, kernels)?,
             attn: Attention::new(cfg, layer, params, kernels)?,
             ln2: Normalise::new(cfg, Some(layer), [Param::Ln2Gain, Param::Ln2Bias], params, kernels)?,
-            mlp: MlpLayer::new(cfg, layer, params)?,
+            mlp: MlpLayer::new(cfg, layer, params, kernels)?,
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::quantized::{QMatMul, QTensor};
 use candle_core::{Module, Tensor};
 
+use super::backward;
 use crate::model::Result;
 
 /// `x W^T + b`, with `W` `[out, in]`.
@@ -37,7 +38,10 @@ impl Linear {
             Weight::Dense(weight) => {
                 let mut shape = x.dims().to_vec();
                 let rows = x.elem_count() / shape[shape.len() - 1];
-                let flat = x.reshape((rows, ()))?.matmul(&weight.t()?)?;
+                let flat = x.reshape((rows, ()))?;
+                // candle's backward pass of a product with a transpose copies; that of a trained weight must not
+                let flat =
+                    if weight.is_variable() { backward::linear(&flat, weight)? } else { flat.matmul(&weight.t()?)? };
                 if let Some(last) = shape.last_mut() {
                     *last = weight.dim(0)?;
                 }

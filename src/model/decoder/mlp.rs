@@ -3,19 +3,25 @@
 use candle_core::Tensor;
 
 use super::block::Step;
-use super::{Linear, Parameters};
+use super::{Kernels, Linear, Parameters, backward};
 use crate::hook::Site;
 use crate::model::{Activation, Bias, DecoderConfig, Mlp, Param, ParamId, Result};
 
 pub(super) struct MlpLayer {
     activation: Activation,
+    kernels: Kernels,
     gate: Option<Linear>,
     w_in: Linear,
     w_out: Linear,
 }
 
 impl MlpLayer {
-    pub(super) fn new(cfg: &DecoderConfig, layer: usize, params: &mut dyn Parameters) -> Result<Self> {
+    pub(super) fn new(
+        cfg: &DecoderConfig,
+        layer: usize,
+        params: &mut dyn Parameters,
+        kernels: Kernels,
+    ) -> Result<Self> {
         let mut linear = |weight, bias| {
             let bias = (cfg.mlp_bias == Bias::All).then_some(ParamId::block(layer, bias));
             params.linear(ParamId::block(layer, weight), bias)
@@ -26,7 +32,7 @@ impl MlpLayer {
         };
         let w_in = linear(Param::In, Param::InBias)?;
         let w_out = linear(Param::Out, Param::OutBias)?;
-        Ok(Self { activation: cfg.mlp.activation(), gate, w_in, w_out })
+        Ok(Self { activation: cfg.mlp.activation(), kernels, gate, w_in, w_out })
     }
 
     /// `x` and the result: `[batch, pos, d_model]`.
@@ -35,7 +41,10 @@ impl MlpLayer {
             Some(gate) => {
                 let pre = step.tap(Site::MlpPre, gate.forward(x)?)?; // [batch, pos, d_mlp]
                 let linear = step.tap(Site::MlpPreLinear, self.w_in.forward(x)?)?;
-                (self.activate(&pre)? * linear)?
+                match (self.kernels, self.activation) {
+                    (Kernels::Differentiable, Activation::Silu) => backward::swiglu(&pre, &linear)?,
+                    _ => (self.activate(&pre)? * linear)?,
+                }
             }
             None => {
                 let pre = step.tap(Site::MlpPre, self.w_in.forward(x)?)?;

@@ -4,6 +4,7 @@
 //! or whoever taps it.
 
 mod attention;
+mod backward;
 mod block;
 mod linear;
 mod mlp;

@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 use candle_nn::ops;
 
-use super::{Kernels, Parameters};
+use super::{Kernels, Parameters, backward};
 use crate::hook::HookPoint;
 use crate::model::tap::tapped;
 use crate::model::{DecoderConfig, Norm, Param, ParamId, Result, Tap};
@@ -52,6 +52,9 @@ impl Normalise {
     /// Normalises `x` `[.., d_model]` without hooks.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
         if self.kernels == Kernels::Differentiable {
+            if let Norm::Rms { eps } = self.norm {
+                return Ok(backward::rms_norm(x, &self.gain, eps)?);
+            }
             let (centred, scale) = self.parts(x)?;
             return self.affine(&centred.broadcast_div(&scale)?);
         }

@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::rotary_emb;
 
-use super::Kernels;
+use super::{Kernels, backward};
 use crate::model::{Result, Rope, RopeScaling};
 
 /// The frequencies of a model's rotation.
@@ -71,12 +71,7 @@ impl Angles {
         if self.kernels == Kernels::Fused {
             return Ok(rotary_emb::rope_thd(&x.contiguous()?, &self.cos, &self.sin)?);
         }
-        let half = self.n_rot / 2;
-        let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
-        let (cos, sin) = (self.cos.unsqueeze(1)?, self.sin.unsqueeze(1)?); // [pos, 1, n_rot / 2]
-        let turned_first = (first.broadcast_mul(&cos)? - second.broadcast_mul(&sin)?)?;
-        let turned_second = (first.broadcast_mul(&sin)? + second.broadcast_mul(&cos)?)?;
-        Ok(Tensor::cat(&[turned_first, turned_second], D::Minus1)?)
+        Ok(backward::rotate(x, &self.cos, &self.sin)?)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::checkpoint::gguf::GgufCheckpoint;
+use lmscope::model::decoder::Kernels;
 use lmscope::model::load::{LoadedModel, load_directory, load_gguf};
 use lmscope::model::source::{FileBytes, ModelSource};
 
@@ -29,7 +30,7 @@ pub(crate) fn load(dir: &Path) -> LoadedModel {
     if gguf.exists() {
         self::gguf(&gguf, Arithmetic::Exact)
     } else {
-        load_directory(&ModelSource::Directory(dir.into())).unwrap()
+        load_directory(&ModelSource::Directory(dir.into()), Kernels::Fused).unwrap()
     }
 }
 
