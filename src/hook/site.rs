@@ -27,6 +27,8 @@ pub enum Axis {
     DModel,
     /// Width of the MLP's hidden layer.
     DMlp,
+    /// Expert of a mixture.
+    Expert,
     /// An axis of length one.
     One,
 }
@@ -43,6 +45,7 @@ impl Axis {
             Self::DHead => "d_head",
             Self::DModel => "d_model",
             Self::DMlp => "d_mlp",
+            Self::Expert => "expert",
             Self::One => "1",
         }
     }
@@ -120,6 +123,10 @@ sites! {
     Z = "attn.hook_z", Block, [Pos, Head, DHead];
     /// What each head adds to the residual stream, without the output bias.
     Result = "attn.hook_result", Block, [Pos, Head, DModel];
+    /// Denominator of the norm after attention (models with norms after their sublayers).
+    Ln1PostScale = "ln1_post.hook_scale", Block, [Pos, One];
+    /// Norm after attention before gain and bias.
+    Ln1PostNormalized = "ln1_post.hook_normalized", Block, [Pos, DModel];
     /// What the attention layer adds to the residual stream.
     AttnOut = "hook_attn_out", Block, [Pos, DModel];
     /// Residual stream between attention and MLP (absent in parallel blocks).
@@ -128,12 +135,18 @@ sites! {
     Ln2Scale = "ln2.hook_scale", Block, [Pos, One];
     /// Second norm before gain and bias.
     Ln2Normalized = "ln2.hook_normalized", Block, [Pos, DModel];
+    /// Scores of the experts before the softmax (blocks with a mixture of experts).
+    RouterLogits = "mlp.hook_router_logits", Block, [Pos, Expert];
     /// MLP pre-activation (the gate branch in gated MLPs).
     MlpPre = "mlp.hook_pre", Block, [Pos, DMlp];
     /// The linear branch of a gated MLP.
     MlpPreLinear = "mlp.hook_pre_linear", Block, [Pos, DMlp];
     /// MLP hidden layer as it enters the output projection.
     MlpPost = "mlp.hook_post", Block, [Pos, DMlp];
+    /// Denominator of the norm after the MLP (models with norms after their sublayers).
+    Ln2PostScale = "ln2_post.hook_scale", Block, [Pos, One];
+    /// Norm after the MLP before gain and bias.
+    Ln2PostNormalized = "ln2_post.hook_normalized", Block, [Pos, DModel];
     /// What the MLP adds to the residual stream.
     MlpOut = "hook_mlp_out", Block, [Pos, DModel];
     /// Residual stream after the block.

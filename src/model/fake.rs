@@ -2,10 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{
-    Activation, Bias, CausalLm, DecoderConfig, KvCache, Mlp, Norm, Positions, Residual, Result, Rope, RopeScaling, Tap,
-    Unembed,
-};
+use super::{Activation, CausalLm, DecoderConfig, KvCache, Mlp, Result, Sizes, Tap, Unembed};
 use crate::hook::{HookPoint, Site};
 use crate::model::tap::tapped;
 
@@ -22,23 +19,12 @@ pub struct FakeLm {
 impl FakeLm {
     /// `script` returns `d_vocab` logits for the tokens so far.
     pub fn new(d_vocab: usize, n_ctx: usize, script: impl Fn(&[u32]) -> Vec<f32> + Send + Sync + 'static) -> Self {
+        let sizes =
+            Sizes { n_layers: 1, d_model: d_vocab, n_heads: 1, n_kv_heads: 1, d_head: 2, d_mlp: 1, d_vocab, n_ctx };
         let cfg = DecoderConfig {
-            architecture: "fake".into(),
-            n_layers: 1,
-            d_model: d_vocab,
-            n_heads: 1,
-            n_kv_heads: 1,
-            d_head: 2,
-            d_mlp: 1,
-            d_vocab,
-            n_ctx,
-            norm: Norm::Rms { eps: 1e-5 },
-            positions: Positions::Rotary(Rope { theta: 10_000.0, n_rot: 2, scaling: RopeScaling::Default }),
             mlp: Mlp::Plain(Activation::Relu),
-            residual: Residual::Serial,
             unembed: Unembed::Tied,
-            attn_bias: Bias::None,
-            mlp_bias: Bias::None,
+            ..DecoderConfig::plain("fake", sizes)
         };
         Self { cfg, script: Box::new(script) }
     }

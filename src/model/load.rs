@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
 use super::checkpoint::gguf::GgufCheckpoint;
-use super::checkpoint::{Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights};
+use super::checkpoint::{Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights, tensors};
 use super::decoder::{Decoder, Kernels};
 use super::source::{FileBytes, ModelSource};
-use super::{DecoderConfig, Error, Result};
+use super::{DecoderConfig, Error, Positions, Result, RopeScaling};
 
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -200,20 +200,22 @@ pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedMo
     let files = weight_files(source)?;
     let checkpoint = SafetensorsCheckpoint::new(&files)?;
     let bare = checkpoint.names().iter().all(|name| !name.starts_with(arch.prefix()));
-    let locate = |id| {
-        let mut source = arch.source(id);
+    let strip = |mut source: super::arch::Source| {
         if bare && let Some(stripped) = source.tensor.strip_prefix(arch.prefix()) {
             source.tensor = stripped.to_owned();
         }
-        if checkpoint.shape(&source.tensor).is_none()
-            && let Some(name) = arch.also_named(&source.tensor)
-        {
-            name.clone_into(&mut source.tensor);
-        }
-        Some(source)
+        source
+    };
+    let is_there = |id: super::ParamId, source: &super::arch::Source| {
+        tensors(source, &id.param.shape(&config)).iter().all(|name| checkpoint.shape(name).is_some())
+    };
+    let locate = |id| {
+        let usual = arch.source(id, &config).map(strip);
+        let other = arch.alternative(id, &config).map(strip).filter(|other| is_there(id, other));
+        usual.clone().filter(|usual| is_there(id, usual)).or(other).or(usual)
     };
     let names = NameMap { source: &locate, ignores: &|tensor| arch.ignores(tensor) };
-    let built = Built { config, arithmetic: Arithmetic::Exact, kernels };
+    let built = Built { config: &config, arithmetic: Arithmetic::Exact, kernels };
     built.from(&checkpoint, names, json.to_string().as_bytes())
 }
 
@@ -229,32 +231,27 @@ pub fn load_gguf(
     let config = arch.gguf_config(&meta).ok_or_else(|| unknown(&format!("{name} in GGUF")))?;
     let config = config.map_err(|source| LoadError::Config { file: file.clone(), source })?;
     check_sizes(&config, &file)?;
-    let locate = |id| arch.gguf_source(id);
+    let locate = |id| arch.gguf_source(id, &config);
     let names = NameMap { source: &locate, ignores: &|tensor| tensor == "rope_freqs.weight" };
     let identity = format!("{config:?}");
-    let built = Built { config, arithmetic, kernels: Kernels::Fused };
+    let built = Built { config: &config, arithmetic, kernels: Kernels::Fused };
     built.from(checkpoint, names, identity.as_bytes())
 }
 
 /// What is built from a checkpoint.
-struct Built {
-    config: DecoderConfig,
+struct Built<'a> {
+    config: &'a DecoderConfig,
     arithmetic: Arithmetic,
     kernels: Kernels,
 }
 
-impl Built {
-    fn from(
-        self,
-        checkpoint: &dyn Checkpoint,
-        names: NameMap<'_>,
-        identity: &[u8],
-    ) -> Result<LoadedModel, LoadError> {
+impl Built<'_> {
+    fn from(self, checkpoint: &dyn Checkpoint, names: NameMap<'_>, identity: &[u8]) -> Result<LoadedModel, LoadError> {
         let Self { config, arithmetic, kernels } = self;
-        let mut weights = Weights::read(&config, checkpoint, names, arithmetic)?;
+        let mut weights = Weights::read(config, checkpoint, names, arithmetic)?;
         let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
         let precision = Precision { stored: stored_types(checkpoint), arithmetic };
-        Ok(LoadedModel { decoder, config, precision, fingerprint: fingerprint(checkpoint, identity) })
+        Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint: fingerprint(checkpoint, identity) })
     }
 }
 
@@ -333,16 +330,22 @@ fn check_sizes(cfg: &DecoderConfig, file: &std::path::Path) -> Result<(), LoadEr
     if !cfg.n_heads.is_multiple_of(cfg.n_kv_heads) {
         return refuse(format!("{} query heads cannot share {} key/value heads evenly", cfg.n_heads, cfg.n_kv_heads));
     }
-    if let super::Positions::Rotary(rope) = &cfg.positions
-        && (rope.n_rot % 2 == 1 || rope.n_rot == 0 || rope.n_rot > cfg.d_head)
-    {
-        return refuse(format!("{} rotated dimensions of a head of {}", rope.n_rot, cfg.d_head));
+    let Positions::Rotary { main, local } = &cfg.positions else { return Ok(()) };
+    for rope in std::iter::once(main).chain(local) {
+        if rope.n_rot % 2 == 1 || rope.n_rot == 0 || rope.n_rot > cfg.d_head {
+            return refuse(format!("{} rotated dimensions of a head of {}", rope.n_rot, cfg.d_head));
+        }
+        match &rope.scaling {
+            RopeScaling::Divisors(divisors) if divisors.len() != rope.n_rot / 2 => {
+                return refuse(format!("{} frequency divisors for {} rotated dimensions", divisors.len(), rope.n_rot));
+            }
+            _ => {}
+        }
     }
-    if let super::Positions::Rotary(super::Rope { scaling: super::RopeScaling::Divisors(divisors), n_rot, .. }) =
-        &cfg.positions
-        && divisors.len() != n_rot / 2
+    if let Some(experts) = cfg.experts
+        && (experts.n_active > experts.n || u16::try_from(experts.n).is_err())
     {
-        return refuse(format!("{} frequency divisors for {} rotated dimensions", divisors.len(), n_rot));
+        return refuse(format!("each token is sent to {} of {} experts", experts.n_active, experts.n));
     }
     Ok(())
 }

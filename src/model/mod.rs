@@ -21,7 +21,11 @@ use candle_core::Tensor;
 
 pub use self::cache::KvCache;
 pub use self::cancel::CancelToken;
-pub use self::config::{Activation, Bias, DecoderConfig, Mlp, Norm, Positions, Residual, Rope, RopeScaling, Unembed};
+pub use self::config::{
+    Activation, Affine, Alibi, Attention, Bias, DecoderConfig, EmbedNorm, Embedding, ExpertWeights, Experts, FinalNorm,
+    LayerConfig, LayerMlp, LayerRope, Logits, Mlp, Norm, NormPlacement, Pairing, Positions, QkNorm, Residual, Rope,
+    RopeScaling, Sizes, Unembed,
+};
 pub use self::error::{Error, Result};
 pub use self::fake::FakeLm;
 pub use self::param::{Param, ParamId};

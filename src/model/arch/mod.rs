@@ -1,14 +1,44 @@
 //! Architectures: each file maps a checkpoint's configuration and tensor names onto the one decoder.
 
+mod bloom;
+mod cohere;
+mod falcon;
+mod family;
+mod gemma;
+mod gemma2;
+mod gemma3_text;
+mod gguf_names;
+mod glm4;
 mod gpt2;
+mod gpt_neo;
 mod gpt_neox;
+mod gptj;
+mod granite;
 mod llama;
+mod mistral;
+mod mixtral;
+mod names;
+mod olmo;
+mod olmo2;
+mod opt;
+mod phi;
+mod phi3;
+mod qwen2;
+mod qwen2_moe;
+mod qwen3;
+mod qwen3_moe;
 mod reader;
+mod rope;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
+mod view;
 
 use super::{DecoderConfig, ParamId};
 use crate::model::checkpoint::gguf::Metadata;
 
 pub use self::reader::{ConfigError, ConfigReader};
+pub use self::view::{Qkv, Source, View};
 
 /// How one architecture's checkpoints describe a decoder.
 pub trait Architecture: Sync {
@@ -19,61 +49,64 @@ pub trait Architecture: Sync {
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError>;
 
     /// The prefix of the tensors of the bare model, which some checkpoints leave out.
-    fn prefix(&self) -> &'static str;
+    fn prefix(&self) -> &'static str {
+        "model."
+    }
 
-    /// Where a Hugging Face checkpoint keeps a parameter.
-    fn source(&self, id: ParamId) -> Source;
+    /// Where a Hugging Face checkpoint keeps a parameter; none if it has no name for it.
+    fn source(&self, id: ParamId, cfg: &DecoderConfig) -> Option<Source>;
 
-    /// Another name that some checkpoints use for a tensor.
-    fn also_named(&self, _tensor: &str) -> Option<&'static str> {
+    /// Where other checkpoints of this architecture keep it.
+    fn alternative(&self, _id: ParamId, _cfg: &DecoderConfig) -> Option<Source> {
         None
     }
 
-    /// Whether a tensor that no parameter uses is harmless (masks, precomputed frequencies).
-    fn ignores(&self, tensor: &str) -> bool;
+    /// Whether a tensor that no parameter uses is harmless (masks, precomputed frequencies, a tied unembedding).
+    fn ignores(&self, tensor: &str) -> bool {
+        tensor.ends_with("rotary_emb.inv_freq") || tensor == "lm_head.weight"
+    }
 
     /// Reads a GGUF's metadata, if this architecture is read from GGUF.
-    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>>;
+    fn gguf_config(&self, _meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        None
+    }
 
     /// Where a GGUF keeps a parameter.
-    fn gguf_source(&self, id: ParamId) -> Option<Source>;
-}
-
-/// A tensor of a checkpoint, and how our parameter is cut out of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The checkpoint's name for it.
-    pub tensor: String,
-    /// What to do with it.
-    pub view: View,
-}
-
-/// How a parameter is cut out of a checkpoint's tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// The tensor itself.
-    Whole,
-    /// The tensor transposed (GPT-2 stores `[in, out]`).
-    Transposed,
-    /// Rows `i` of three equal parts: fused q, k, v one after the other.
-    Third(usize),
-    /// The same, of the transposed tensor.
-    TransposedThird(usize),
-    /// Part `i` of three within each head: fused q, k, v head by head.
-    HeadThird(usize),
-    /// Rows that llama.cpp has interleaved within each head for its rotation, put back.
-    Uninterleaved,
-}
-
-impl Source {
-    /// A tensor used as it is.
-    pub fn whole(tensor: String) -> Self {
-        Self { tensor, view: View::Whole }
+    fn gguf_source(&self, _id: ParamId, _cfg: &DecoderConfig) -> Option<Source> {
+        None
     }
 }
 
 /// Every architecture that can be loaded.
-pub static ARCHITECTURES: &[&dyn Architecture] = &[&llama::Llama, &gpt2::Gpt2, &gpt_neox::GptNeoX];
+pub static ARCHITECTURES: &[&dyn Architecture] = &[
+    &llama::Llama,
+    &mistral::Mistral,
+    &mixtral::Mixtral,
+    &qwen2::Qwen2,
+    &qwen3::Qwen3,
+    &qwen2_moe::Qwen2Moe,
+    &qwen3_moe::Qwen3Moe,
+    &phi::Phi,
+    &phi3::Phi3,
+    &gemma::Gemma,
+    &gemma2::Gemma2,
+    &gemma3_text::Gemma3Text,
+    &gpt2::Gpt2,
+    &gpt_neo::GptNeo,
+    &gptj::GptJ,
+    &gpt_neox::GptNeoX,
+    &opt::Opt,
+    &bloom::Bloom,
+    &falcon::Falcon,
+    &stablelm::StableLm,
+    &starcoder2::Starcoder2,
+    &olmo::Olmo,
+    &olmo2::Olmo2,
+    &granite::Granite,
+    &cohere::Cohere,
+    &smollm3::SmolLm3,
+    &glm4::Glm4,
+];
 
 /// The architecture of this name.
 pub fn find(name: &str) -> Option<&'static dyn Architecture> {

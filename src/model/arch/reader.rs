@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::model::{Activation, RopeScaling};
+use super::rope::RopeSection;
+use crate::model::{Activation, DecoderConfig, LayerMlp};
 
 /// A configuration that cannot be honoured.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -89,65 +90,123 @@ impl<'a> ConfigReader<'a> {
         let name = self.get(field).map_or(Some(default), Value::as_str).unwrap_or_default();
         match name {
             "silu" | "swish" => Ok(Activation::Silu),
-            "gelu" => Ok(Activation::Gelu),
-            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
+            "gelu" | "gelu_python" => Ok(Activation::Gelu),
+            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" | "gelu_python_tanh" | "gelu_accurate" => {
+                Ok(Activation::GeluTanh)
+            }
+            "quick_gelu" => Ok(Activation::QuickGelu),
             "relu" => Ok(Activation::Relu),
+            "relu2" => Ok(Activation::Relu2),
             _ => {
-                Err(ConfigError::unsupported(field, name, "silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh or relu"))
+                let expected = "silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, quick_gelu, relu or relu2";
+                Err(ConfigError::unsupported(field, name, expected))
             }
         }
     }
 
-    /// The rotary base and scaling, as transformers 5 (`rope_parameters`) or 4 (`rope_theta`, `rope_scaling`) wrote it.
-    pub fn rope(&self, theta_field: &str) -> Result<(f64, RopeScaling), ConfigError> {
-        let (field, section) = match self.get("rope_parameters") {
-            Some(section) => ("rope_parameters", Some(section)),
-            None => ("rope_scaling", self.get("rope_scaling")),
-        };
-        let nested = Self::new(section.unwrap_or(&Value::Null));
-        let theta = match nested.get("rope_theta") {
-            Some(_) => nested.number_or("rope_theta", 10_000.0)?,
-            None => self.number_or(theta_field, 10_000.0)?,
-        };
-        if theta.is_nan() || theta <= 0.0 {
-            return Err(ConfigError::unsupported(theta_field, theta, "a positive number"));
-        }
-        Ok((theta, nested.rope_scaling(field)?))
+    /// A positive integer: `absent` where the field is missing, `null` where it is null.
+    pub fn size_if_absent(&self, field: &str, absent: usize, null: usize) -> Result<usize, ConfigError> {
+        self.size_or(field, Some(if self.json.get(field).is_none() { absent } else { null }))
     }
 
-    fn rope_scaling(&self, section: &str) -> Result<RopeScaling, ConfigError> {
-        let kind = self.get("rope_type").or_else(|| self.get("type"));
-        let needed = |field: &str| match self.get(field) {
-            Some(value) => number(Some(value), &format!("{section}.{field}"), 0.0),
-            None => Err(ConfigError::Missing { field: format!("{section}.{field}") }),
-        };
-        match kind.map_or(Some("default"), Value::as_str) {
-            Some("default") => Ok(RopeScaling::Default),
-            Some("linear") => Ok(RopeScaling::Linear { factor: needed("factor")? }),
-            Some("llama3") => Ok(RopeScaling::Llama3 {
-                factor: needed("factor")?,
-                low_freq_factor: needed("low_freq_factor")?,
-                high_freq_factor: needed("high_freq_factor")?,
-                original_n_ctx: needed("original_max_position_embeddings")?,
-            }),
-            _ => {
-                let found = kind.map(ToString::to_string).unwrap_or_default();
-                Err(ConfigError::unsupported(&format!("{section}.rope_type"), found, "default, linear or llama3"))
+    /// A positive integer that may be null: `absent` where the field is missing.
+    pub fn optional_size(&self, field: &str, absent: Option<usize>) -> Result<Option<usize>, ConfigError> {
+        match self.json.get(field) {
+            None => Ok(absent),
+            Some(Value::Null) => Ok(None),
+            Some(_) => self.size(field).map(Some),
+        }
+    }
+
+    /// A positive number that may be null: `absent` where the field is missing.
+    pub fn optional_number(&self, field: &str, absent: Option<f64>) -> Result<Option<f64>, ConfigError> {
+        match self.json.get(field) {
+            None => Ok(absent),
+            Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let positive = Some(self.number_or(field, 0.0)?).filter(|number| *number > 0.0);
+                positive.map(Some).ok_or_else(|| ConfigError::unsupported(field, value, "a positive number or null"))
             }
         }
     }
 
-    /// The share of each head that is rotated.
-    pub fn rotary_fraction(&self, old_field: &str, default: f64) -> Result<f64, ConfigError> {
-        let nested = self.get("rope_parameters").and_then(|section| section.get("partial_rotary_factor"));
-        match nested {
-            Some(value) => number(Some(value), "rope_parameters.partial_rotary_factor", default),
-            None => self.number_or(old_field, default),
+    /// A positive number, or `default` where the field is absent.
+    pub fn positive_or(&self, field: &str, default: f64) -> Result<f64, ConfigError> {
+        let value = self.number_or(field, default)?;
+        if value > 0.0 { Ok(value) } else { Err(ConfigError::unsupported(field, value, "a positive number")) }
+    }
+
+    /// A whole number that may be zero, or `default` where the field is absent.
+    pub fn count_or(&self, field: &str, default: usize) -> Result<usize, ConfigError> {
+        let Some(value) = self.get(field) else { return Ok(default) };
+        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
+        count.ok_or_else(|| ConfigError::unsupported(field, value, "a whole number"))
+    }
+
+    /// Refuses a switch that is on.
+    pub fn refuse_if_set(&self, field: &str) -> Result<(), ConfigError> {
+        match self.get(field) {
+            Some(value) if value != &Value::Bool(false) => Err(ConfigError::unsupported(field, value, "false")),
+            Some(_) | None => Ok(()),
         }
+    }
+
+    /// Marks the blocks that have a mixture of experts, as Qwen's configurations say it.
+    pub fn sparse_layers(&self, cfg: &mut DecoderConfig) -> Result<(), ConfigError> {
+        let step = self.size_or("decoder_sparse_step", Some(1))?;
+        let dense = self.sizes("mlp_only_layers")?.unwrap_or_default();
+        for (layer, axes) in cfg.layers.iter_mut().enumerate() {
+            let sparse = (layer + 1).is_multiple_of(step) && !dense.contains(&layer);
+            axes.mlp = if sparse { LayerMlp::Sparse } else { LayerMlp::Dense };
+        }
+        Ok(())
+    }
+
+    /// Whole numbers.
+    pub fn sizes(&self, field: &str) -> Result<Option<Vec<usize>>, ConfigError> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let whole = |value: &Value| value.as_u64().and_then(|size| usize::try_from(size).ok());
+        let sizes = value.as_array().and_then(|values| values.iter().map(whole).collect::<Option<Vec<_>>>());
+        sizes.map(Some).ok_or_else(|| ConfigError::unsupported(field, value, "a list of whole numbers"))
+    }
+
+    /// Which blocks `layer_types` gives a window, if it is there.
+    pub fn layer_types(&self, n_layers: usize) -> Result<Option<Vec<bool>>, ConfigError> {
+        const FIELD: &str = "layer_types";
+        const EXPECTED: &str = "full_attention or sliding_attention for each layer";
+        let Some(value) = self.get(FIELD) else { return Ok(None) };
+        let is_local = |value: &Value| match value.as_str() {
+            Some("full_attention") => Ok(false),
+            Some("sliding_attention") => Ok(true),
+            _ => Err(ConfigError::unsupported(FIELD, value, EXPECTED)),
+        };
+        let types =
+            value.as_array().map(|types| types.iter().map(is_local).collect::<Result<Vec<_>, _>>()).transpose()?;
+        match types {
+            Some(types) if types.len() == n_layers => Ok(Some(types)),
+            Some(types) => Err(ConfigError::unsupported(
+                FIELD,
+                format!("{} entries long", types.len()),
+                format!("{n_layers} entries"),
+            )),
+            None => Err(ConfigError::unsupported(FIELD, value, EXPECTED)),
+        }
+    }
+
+    /// What says how positions rotate: `rope_scaling` of transformers 4 or `rope_parameters` of 5.
+    pub fn rope_section<'b>(&'b self, theta: &'b str, share: &'b str) -> RopeSection<'b> {
+        let filled = |field: &'static str| {
+            self.get(field)
+                .filter(|value| value.as_object().is_some_and(|map| !map.is_empty()))
+                .map(|value| (field, value))
+        };
+        let (field, section) =
+            filled("rope_scaling").or_else(|| filled("rope_parameters")).unwrap_or(("rope_parameters", &Value::Null));
+        RopeSection::new(self, (field, section), theta, share)
     }
 }
 
-fn number(value: Option<&Value>, field: &str, default: f64) -> Result<f64, ConfigError> {
+pub(super) fn number(value: Option<&Value>, field: &str, default: f64) -> Result<f64, ConfigError> {
     match value {
         None => Ok(default),
         Some(value) => {
@@ -164,26 +223,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rope_is_read_from_both_generations_of_configs() {
-        let old = json!({"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}});
-        let new = json!({"rope_parameters": {"rope_theta": 500.0, "rope_type": "linear", "factor": 2.0}});
-        for json in [old, new] {
-            let rope = ConfigReader::new(&json).rope("rope_theta");
-            assert_eq!(rope, Ok((500.0, RopeScaling::Linear { factor: 2.0 })), "{json}");
-        }
-        assert_eq!(ConfigReader::new(&json!({})).rope("rope_theta"), Ok((10_000.0, RopeScaling::Default)));
-    }
-
-    #[test]
     fn unsupported_values_are_refused_by_name() {
-        let json = json!({"rope_scaling": {"rope_type": "yarn"}, "n": -3, "act": "mish"});
+        let json = json!({"n": -3, "act": "mish", "cap": 0.0, "layer_types": ["full_attention", "chunked_attention"]});
         let reader = ConfigReader::new(&json);
         let field = |error| match error {
             ConfigError::Missing { field } | ConfigError::Unsupported { field, .. } => field,
         };
-        assert_eq!(reader.rope("rope_theta").map_err(field), Err("rope_scaling.rope_type".into()));
         assert_eq!(reader.size("n").map_err(field), Err("n".into()));
         assert_eq!(reader.size("absent").map_err(field), Err("absent".into()));
         assert_eq!(reader.activation("act", "silu").map_err(field), Err("act".into()));
+        assert_eq!(reader.optional_number("cap", None).map_err(field), Err("cap".into()));
+        assert_eq!(reader.layer_types(2).map_err(field), Err("layer_types".into()));
+    }
+
+    #[test]
+    fn an_absent_field_is_not_a_null_one() {
+        let json = json!({"null": null, "seven": 7});
+        let reader = ConfigReader::new(&json);
+        let sizes = ["absent", "null", "seven"].map(|field| reader.size_if_absent(field, 1, 2).unwrap());
+        assert_eq!(sizes, [1, 2, 7]);
+        let windows = ["absent", "null", "seven"].map(|field| reader.optional_size(field, Some(4)).unwrap());
+        assert_eq!(windows, [Some(4), None, Some(7)]);
     }
 }

@@ -179,6 +179,11 @@ impl<'a> Metadata<'a> {
         }
     }
 
+    /// Whether the metadata have this key.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.values().contains_key(key)
+    }
+
     /// Whether the file has a tensor of this name.
     pub fn has_tensor(&self, name: &str) -> bool {
         self.file.content.tensor_infos.contains_key(name)

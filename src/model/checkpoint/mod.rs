@@ -9,6 +9,7 @@ use candle_core::Tensor;
 use candle_core::quantized::QTensor;
 
 pub use self::safetensors::SafetensorsCheckpoint;
+pub(crate) use self::weights::tensors;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
 
 /// A file, or several, of named tensors.

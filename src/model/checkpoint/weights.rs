@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Checkpoint;
 use super::rows::{uninterleave, uninterleave_quantised};
-use crate::model::arch::{Source, View};
+use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters};
 use crate::model::load::LoadError;
 use crate::model::{DecoderConfig, Param, ParamId, Result};
@@ -128,16 +128,18 @@ fn plan(
             problems.push(TensorProblem::Missing { tensor: id.to_string() });
             continue;
         };
-        let expected = stored_shape(&id.param.shape(cfg), source.view);
-        let problem = match checkpoint.shape(&source.tensor) {
-            None => Some(TensorProblem::Missing { tensor: source.tensor.clone() }),
-            Some(found) if found != expected => {
-                Some(TensorProblem::Shape { tensor: source.tensor.clone(), found, expected })
+        let expected = stored_shape(cfg, &id.param.shape(cfg), source.view);
+        for tensor in tensors(&source, &id.param.shape(cfg)) {
+            let problem = match checkpoint.shape(&tensor) {
+                None => Some(TensorProblem::Missing { tensor: tensor.clone() }),
+                Some(found) if found != expected => {
+                    Some(TensorProblem::Shape { tensor: tensor.clone(), found, expected: expected.clone() })
+                }
+                Some(_) => None,
+            };
+            if used.insert(tensor) {
+                problems.extend(problem);
             }
-            Some(_) => None,
-        };
-        if used.insert(source.tensor.clone()) {
-            problems.extend(problem);
         }
         plan.push((id, source));
     }
@@ -146,16 +148,33 @@ fn plan(
     if problems.is_empty() { Ok(plan) } else { Err(LoadError::Tensors { problems }) }
 }
 
+/// The tensors a parameter is made of: one, or one for each head.
+pub(crate) fn tensors(source: &Source, shape: &[usize]) -> Vec<String> {
+    match source.view {
+        View::Heads => (0..shape[0]).map(|head| source.tensor.replace("{}", &head.to_string())).collect(),
+        _ => vec![source.tensor.clone()],
+    }
+}
+
 /// The shape a checkpoint stores, given ours and how ours is cut out.
-fn stored_shape(ours: &[usize], view: View) -> Vec<usize> {
+fn stored_shape(cfg: &DecoderConfig, ours: &[usize], view: View) -> Vec<usize> {
     let mut shape = ours.to_vec();
     match view {
-        View::Whole | View::Uninterleaved => {}
+        View::Whole | View::Uninterleaved | View::PlusOne => {}
         View::Transposed => shape.reverse(),
-        View::Third(_) | View::HeadThird(_) => shape[0] *= 3,
-        View::TransposedThird(_) => {
-            shape[0] *= 3;
+        View::Rows { of, .. } => shape[0] = of,
+        View::TransposedRows { of, .. } => {
+            shape[0] = of;
             shape.reverse();
+        }
+        View::Grouped(_) => shape[0] = (cfg.n_heads + 2 * cfg.n_kv_heads) * cfg.d_head,
+        View::Heads => {
+            shape.remove(0);
+        }
+        View::Expert { .. } => shape.insert(0, cfg.experts.map_or(0, |experts| experts.n)),
+        View::ExpertHalf { .. } => {
+            shape[0] *= 2;
+            shape.insert(0, cfg.experts.map_or(0, |experts| experts.n));
         }
     }
     shape
@@ -172,10 +191,15 @@ fn read_one(
 ) -> candle_core::Result<Read> {
     let quantised = match arithmetic {
         Arithmetic::Exact => None,
-        Arithmetic::Fast => checkpoint.quantised(&source.tensor)?.filter(can_multiply),
+        Arithmetic::Fast if matches!(source.view, View::Whole | View::Uninterleaved) => {
+            checkpoint.quantised(&source.tensor)?.filter(can_multiply)
+        }
+        Arithmetic::Fast => None,
     };
     let Some(quantised) = quantised else {
-        let tensor = cut(cfg, &checkpoint.dense(&source.tensor)?, source.view)?.to_dtype(DType::F32)?;
+        let shape = id.param.shape(cfg);
+        let parts = tensors(source, &shape).iter().map(|name| checkpoint.dense(name)).collect::<Result<Vec<_>, _>>()?;
+        let tensor = cut(cfg, &parts, source.view, &shape)?.to_dtype(DType::F32)?;
         return Ok((id, Some(tensor), None));
     };
     let quantised = match source.view {
@@ -195,22 +219,29 @@ fn can_multiply(tensor: &QTensor) -> bool {
     block >= 256 || row % (2 * block) == 0
 }
 
-/// Cuts our parameter out of the stored tensor.
-fn cut(cfg: &DecoderConfig, tensor: &Tensor, view: View) -> candle_core::Result<Tensor> {
-    let third = |tensor: &Tensor, i: usize| {
-        let rows = tensor.dim(0)? / 3;
-        tensor.narrow(0, i * rows, rows)
-    };
+/// Cuts our parameter, of this shape, out of the stored tensor, or stacks it from several.
+fn cut(cfg: &DecoderConfig, parts: &[Tensor], view: View, shape: &[usize]) -> candle_core::Result<Tensor> {
+    let tensor = &parts[0];
     match view {
         View::Whole => Ok(tensor.clone()),
+        View::PlusOne => tensor + 1.0,
+        View::Heads => Tensor::stack(parts, 0),
         View::Transposed => tensor.t()?.contiguous(),
-        View::Third(i) => third(tensor, i)?.contiguous(),
-        View::TransposedThird(i) => third(&tensor.t()?, i)?.contiguous(),
-        View::HeadThird(i) => {
-            let mut shape = tensor.dims().to_vec();
-            let by_head = tensor.reshape((cfg.n_heads, 3, cfg.d_head, ()))?;
-            shape[0] /= 3;
-            by_head.narrow(1, i, 1)?.contiguous()?.reshape(shape)
+        View::Rows { first, .. } => tensor.narrow(0, first, shape[0])?.contiguous(),
+        View::TransposedRows { first, .. } => tensor.t()?.narrow(0, first, shape[0])?.contiguous(),
+        View::Expert { expert } => tensor.get(usize::from(expert))?.contiguous(),
+        View::ExpertHalf { expert, half } => {
+            tensor.get(usize::from(expert))?.narrow(0, half * shape[0], shape[0])?.contiguous()
+        }
+        View::Grouped(part) => {
+            let group = cfg.n_heads / cfg.n_kv_heads;
+            let by_group = tensor.reshape((cfg.n_kv_heads, group + 2, cfg.d_head, ()))?;
+            let (first, n) = match part {
+                Qkv::Q => (0, group),
+                Qkv::K => (group, 1),
+                Qkv::V => (group + 1, 1),
+            };
+            by_group.narrow(1, first, n)?.contiguous()?.reshape(shape)
         }
         View::Uninterleaved => uninterleave(tensor, cfg.d_head),
     }

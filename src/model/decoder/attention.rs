@@ -1,35 +1,27 @@
 //! Causal multi-head attention; grouped-query attention shares keys and values without repeating them.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use candle_nn::ops;
 
 use super::block::Step;
-use super::{Kernels, Linear, Parameters, backward};
+use super::qk_norm::HeadNorm;
+use super::{Kernels, Linear, Parameters, backward, softcap};
 use crate::hook::Site;
-use crate::model::{Bias, DecoderConfig, Param, ParamId, Result};
+use crate::model::{DecoderConfig, LayerConfig, Param, ParamId, Result, config as axes};
 
 pub(super) struct Attention {
     n_heads: usize,
     n_kv_heads: usize,
     d_head: usize,
+    axes: axes::Attention,
+    layer: LayerConfig,
     kernels: Kernels,
+    q_norm: Option<HeadNorm>,
+    k_norm: Option<HeadNorm>,
     q: Linear,
     k: Linear,
     v: Linear,
     o: Linear,
-}
-
-/// What is added to the scores so that no position sees a later one: `[query, key]`, or nothing for a single query.
-pub(super) fn causal_mask(start: usize, n_pos: usize, device: &Device) -> Result<Option<Tensor>> {
-    if n_pos == 1 {
-        return Ok(None);
-    }
-    let n_keys = start + n_pos;
-    let visible = |query: usize, key: usize| key <= start + query;
-    let mask: Vec<f32> = (0..n_pos)
-        .flat_map(|query| (0..n_keys).map(move |key| if visible(query, key) { 0.0 } else { f32::NEG_INFINITY }))
-        .collect();
-    Ok(Some(Tensor::from_vec(mask, (n_pos, n_keys), device)?))
 }
 
 impl Attention {
@@ -39,22 +31,28 @@ impl Attention {
         params: &mut dyn Parameters,
         kernels: Kernels,
     ) -> Result<Self> {
-        let mut linear = |weight, bias| {
-            let bias = (cfg.attn_bias == Bias::All).then_some(ParamId::block(layer, bias));
+        let q_norm = HeadNorm::new(cfg, layer, [Param::QNormGain, Param::QNormBias], params, kernels)?;
+        let k_norm = HeadNorm::new(cfg, layer, [Param::KNormGain, Param::KNormBias], params, kernels)?;
+        let mut linear = |weight, bias, has_bias: bool| {
+            let bias = has_bias.then_some(ParamId::block(layer, bias));
             params.linear(ParamId::block(layer, weight), bias)
         };
-        let q = linear(Param::Q, Param::QBias)?;
-        let k = linear(Param::K, Param::KBias)?;
-        let v = linear(Param::V, Param::VBias)?;
-        let o = linear(Param::O, Param::OBias)?;
-        Ok(Self { n_heads: cfg.n_heads, n_kv_heads: cfg.n_kv_heads, d_head: cfg.d_head, kernels, q, k, v, o })
+        let (reads, writes) = (cfg.attn_bias.reads(), cfg.attn_bias.writes());
+        let q = linear(Param::Q, Param::QBias, reads)?;
+        let k = linear(Param::K, Param::KBias, reads)?;
+        let v = linear(Param::V, Param::VBias, reads)?;
+        let o = linear(Param::O, Param::OBias, writes)?;
+        let (n_heads, n_kv_heads, d_head) = (cfg.n_heads, cfg.n_kv_heads, cfg.d_head);
+        let (axes, layer) = (cfg.attention, cfg.layers[layer]);
+        Ok(Self { n_heads, n_kv_heads, d_head, axes, layer, kernels, q_norm, k_norm, q, k, v, o })
     }
 
     /// `x` and the result: `[batch, pos, d_model]`.
     pub(super) fn forward(&self, x: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
-        let q = step.tap(Site::Q, self.split_heads(&self.q.forward(x)?, self.n_heads)?)?; // [batch, pos, head, d_head]
-        let k = step.tap(Site::K, self.split_heads(&self.k.forward(x)?, self.n_kv_heads)?)?;
-        let v = step.tap(Site::V, self.split_heads(&self.v.forward(x)?, self.n_kv_heads)?)?;
+        let q = step.tap(Site::Q, self.heads(&self.q, x, self.n_heads)?)?; // [batch, pos, head, d_head]
+        let k = step.tap(Site::K, self.heads(&self.k, x, self.n_kv_heads)?)?; // [batch, pos, kv_head, d_head]
+        let v = step.tap(Site::V, self.heads(&self.v, x, self.n_kv_heads)?)?;
+        let (q, k) = (normed(self.q_norm.as_ref(), q)?, normed(self.k_norm.as_ref(), k)?);
         let (q, k) = match step.angles {
             Some(angles) => {
                 let (q, k) = (angles.rotate(&q)?, angles.rotate(&k)?);
@@ -74,20 +72,29 @@ impl Attention {
         self.project(&z, step)
     }
 
-    /// `[batch, pos, heads * d_head]` to `[batch, pos, heads, d_head]`.
-    fn split_heads(&self, x: &Tensor, n_heads: usize) -> Result<Tensor> {
+    /// A projection of `x` `[batch, pos, d_model]`, as `[batch, pos, heads, d_head]`.
+    fn heads(&self, projection: &Linear, x: &Tensor, n_heads: usize) -> Result<Tensor> {
         let (batch, n_pos, _) = x.dims3()?;
-        Ok(x.reshape((batch, n_pos, n_heads, self.d_head))?)
+        let projected = projection.forward(x)?;
+        let clipped = match self.axes.clip {
+            Some(clip) => projected.clamp(-clip, clip)?,
+            None => projected,
+        };
+        Ok(clipped.reshape((batch, n_pos, n_heads, self.d_head))?)
     }
 
     /// `q` `[batch, pos, head, d_head]` against `k` `[batch, kv_head, key, d_head]`: `[batch, head, query, key]`.
     fn scores(&self, q: &Tensor, k: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let (batch, n_pos, ..) = q.dims4()?;
         let n_keys = k.dim(2)?;
-        let q = (q * (1.0 / (self.d_head as f64).sqrt()))?;
+        let q = (q * self.layer.scale)?;
         // the query heads of one key head are consecutive: fold them into its rows instead of repeating the keys
         let grouped = q.transpose(1, 2)?.contiguous()?.reshape((batch, self.n_kv_heads, (), self.d_head))?;
         let scores = grouped.matmul(&k.t()?)?.reshape((batch, self.n_heads, n_pos, n_keys))?;
+        let scores = match self.axes.softcap {
+            Some(cap) => softcap(&scores, cap)?,
+            None => scores,
+        };
         Ok(match mask {
             Some(mask) => scores.broadcast_add(mask)?,
             None => scores,
@@ -112,5 +119,12 @@ impl Attention {
             }
         }
         self.o.forward(&z.flatten_from(2)?)
+    }
+}
+
+fn normed(norm: Option<&HeadNorm>, x: Tensor) -> Result<Tensor> {
+    match norm {
+        Some(norm) => norm.forward(&x),
+        None => Ok(x),
     }
 }

@@ -4,12 +4,13 @@ use candle_core::Tensor;
 
 use super::attention::Attention;
 use super::mlp::MlpLayer;
+use super::moe::Mixture;
 use super::norm::Normalise;
 use super::rope::Angles;
-use super::{Kernels, Parameters};
+use super::{Kernels, Parameters, scaled};
 use crate::hook::{HookPoint, Site};
 use crate::model::tap::tapped;
-use crate::model::{DecoderConfig, KvCache, Param, Residual, Result, Tap};
+use crate::model::{DecoderConfig, KvCache, LayerMlp, NormPlacement, Param, Residual, Result, Tap};
 
 /// What one block needs from the run it is part of.
 pub(super) struct Step<'a> {
@@ -32,6 +33,11 @@ impl Step<'_> {
         tapped(self.tap, at, x)
     }
 
+    /// Normalises `x`; `at` names the hooks of the scale and of the normalised value.
+    fn normalise(&mut self, norm: &Normalise, x: &Tensor, at: [Site; 2]) -> Result<Tensor> {
+        norm.forward(x, at.map(|site| self.at(site)), self.tap)
+    }
+
     /// Whether the tap wants `site` in this block.
     pub(super) fn wants(&self, site: Site) -> bool {
         self.tap.wants(self.at(site))
@@ -39,11 +45,26 @@ impl Step<'_> {
 }
 
 pub(super) struct Block {
-    residual: Residual,
-    ln1: Normalise,
+    axes: Axes,
+    ln1: Option<Normalise>,
     attn: Attention,
-    ln2: Normalise,
-    mlp: MlpLayer,
+    ln1_post: Option<Normalise>,
+    ln2: Option<Normalise>,
+    mlp: Feed,
+    ln2_post: Option<Normalise>,
+}
+
+/// How the sublayers are connected.
+#[derive(Clone, Copy)]
+struct Axes {
+    residual: Residual,
+    residual_scale: f64,
+    placement: NormPlacement,
+}
+
+enum Feed {
+    Dense(MlpLayer),
+    Sparse(Mixture),
 }
 
 impl Block {
@@ -53,32 +74,88 @@ impl Block {
         params: &mut dyn Parameters,
         kernels: Kernels,
     ) -> Result<Self> {
-        Ok(Self {
-            residual: cfg.residual,
-            ln1: Normalise::new(cfg, Some(layer), [Param::Ln1Gain, Param::Ln1Bias], params, kernels)?,
-            attn: Attention::new(cfg, layer, params, kernels)?,
-            ln2: Normalise::new(cfg, Some(layer), [Param::Ln2Gain, Param::Ln2Bias], params, kernels)?,
-            mlp: MlpLayer::new(cfg, layer, params, kernels)?,
-        })
+        let (residual, residual_scale, placement) = (cfg.residual, cfg.residual_scale, cfg.placement);
+        let mut norm =
+            |exists: bool, ids| exists.then(|| Normalise::new(cfg, Some(layer), ids, params, kernels)).transpose();
+        let has_own = placement != NormPlacement::Post;
+        let ln1 = norm(has_own, [Param::Ln1Gain, Param::Ln1Bias])?;
+        let ln1_post = norm(placement.is_after(), [Param::Ln1PostGain, Param::Ln1PostBias])?;
+        let ln2 = norm(has_own && residual != Residual::SharedNorm, [Param::Ln2Gain, Param::Ln2Bias])?;
+        let ln2_post = norm(placement.is_after(), [Param::Ln2PostGain, Param::Ln2PostBias])?;
+        let attn = Attention::new(cfg, layer, params, kernels)?;
+        let mlp = match (cfg.layers[layer].mlp, cfg.experts) {
+            (LayerMlp::Sparse, Some(experts)) => Feed::Sparse(Mixture::new(cfg, experts, layer, params, kernels)?),
+            (LayerMlp::Dense, _) | (LayerMlp::Sparse, None) => Feed::Dense(MlpLayer::new(cfg, layer, params, kernels)?),
+        };
+        let axes = Axes { residual, residual_scale, placement };
+        Ok(Self { axes, ln1, attn, ln1_post, ln2, mlp, ln2_post })
     }
 
     /// `x` and the result: `[batch, pos, d_model]`.
     pub(super) fn forward(&self, x: Tensor, step: &mut Step<'_>) -> Result<Tensor> {
         let resid_pre = step.tap(Site::ResidPre, x)?;
-        let normed = self.ln1.forward(&resid_pre, [step.at(Site::Ln1Scale), step.at(Site::Ln1Normalized)], step.tap)?;
+        let normed = self.before(self.ln1.as_ref(), &resid_pre, LN1, step)?;
         let attn_out = self.attn.forward(&normed, step)?;
+        let resid_pre = self.carried(resid_pre, &normed);
+        let attn_out = self.after(self.ln1_post.as_ref(), attn_out, LN1_POST, step)?;
         let attn_out = step.tap(Site::AttnOut, attn_out)?;
-        let resid_mid = match self.residual {
-            Residual::Serial => step.tap(Site::ResidMid, (&resid_pre + &attn_out)?)?,
-            Residual::Parallel => resid_pre.clone(),
+        let resid_mid = match self.axes.residual {
+            Residual::Serial => {
+                let sum = self.added(self.ln1.as_ref(), (&resid_pre + &attn_out)?, LN1, step)?;
+                step.tap(Site::ResidMid, sum)?
+            }
+            Residual::Parallel | Residual::SharedNorm => resid_pre,
         };
-        let normed = self.ln2.forward(&resid_mid, [step.at(Site::Ln2Scale), step.at(Site::Ln2Normalized)], step.tap)?;
-        let mlp_out = self.mlp.forward(&normed, step)?;
+        let normed = match self.axes.residual {
+            Residual::Serial | Residual::Parallel => self.before(self.ln2.as_ref(), &resid_mid, LN2, step)?,
+            Residual::SharedNorm => normed,
+        };
+        let resid_mid = self.carried(resid_mid, &normed);
+        let mlp_out = match &self.mlp {
+            Feed::Dense(mlp) => mlp.forward(&normed, step)?,
+            Feed::Sparse(mixture) => mixture.forward(&normed, step)?,
+        };
+        let mlp_out = self.after(self.ln2_post.as_ref(), mlp_out, LN2_POST, step)?;
         let mlp_out = step.tap(Site::MlpOut, mlp_out)?;
-        let resid_post = match self.residual {
-            Residual::Serial => (resid_mid + mlp_out)?,
-            Residual::Parallel => ((resid_mid + attn_out)? + mlp_out)?,
+        let resid_post = match self.axes.residual {
+            Residual::Serial => self.added(self.ln2.as_ref(), (resid_mid + mlp_out)?, LN2, step)?,
+            Residual::Parallel | Residual::SharedNorm => ((resid_mid + attn_out)? + mlp_out)?,
         };
         step.tap(Site::ResidPost, resid_post)
     }
+
+    /// What a sublayer reads of the residual stream.
+    fn before(&self, norm: Option<&Normalise>, x: &Tensor, at: [Site; 2], step: &mut Step<'_>) -> Result<Tensor> {
+        match norm {
+            Some(norm) if self.axes.placement.is_before() => step.normalise(norm, x, at),
+            Some(_) | None => Ok(x.clone()),
+        }
+    }
+
+    /// What a sublayer's output is added to.
+    fn carried(&self, resid: Tensor, normed: &Tensor) -> Tensor {
+        if self.axes.placement == NormPlacement::Carried { normed.clone() } else { resid }
+    }
+
+    /// What a sublayer adds to the residual stream.
+    fn after(&self, norm: Option<&Normalise>, out: Tensor, at: [Site; 2], step: &mut Step<'_>) -> Result<Tensor> {
+        let out = match norm {
+            Some(norm) => step.normalise(norm, &out, at)?,
+            None => out,
+        };
+        scaled(out, self.axes.residual_scale)
+    }
+
+    /// The residual stream after a sublayer was added to it.
+    fn added(&self, norm: Option<&Normalise>, sum: Tensor, at: [Site; 2], step: &mut Step<'_>) -> Result<Tensor> {
+        match norm {
+            Some(norm) if self.axes.placement == NormPlacement::Residual => step.normalise(norm, &sum, at),
+            Some(_) | None => Ok(sum),
+        }
+    }
 }
+
+const LN1: [Site; 2] = [Site::Ln1Scale, Site::Ln1Normalized];
+const LN1_POST: [Site; 2] = [Site::Ln1PostScale, Site::Ln1PostNormalized];
+const LN2: [Site; 2] = [Site::Ln2Scale, Site::Ln2Normalized];
+const LN2_POST: [Site; 2] = [Site::Ln2PostScale, Site::Ln2PostNormalized];

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::block::Step;
 use super::{Kernels, Linear, Parameters, backward};
 use crate::hook::Site;
-use crate::model::{Activation, Bias, DecoderConfig, Mlp, Param, ParamId, Result};
+use crate::model::{Activation, DecoderConfig, Mlp, Param, ParamId, Result};
 
 pub(super) struct MlpLayer {
     activation: Activation,
@@ -22,16 +22,17 @@ impl MlpLayer {
         params: &mut dyn Parameters,
         kernels: Kernels,
     ) -> Result<Self> {
-        let mut linear = |weight, bias| {
-            let bias = (cfg.mlp_bias == Bias::All).then_some(ParamId::block(layer, bias));
+        let (reads, writes) = (cfg.mlp_bias.reads(), cfg.mlp_bias.writes());
+        let mut linear = |weight, bias, has_bias: bool| {
+            let bias = has_bias.then_some(ParamId::block(layer, bias));
             params.linear(ParamId::block(layer, weight), bias)
         };
         let gate = match cfg.mlp {
-            Mlp::Gated(_) => Some(linear(Param::Gate, Param::GateBias)?),
+            Mlp::Gated(_) => Some(linear(Param::Gate, Param::GateBias, reads)?),
             Mlp::Plain(_) => None,
         };
-        let w_in = linear(Param::In, Param::InBias)?;
-        let w_out = linear(Param::Out, Param::OutBias)?;
+        let w_in = linear(Param::In, Param::InBias, reads)?;
+        let w_out = linear(Param::Out, Param::OutBias, writes)?;
         Ok(Self { activation: cfg.mlp.activation(), kernels, gate, w_in, w_out })
     }
 
@@ -41,26 +42,33 @@ impl MlpLayer {
             Some(gate) => {
                 let pre = step.tap(Site::MlpPre, gate.forward(x)?)?; // [batch, pos, d_mlp]
                 let linear = step.tap(Site::MlpPreLinear, self.w_in.forward(x)?)?;
-                match (self.kernels, self.activation) {
-                    (Kernels::Differentiable, Activation::Silu) => backward::swiglu(&pre, &linear)?,
-                    _ => (self.activate(&pre)? * linear)?,
-                }
+                gated(self.activation, self.kernels, &pre, &linear)?
             }
             None => {
                 let pre = step.tap(Site::MlpPre, self.w_in.forward(x)?)?;
-                self.activate(&pre)?
+                activate(self.activation, &pre)?
             }
         };
         let post = step.tap(Site::MlpPost, post)?;
         self.w_out.forward(&post)
     }
+}
 
-    fn activate(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(match self.activation {
-            Activation::Silu => x.silu()?,
-            Activation::Gelu => x.gelu_erf()?,
-            Activation::GeluTanh => x.gelu()?,
-            Activation::Relu => x.relu()?,
-        })
-    }
+/// `act(pre) * linear`.
+pub(super) fn gated(activation: Activation, kernels: Kernels, pre: &Tensor, linear: &Tensor) -> Result<Tensor> {
+    Ok(match (kernels, activation) {
+        (Kernels::Differentiable, Activation::Silu) => backward::swiglu(pre, linear)?,
+        _ => (activate(activation, pre)? * linear)?,
+    })
+}
+
+fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
+    Ok(match activation {
+        Activation::Silu => x.silu()?,
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::GeluTanh => x.gelu()?,
+        Activation::QuickGelu => (candle_nn::ops::sigmoid(&(x * 1.702)?)? * x)?,
+        Activation::Relu => x.relu()?,
+        Activation::Relu2 => x.relu()?.sqr()?,
+    })
 }

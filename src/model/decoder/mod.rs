@@ -7,18 +7,24 @@ mod attention;
 mod backward;
 mod block;
 mod linear;
+mod mask;
 mod mlp;
+mod moe;
 mod norm;
+mod qk_norm;
 mod rope;
 
 use candle_core::Tensor;
 
 use self::block::Block;
 pub(crate) use self::linear::Linear;
+use self::mask::Masks;
 use self::norm::Normalise;
-use self::rope::Rotation;
+use self::rope::Rotations;
 use super::tap::tapped;
-use super::{CausalLm, DecoderConfig, Error, KvCache, Param, ParamId, Positions, Result, Tap, Unembed};
+use super::{
+    CausalLm, DecoderConfig, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap, Unembed,
+};
 use crate::hook::{HookPoint, Site};
 
 /// Which of two numerically equal sets of operations runs.
@@ -43,14 +49,22 @@ pub trait Parameters {
     }
 }
 
+/// `cap * tanh(x / cap)`.
+fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
+    (x / cap)?.tanh()? * cap
+}
+
 /// A decoder-only transformer.
 pub struct Decoder {
     cfg: DecoderConfig,
     embed: Tensor,
+    embed_norm: Option<Normalise>,
+    project_in: Option<Linear>,
     pos_embed: Option<Tensor>,
-    rotation: Option<Rotation>,
+    rotations: Rotations,
     blocks: Vec<Block>,
-    ln_final: Normalise,
+    ln_final: Option<Normalise>,
+    project_out: Option<Linear>,
     unembed: Linear,
 }
 
@@ -58,34 +72,68 @@ impl Decoder {
     /// Builds the decoder from its configuration and parameters.
     pub fn new(cfg: DecoderConfig, params: &mut dyn Parameters, kernels: Kernels) -> Result<Self> {
         let embed = params.dense(ParamId::model(Param::Embed))?;
-        let unembed = match cfg.unembed {
-            Unembed::Tied => params.linear(ParamId::model(Param::Embed), None)?,
-            Unembed::Own => params.linear(ParamId::model(Param::Unembed), None)?,
+        let matrix = match cfg.unembed {
+            Unembed::Tied => Param::Embed,
+            Unembed::Own => Param::Unembed,
+        };
+        let bias = cfg.logits.bias.writes().then_some(ParamId::model(Param::UnembedBias));
+        let unembed = params.linear(ParamId::model(matrix), bias)?;
+        let mut projection = |param| params.linear(ParamId::model(param), None);
+        let (project_in, project_out) = match cfg.embedding.width {
+            Some(_) => (Some(projection(Param::ProjectIn)?), Some(projection(Param::ProjectOut)?)),
+            None => (None, None),
+        };
+        let embed_norm = match cfg.embedding.norm {
+            EmbedNorm::Own => {
+                Some(Normalise::new(&cfg, None, [Param::EmbedNormGain, Param::EmbedNormBias], params, kernels)?)
+            }
+            EmbedNorm::None => None,
         };
         let pos_embed = match cfg.positions {
             Positions::Learned => Some(params.dense(ParamId::model(Param::PosEmbed))?),
-            Positions::Rotary(_) => None,
+            Positions::None | Positions::Rotary { .. } | Positions::Alibi(_) => None,
         };
-        let rotation = match &cfg.positions {
-            Positions::Rotary(rope) => Some(Rotation::new(rope, embed.device(), kernels)?),
-            Positions::Learned => None,
-        };
+        let rotations = Rotations::new(&cfg.positions, embed.device(), kernels);
         let blocks = (0..cfg.n_layers).map(|layer| Block::new(&cfg, layer, params, kernels)).collect::<Result<_>>()?;
-        let ln_final = Normalise::new(&cfg, None, [Param::LnFinalGain, Param::LnFinalBias], params, kernels)?;
-        Ok(Self { cfg, embed, pos_embed, rotation, blocks, ln_final, unembed })
+        let ln_final = match cfg.final_norm {
+            FinalNorm::Own => {
+                Some(Normalise::new(&cfg, None, [Param::LnFinalGain, Param::LnFinalBias], params, kernels)?)
+            }
+            FinalNorm::None => None,
+        };
+        Ok(Self { cfg, embed, embed_norm, project_in, pos_embed, rotations, blocks, ln_final, project_out, unembed })
     }
 
     /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
     fn embed(&self, ids: &Tensor, start: usize, tap: &mut dyn Tap) -> Result<Tensor> {
         let (batch, n_pos) = ids.dims2()?;
         let rows = self.embed.index_select(&ids.flatten_all()?, 0)?;
-        let x = rows.reshape((batch, n_pos, self.cfg.d_model))?;
+        let x = projected(self.project_in.as_ref(), rows.reshape((batch, n_pos, ()))?)?;
+        let x = scaled(x, self.cfg.embedding.scale)?;
+        let x = match &self.embed_norm {
+            Some(norm) => norm.apply(&x)?,
+            None => x,
+        };
         let x = tapped(tap, HookPoint::model(Site::Embed), x)?;
         let Some(table) = &self.pos_embed else { return Ok(x) };
         let pos = table.narrow(0, start, n_pos)?.unsqueeze(0)?.broadcast_as(x.shape())?;
         let pos = tapped(tap, HookPoint::model(Site::PosEmbed), pos)?;
         Ok((x + pos)?)
     }
+}
+
+/// `x` through a projection that most models do not have.
+fn projected(projection: Option<&Linear>, x: Tensor) -> Result<Tensor> {
+    match projection {
+        Some(projection) => projection.forward(&x),
+        None => Ok(x),
+    }
+}
+
+/// `x` times a factor, which most models do not have.
+#[expect(clippy::float_cmp, reason = "a factor of exactly one is no factor")]
+fn scaled(x: Tensor, factor: f64) -> Result<Tensor> {
+    if factor == 1.0 { Ok(x) } else { Ok((x * factor)?) }
 }
 
 impl CausalLm for Decoder {
@@ -100,22 +148,33 @@ impl CausalLm for Decoder {
             return Err(Error::TooLong { found: start + n_pos, n_ctx: self.cfg.n_ctx });
         }
         let mut x = self.embed(ids, start, tap)?;
-        let angles = self.rotation.as_ref().map(|rotation| rotation.angles(start, n_pos)).transpose()?;
-        let mask = attention::causal_mask(start, n_pos, ids.device())?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            let mut step =
-                block::Step { layer, angles: angles.as_ref(), mask: mask.as_ref(), cache: &mut *cache, tap: &mut *tap };
+        let angles = self.rotations.angles(start, n_pos)?;
+        let masks = Masks::new(&self.cfg, start, n_pos, ids.device())?;
+        for ((layer, block), axes) in self.blocks.iter().enumerate().zip(&self.cfg.layers) {
+            let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
+            let mut step = block::Step { layer, angles, mask, cache: &mut *cache, tap: &mut *tap };
             x = block.forward(x, &mut step)?;
         }
         let at = [HookPoint::model(Site::LnFinalScale), HookPoint::model(Site::LnFinalNormalized)];
-        self.ln_final.forward(&x, at, tap)
+        match &self.ln_final {
+            Some(norm) => norm.forward(&x, at, tap),
+            None => Ok(x),
+        }
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.unembed.forward(hidden)
+        let hidden = projected(self.project_out.as_ref(), hidden.clone())?;
+        let logits = scaled(self.unembed.forward(&hidden)?, self.cfg.logits.scale)?;
+        match self.cfg.logits.softcap {
+            Some(cap) => Ok(softcap(&logits, cap)?),
+            None => Ok(logits),
+        }
     }
 
     fn unembed(&self, resid: &Tensor) -> Result<Tensor> {
-        self.unembed.forward(&self.ln_final.apply(resid)?)
+        match &self.ln_final {
+            Some(norm) => self.logits(&norm.apply(resid)?),
+            None => self.logits(resid),
+        }
     }
 }

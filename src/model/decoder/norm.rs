@@ -1,21 +1,22 @@
 //! Normalisation: the fused operation, or its parts where a tap wants them.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 use candle_nn::ops;
 
 use super::{Kernels, Parameters, backward};
 use crate::hook::HookPoint;
 use crate::model::tap::tapped;
-use crate::model::{DecoderConfig, Norm, Param, ParamId, Result, Tap};
+use crate::model::{Affine, DecoderConfig, Norm, Param, ParamId, Result, Tap};
 
 pub(super) struct Normalise {
     norm: Norm,
-    gain: Tensor,
+    gain: Option<Tensor>,
     bias: Option<Tensor>,
     kernels: Kernels,
 }
 
 impl Normalise {
+    /// A norm of the decoder's kind in a block, or the model's own.
     pub(super) fn new(
         cfg: &DecoderConfig,
         layer: Option<usize>,
@@ -23,13 +24,15 @@ impl Normalise {
         params: &mut dyn Parameters,
         kernels: Kernels,
     ) -> Result<Self> {
-        let mut get = |param| params.dense(ParamId { layer, param });
-        let gain = get(gain)?;
-        let bias = match cfg.norm {
-            Norm::Layer { .. } => Some(get(bias)?),
-            Norm::Rms { .. } => None,
-        };
+        let get = |wanted, param| Some(ParamId { layer, param }).filter(|_| wanted);
+        let gain = get(cfg.affine != Affine::None, gain).map(|id| params.dense(id)).transpose()?;
+        let bias = get(cfg.affine == Affine::GainBias, bias).map(|id| params.dense(id)).transpose()?;
         Ok(Self { norm: cfg.norm, gain, bias, kernels })
+    }
+
+    /// A norm with these parameters.
+    pub(super) const fn of(norm: Norm, gain: Option<Tensor>, bias: Option<Tensor>, kernels: Kernels) -> Self {
+        Self { norm, gain, bias, kernels }
     }
 
     /// Normalises `x` `[.., d_model]`; `at` names the scale's and the normalised value's hook.
@@ -49,20 +52,34 @@ impl Normalise {
         self.affine(&tapped_normalized)
     }
 
-    /// Normalises `x` `[.., d_model]` without hooks.
+    /// Normalises the last axis of `x` without hooks.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        if self.kernels == Kernels::Differentiable {
-            if let Norm::Rms { eps } = self.norm {
-                return Ok(backward::rms_norm(x, &self.gain, eps)?);
-            }
-            let (centred, scale) = self.parts(x)?;
-            return self.affine(&centred.broadcast_div(&scale)?);
+        match self.kernels {
+            Kernels::Differentiable => self.apply_differentiable(x),
+            Kernels::Fused => self.apply_fused(&x.contiguous()?),
         }
-        let x = x.contiguous()?;
-        #[expect(clippy::cast_possible_truncation, reason = "eps is a small constant; the fused operations take f32")]
-        Ok(match (self.norm, &self.bias) {
-            (Norm::Layer { eps }, Some(bias)) => ops::layer_norm(&x, &self.gain, bias, eps as f32)?,
-            (Norm::Rms { eps } | Norm::Layer { eps }, _) => ops::rms_norm(&x, &self.gain, eps as f32)?,
+    }
+
+    fn apply_differentiable(&self, x: &Tensor) -> Result<Tensor> {
+        match (self.norm, &self.gain) {
+            (Norm::Rms { eps }, Some(gain)) => Ok(backward::rms_norm(x, gain, eps)?),
+            _ => {
+                let (centred, scale) = self.parts(x)?;
+                self.affine(&centred.broadcast_div(&scale)?)
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "eps is a small constant; the fused operations take f32")]
+    fn apply_fused(&self, x: &Tensor) -> Result<Tensor> {
+        let constant = |given: &Option<Tensor>, value: f64| match given {
+            Some(given) => Ok(given.clone()),
+            None => Tensor::full(value as f32, x.dim(D::Minus1)?, x.device())?.to_dtype(DType::F32),
+        };
+        let gain = constant(&self.gain, 1.0)?;
+        Ok(match self.norm {
+            Norm::Layer { eps } => ops::layer_norm(x, &gain, &constant(&self.bias, 0.0)?, eps as f32)?,
+            Norm::Rms { eps } => ops::rms_norm(x, &gain, eps as f32)?,
         })
     }
 
@@ -77,7 +94,10 @@ impl Normalise {
     }
 
     fn affine(&self, normalized: &Tensor) -> Result<Tensor> {
-        let scaled = normalized.broadcast_mul(&self.gain)?;
+        let scaled = match &self.gain {
+            Some(gain) => normalized.broadcast_mul(gain)?,
+            None => normalized.clone(),
+        };
         Ok(match &self.bias {
             Some(bias) => scaled.broadcast_add(bias)?,
             None => scaled,

@@ -5,9 +5,9 @@ use lmscope::hook::{HookPoint, Site};
 use lmscope::model::decoder::{Decoder, Kernels};
 use lmscope::model::load::load_directory;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CausalLm, NoTap, Result, Tap, ids_tensor};
+use lmscope::model::{Activation, CausalLm, NoTap, Result, Tap, ids_tensor};
 
-use crate::support::{golden_models, load, max_abs_diff, values};
+use crate::support::{load, max_abs_diff, tiny_models, values};
 
 const IDS: [u32; 7] = [3, 14, 15, 92, 65, 35, 89];
 /// The token whose logit is differentiated.
@@ -47,7 +47,7 @@ fn target(lm: &Decoder, embeddings: &Tensor) -> Tensor {
 }
 
 fn for_every_directory(check: impl Fn(&Decoder, &Decoder, &str)) {
-    for dir in golden_models() {
+    for dir in tiny_models() {
         if dir.join("model.gguf").exists() {
             continue;
         }
@@ -80,14 +80,19 @@ fn gradients_are_those_of_central_differences() {
         let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
         let along: Vec<f32> = gradient.iter().map(|g| g / norm).collect();
         let along = Tensor::from_vec(along, embeddings.shape(), &Device::Cpu).unwrap();
-        // a step in which rounding and curvature both stay small beside the slope
-        let step = 2e-3;
         let at = |step: f64| {
             let moved = (embeddings.as_tensor() + (&along * step).unwrap()).unwrap();
             f64::from(target(lm, &moved).to_scalar::<f32>().unwrap())
         };
-        let slope = (at(step) - at(-step)) / (2.0 * step);
+        let central = |step: f64| (at(step) - at(-step)) / (2.0 * step);
+        // Richardson's extrapolation: the error of the curvature cancels
+        let slope = (4.0 * central(3e-4) - central(6e-4)) / 3.0;
         let found = f64::from(norm);
-        assert!((slope - found).abs() < 1e-2 * found, "{name}: central difference {slope}, gradient {found}");
+        // the step may cross kinks, where a difference is the mean of two slopes
+        let cfg = lm.config();
+        let has_kinks =
+            matches!(cfg.mlp.activation(), Activation::Relu | Activation::Relu2) || cfg.attention.clip.is_some();
+        let tolerance = if has_kinks { 1e-2 } else { 3e-3 };
+        assert!((slope - found).abs() < tolerance * found, "{name}: central difference {slope}, gradient {found}");
     });
 }

@@ -2,15 +2,18 @@
 
 use candle_core::Tensor;
 use lmscope::hook::{HookPoint, Site};
-use lmscope::model::{CancelToken, CausalLm, Error, NoTap, Residual, Result, Tap, ids_tensor};
+use lmscope::model::{
+    CancelToken, CausalLm, DecoderConfig, Error, NoTap, NormPlacement, Positions, Residual, Result, RopeScaling, Tap,
+    ids_tensor,
+};
 use lmscope::trace::{Trace, TracePlan};
 
-use crate::support::{golden_models, load, max_abs_diff, values};
+use crate::support::{load, max_abs_diff, tiny_models, values};
 
 const IDS: [u32; 9] = [3, 14, 15, 92, 65, 35, 14, 15, 89];
 
 fn for_every_model(check: impl Fn(&lmscope::model::decoder::Decoder, &str)) {
-    for dir in golden_models() {
+    for dir in tiny_models() {
         check(&load(&dir).decoder, &dir.display().to_string());
     }
 }
@@ -29,9 +32,22 @@ fn recording_everything_changes_no_bit() {
     for_every_model(|lm, name| assert_eq!(values(&logits(lm, &mut NoTap)), values(&everything(lm).logits), "{name}"));
 }
 
+/// Whether the rotation of these tokens depends on how many of them are run, as it does in the reference.
+fn rotation_depends_on_length(cfg: &DecoderConfig) -> bool {
+    let Positions::Rotary { main, .. } = &cfg.positions else { return false };
+    match &main.scaling {
+        RopeScaling::Dynamic { original_n_ctx, .. } => (IDS.len() as f64) > *original_n_ctx,
+        RopeScaling::LongRope { original_n_ctx, .. } => IDS.len() > *original_n_ctx,
+        _ => false,
+    }
+}
+
 #[test]
 fn a_cached_run_equals_an_uncached_one() {
     for_every_model(|lm, name| {
+        if rotation_depends_on_length(lm.config()) {
+            return;
+        }
         let whole = logits(lm, &mut NoTap);
         let mut cache = lm.new_cache();
         let mut rows = Vec::new();
@@ -67,6 +83,9 @@ fn the_residual_stream_is_the_sum_of_what_was_written() {
     for_every_model(|lm, name| {
         let trace = everything(lm);
         let cfg = lm.config();
+        if matches!(cfg.placement, NormPlacement::Residual | NormPlacement::Carried) {
+            return;
+        }
         let mut sum = trace.get(HookPoint::model(Site::Embed)).unwrap().clone();
         if cfg.has(Site::PosEmbed) {
             sum = (sum + trace.get(HookPoint::model(Site::PosEmbed)).unwrap()).unwrap();

@@ -1,5 +1,6 @@
 //! The forward pass against independent implementations, and against laws it must obey.
 
+mod architectures;
 mod golden;
 mod gradient;
 mod laws;

@@ -24,6 +24,14 @@ pub(crate) fn golden_models() -> Vec<PathBuf> {
     dirs
 }
 
+/// Every tiny model: those with goldens of every hook, and the variants of the architectures.
+pub(crate) fn tiny_models() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project("fixtures/architectures")).unwrap();
+    let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    dirs.sort();
+    golden_models().into_iter().chain(dirs).collect()
+}
+
 /// A model directory, or the GGUF file in it.
 pub(crate) fn load(dir: &Path) -> LoadedModel {
     let gguf = dir.join("model.gguf");

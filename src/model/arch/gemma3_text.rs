@@ -1,0 +1,79 @@
+//! Gemma 3, the language model: Gemma 2 with normalised queries and keys, and two rotations instead of soft caps.
+
+use serde_json::Value;
+
+use super::family::{Family, Head, biases, windows};
+use super::rope::RopeSection;
+use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use crate::model::{Affine, DecoderConfig, LayerRope, NormPlacement, Pairing, Param, ParamId, Positions, QkNorm, Rope};
+
+pub(super) struct Gemma3Text;
+
+const FAMILY: Family = Family {
+    name: "gemma3_text",
+    n_kv_heads: Some(4),
+    head: Head::Default(256),
+    n_ctx: 131_072,
+    tied: true,
+    activation: ("hidden_activation", "gelu_pytorch_tanh"),
+    ..Family::LLAMA
+};
+
+impl Architecture for Gemma3Text {
+    fn name(&self) -> &'static str {
+        FAMILY.name
+    }
+
+    fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
+        reader.refuse_if_set("use_bidirectional_attention")?;
+        let mut cfg = DecoderConfig {
+            attn_bias: biases(reader, "attention_bias", false)?,
+            placement: NormPlacement::Sandwich,
+            ..FAMILY.read_without_positions(reader)?
+        };
+        cfg.embedding.scale = (cfg.d_model as f64).sqrt();
+        cfg.attention.qk_norm = QkNorm::Shared(Affine::Gain);
+        cfg.logits.softcap = reader.optional_number("final_logit_softcapping", None)?;
+        let window = reader.optional_size("sliding_window", Some(4096))?;
+        let pattern = reader.size_or("sliding_window_pattern", Some(6))?;
+        windows(reader, &mut cfg, window, |layer| !(layer + 1).is_multiple_of(pattern))?;
+        let width = reader.positive_or("query_pre_attn_scalar", 256.0)?;
+        for layer in &mut cfg.layers {
+            layer.scale = 1.0 / width.sqrt();
+            layer.rope = if layer.window.is_some() { LayerRope::Local } else { LayerRope::Main };
+        }
+        cfg.positions = positions(reader, &cfg)?;
+        Ok(cfg)
+    }
+
+    fn source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
+        let name = match id.param {
+            Param::Ln1PostGain => "post_attention_layernorm.weight",
+            Param::Ln2Gain => "pre_feedforward_layernorm.weight",
+            Param::Ln2PostGain => "post_feedforward_layernorm.weight",
+            _ => return names::plus_one(id, names::llama(id)),
+        };
+        names::plus_one(id, Some(names::in_model(id, name)))
+    }
+}
+
+/// One rotation for blocks that see everything, another for those with a window: nested by kind of layer in newer
+/// configurations, side by side in older ones.
+fn positions(reader: &ConfigReader<'_>, cfg: &DecoderConfig) -> Result<Positions, ConfigError> {
+    const SHARE: &str = "partial_rotary_factor";
+    let nested = |kind: &str| reader.get("rope_parameters").and_then(|all| all.get(kind));
+    let rope = |section: &RopeSection<'_>, default: f64| {
+        section.require_whole()?;
+        let theta = section.theta(default)?;
+        let scaling = section.scaling(theta, cfg.d_head, cfg.n_ctx)?;
+        Ok::<_, ConfigError>(Rope { theta, n_rot: cfg.d_head, pairing: Pairing::Halves, scaling })
+    };
+    let main = match nested("full_attention") {
+        Some(of_kind) => RopeSection::new(reader, ("rope_parameters.full_attention", of_kind), "rope_theta", SHARE),
+        None => reader.rope_section("rope_theta", SHARE),
+    };
+    let of_kind = nested("sliding_attention").unwrap_or(&Value::Null);
+    let field = "rope_parameters.sliding_attention";
+    let local = RopeSection::new(reader, (field, of_kind), "rope_local_base_freq", SHARE);
+    Ok(Positions::Rotary { main: rope(&main, 1e6)?, local: Some(rope(&local, 1e4)?) })
+}

@@ -1,0 +1,30 @@
+//! `OLMo`: Llama with layer norms that learn nothing, and projections that may be cut off.
+
+use super::family::{Family, biases};
+use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use crate::model::{Affine, DecoderConfig, Norm, ParamId};
+
+pub(super) struct Olmo;
+
+const FAMILY: Family = Family { name: "olmo", ..Family::LLAMA };
+
+impl Architecture for Olmo {
+    fn name(&self) -> &'static str {
+        FAMILY.name
+    }
+
+    fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
+        let mut cfg = DecoderConfig {
+            norm: Norm::Layer { eps: 1e-5 },
+            affine: Affine::None,
+            attn_bias: biases(reader, "attention_bias", false)?,
+            ..FAMILY.read(reader)?
+        };
+        cfg.attention.clip = reader.optional_number("clip_qkv", None)?;
+        Ok(cfg)
+    }
+
+    fn source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
+        names::llama(id)
+    }
+}

@@ -1,0 +1,42 @@
+//! Qwen3: Llama with normalised queries and keys; windows in the later blocks.
+
+use super::family::{Family, Head, biases, window_if_used, windows};
+use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use crate::model::checkpoint::gguf::Metadata;
+use crate::model::{Affine, DecoderConfig, ParamId, QkNorm};
+
+pub(super) struct Qwen3;
+
+const FAMILY: Family =
+    Family { name: "qwen3", n_kv_heads: Some(32), head: Head::Default(128), n_ctx: 32_768, ..Family::LLAMA };
+
+impl Architecture for Qwen3 {
+    fn name(&self) -> &'static str {
+        FAMILY.name
+    }
+
+    fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
+        let mut cfg = DecoderConfig { attn_bias: biases(reader, "attention_bias", false)?, ..FAMILY.read(reader)? };
+        cfg.attention.qk_norm = QkNorm::Shared(Affine::Gain);
+        let window = window_if_used(reader)?;
+        let n_full = reader.count_or("max_window_layers", 28)?;
+        windows(reader, &mut cfg, window, |layer| layer >= n_full)?;
+        Ok(cfg)
+    }
+
+    fn source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
+        names::llama(id)
+    }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        let config = gguf_names::Keys::new(meta, self.name()).config();
+        Some(config.map(|mut cfg| {
+            cfg.attention.qk_norm = QkNorm::Shared(Affine::Gain);
+            cfg
+        }))
+    }
+
+    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
+        gguf_names::source(id)
+    }
+}
