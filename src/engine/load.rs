@@ -11,7 +11,8 @@ use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
 use crate::model::decoder::{Decoder, Kernels};
 use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
-use crate::text::{self, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
+use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
+use crate::verify;
 
 /// What is known about a loaded model.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,18 @@ impl Loaded {
             bos: prompt.map(|prompt| prompt.bos.to_string()),
             version: env!("CARGO_PKG_VERSION").into(),
         }
+    }
+
+    /// What a model is verified on unless a prompt is given: a fixed text, or fixed ids where the vocabulary is too
+    /// small for one.
+    pub fn verification_prompt(&self) -> Result<Prompt, text::Error> {
+        let cfg = &self.info.config;
+        if self.info.n_tokens < verify::SMALL_VOCABULARY {
+            return Prompt::from_ids(verify::small_ids(cfg.d_vocab), cfg.d_vocab);
+        }
+        let mut prompt = Prompt::new(&self.tokenizer, verify::TEXT, BosPolicy::Model)?;
+        prompt.ids.truncate(cfg.n_ctx);
+        Ok(prompt)
     }
 }
 

@@ -244,12 +244,7 @@ struct Built {
 }
 
 impl Built {
-    fn from(
-        self,
-        checkpoint: &dyn Checkpoint,
-        names: NameMap<'_>,
-        identity: &[u8],
-    ) -> Result<LoadedModel, LoadError> {
+    fn from(self, checkpoint: &dyn Checkpoint, names: NameMap<'_>, identity: &[u8]) -> Result<LoadedModel, LoadError> {
         let Self { config, arithmetic, kernels } = self;
         let mut weights = Weights::read(&config, checkpoint, names, arithmetic)?;
         let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
