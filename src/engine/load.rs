@@ -151,14 +151,14 @@ fn chat(template: Option<&str>, tokenizer: &Tokenizer) -> Result<Option<ChatTemp
     template.map(|source| ChatTemplate::new(source, bos.as_deref(), eos.as_deref())).transpose()
 }
 
-struct TextFiles {
-    tokenizer: Vec<u8>,
-    config: Option<Value>,
-    tokenizer_config: Option<Value>,
-    chat_template: Option<String>,
+pub(super) struct TextFiles {
+    pub(super) tokenizer: Vec<u8>,
+    pub(super) config: Option<Value>,
+    pub(super) tokenizer_config: Option<Value>,
+    pub(super) chat_template: Option<String>,
 }
 
-fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
+pub(super) fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
     let read = |name: &str| Ok(source.open(name)?.map(|(_, bytes)| bytes.to_vec()));
     let missing = || LoadError::NotAModel { path: PathBuf::from(source.name()), lacks: "it has no tokenizer.json" };
     let json = |name: &str| {
@@ -179,7 +179,7 @@ fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
     })
 }
 
-fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
+pub(super) fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
     let id = |key: &str| meta.integer(key).and_then(|id| u32::try_from(id).ok());
     let types = meta.integers("tokenizer.ggml.token_type");
     GgufVocab {

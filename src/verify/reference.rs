@@ -18,7 +18,8 @@ use super::worst::{Place, Worst};
 use crate::hook::{HookPoint, Site};
 use crate::model::{DecoderConfig, Result, Tap, ids_tensor};
 
-/// How far logits, patterns and streams may be off, absolutely, unless another tolerance is given.
+/// How far logits and patterns may be off, absolutely, unless another tolerance is given; streams, relative to the
+/// largest value at the position: many models keep one dimension in the thousands.
 pub const DEFAULT_TOLERANCE: f64 = 1e-3;
 
 /// The numbers of another implementation.
@@ -38,6 +39,7 @@ pub struct Reference {
 pub(super) struct Parity {
     pub name: &'static str,
     pub about: &'static str,
+    pub scale: Scale,
     pub measured: Measured,
 }
 
@@ -78,7 +80,7 @@ impl Reference {
         let normed = subject.hidden(&ids_tensor(&self.ids)?, &mut subject.lm.new_cache(), &mut watcher)?;
         if let Some(last) = self.hidden.get(&subject.lm.config().n_layers) {
             let name = format!("hidden.{}, after the final norm", subject.lm.config().n_layers);
-            watcher.hidden.compare(&normed.squeeze(0)?, last, Scale::Absolute, Place::stream(&name))?;
+            watcher.hidden.compare(&normed.squeeze(0)?, last, Scale::PositionMax, Place::stream(&name))?;
         }
         let mut logits = Worst::default();
         let ours = subject.lm.logits(&normed)?.squeeze(0)?;
@@ -88,16 +90,19 @@ impl Reference {
             Parity {
                 name: "reference-hidden",
                 about: "the residual stream before every block, and after the final norm, is the reference's",
+                scale: Scale::PositionMax,
                 measured: given(hidden, self.hidden.is_empty(), "hidden.{l}"),
             },
             Parity {
                 name: "reference-attn",
                 about: "the attention patterns are the reference's",
+                scale: Scale::Absolute,
                 measured: given(patterns, self.patterns.is_empty(), "attn.{l}"),
             },
             Parity {
                 name: "reference-logits",
                 about: "the logits are the reference's, at every position",
+                scale: Scale::Absolute,
                 measured: logits.measured(),
             },
         ])
@@ -134,7 +139,7 @@ impl Tap for Watcher<'_> {
             self.patterns.compare(&ours, theirs, Scale::Absolute, place)?;
         } else if let Some(theirs) = self.reference.hidden.get(&layer) {
             let name = format!("hidden.{layer}");
-            self.hidden.compare(&ours, theirs, Scale::Absolute, Place::stream(&name))?;
+            self.hidden.compare(&ours, theirs, Scale::PositionMax, Place::stream(&name))?;
         }
         Ok(x)
     }

@@ -5,7 +5,6 @@ use super::invariant::{INVARIANTS, Tolerance};
 use super::reference::Reference;
 use super::report::{Check, Report};
 use super::subject::Subject;
-use crate::model::checkpoint::Arithmetic;
 
 /// Which law is being tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,6 @@ pub struct Step {
 /// [`Error::Model`] if the model cannot run the prompt, or soon after the subject's token was cancelled.
 pub fn run(
     subject: &Subject<'_>,
-    arithmetic: Arithmetic,
     reference: Option<&Reference>,
     progress: &mut dyn FnMut(Step),
 ) -> Result<Report, Error> {
@@ -33,13 +31,15 @@ pub fn run(
     for (done, invariant) in INVARIANTS.iter().enumerate() {
         progress(Step { done, total, name: invariant.name() });
         subject.cancel.check()?;
-        checks.push(Check::of(*invariant, invariant.measure(subject)?, arithmetic));
+        checks.push(Check::of(*invariant, invariant.measure(subject)?, subject.arithmetic));
     }
     if let Some(reference) = reference {
         progress(Step { done: total - 1, total, name: "reference" });
-        let tolerance = Tolerance::absolute(reference.tolerance());
         let parity = reference.compare(subject)?.into_iter();
-        checks.extend(parity.map(|parity| Check::new(parity.name, parity.about, tolerance, parity.measured)));
+        checks.extend(parity.map(|parity| {
+            let tolerance = Tolerance { limit: reference.tolerance(), scale: parity.scale };
+            Check::new(parity.name, parity.about, tolerance, parity.measured)
+        }));
     }
     Ok(Report { checks })
 }

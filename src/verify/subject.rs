@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use crate::model::checkpoint::Arithmetic;
 use crate::model::{CancelToken, CausalLm, KvCache, NoTap, Result, Tap, ids_tensor};
 
 /// The text that a model is verified on unless another is given.
@@ -23,6 +24,8 @@ pub struct Subject<'a> {
     pub lm: &'a dyn CausalLm,
     /// The prompt.
     pub ids: &'a [u32],
+    /// How it multiplies with quantised weights.
+    pub arithmetic: Arithmetic,
     /// Stops the runs.
     pub cancel: &'a CancelToken,
 }
@@ -72,7 +75,8 @@ mod tests {
     fn the_other_prompt_is_as_long_within_the_vocabulary_and_starts_differently() {
         let lm = FakeLm::new(5, 16, |_| vec![0.0; 5]);
         for ids in [vec![4], vec![0, 1, 2, 3, 4], vec![4, 4, 4, 4, 4, 4]] {
-            let subject = Subject { lm: &lm, ids: &ids, cancel: &CancelToken::default() };
+            let cancel = CancelToken::default();
+            let subject = Subject { lm: &lm, ids: &ids, arithmetic: Arithmetic::Exact, cancel: &cancel };
             let other = subject.other();
             assert_eq!(other.len(), ids.len());
             assert_ne!(other[0], ids[0]);

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
     /// Also compare with what another implementation computed: a safetensors file with `input_ids`, `logits`
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
-    /// How far the reference's numbers may be off, absolutely
+    /// How far logits and patterns may be off, absolutely, and streams relative to the largest value at the position
     #[arg(long, value_name = "X", default_value_t = DEFAULT_TOLERANCE, requires = "reference", value_parser = tolerance)]
     tolerance: f64,
     #[command(flatten)]
@@ -62,10 +62,11 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         None => prompt(args, &loaded)?,
     };
     let cancel = out.cancel();
-    let subject = Subject { lm: &loaded.decoder, ids: &prompt.ids, cancel: &cancel };
+    let arithmetic = loaded.info.precision.arithmetic;
+    let subject = Subject { lm: &loaded.decoder, ids: &prompt.ids, arithmetic, cancel: &cancel };
     let mut progress = Progress::new("{bar:30} {pos}/{len} {msg}");
     let mut tell = |step: Step| progress.tell(step.done as u64, step.total as u64, step.name);
-    let report = verify::run(&subject, loaded.info.precision.arithmetic, reference.as_ref(), &mut tell)?;
+    let report = verify::run(&subject, reference.as_ref(), &mut tell)?;
     drop(progress);
     print(args.format, &report, &loaded.provenance(Some(&prompt)), &prompt, out)?;
     Ok(if report.holds() { Exit::Done } else { Exit::No })

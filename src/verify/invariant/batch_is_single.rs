@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Invariant, Measured, Rounding, Scale, Tolerance};
+use super::{Invariant, LOGITS_APART, Measured, Rounding, Tolerance};
 use crate::model::{NoTap, Result, ids_tensor};
 use crate::verify::Subject;
 use crate::verify::worst::{Place, Worst};
@@ -19,7 +19,7 @@ impl Invariant for BatchIsSingle {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::absolute(1e-4)
+        LOGITS_APART
     }
 
     fn rounding(&self) -> Rounding {
@@ -35,7 +35,7 @@ impl Invariant for BatchIsSingle {
         for (index, (ids, name)) in [(subject.ids, "first of two"), (&other, "second of two")].into_iter().enumerate() {
             let alone = subject.logits_of(ids, &mut NoTap)?;
             let place = Place { name, axes: Place::LOGITS.axes };
-            worst.compare(&logits.get(index)?, &alone, Scale::Absolute, place)?;
+            worst.compare(&logits.get(index)?, &alone, LOGITS_APART.scale, place)?;
         }
         Ok(worst.measured())
     }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Invariant, Measured, Rounding, Scale, Tolerance};
+use super::{Invariant, LOGITS_APART, Measured, Rounding, Tolerance};
 use crate::model::{NoTap, Result, ids_tensor};
 use crate::verify::Subject;
 use crate::verify::worst::{Place, Worst};
@@ -22,7 +22,7 @@ impl Invariant for CachedIsUncached {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::absolute(1e-4)
+        LOGITS_APART
     }
 
     fn rounding(&self) -> Rounding {
@@ -45,7 +45,7 @@ impl Invariant for CachedIsUncached {
             rows.push(subject.lm.logits(&hidden)?.squeeze(0)?);
         }
         let mut worst = Worst::default();
-        worst.compare(&Tensor::cat(&rows, 0)?, &whole, Scale::Absolute, Place::LOGITS)?;
+        worst.compare(&Tensor::cat(&rows, 0)?, &whole, LOGITS_APART.scale, Place::LOGITS)?;
         Ok(worst.measured())
     }
 }

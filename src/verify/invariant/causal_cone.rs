@@ -20,7 +20,7 @@ impl Invariant for CausalCone {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::absolute(1e-5)
+        Tolerance::relative(1e-5)
     }
 
     fn rounding(&self) -> Rounding {
@@ -38,7 +38,7 @@ impl Invariant for CausalCone {
         let before = subject.logits()?.narrow(0, 0, n_before)?;
         let after = subject.logits_of(&changed, &mut NoTap)?.narrow(0, 0, n_before)?;
         let mut worst = Worst::default();
-        worst.compare(&after, &before, Scale::Absolute, Place::LOGITS)?;
+        worst.compare(&after, &before, Scale::PositionMax, Place::LOGITS)?;
         Ok(worst.measured())
     }
 }

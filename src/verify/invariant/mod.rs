@@ -76,6 +76,10 @@ impl Tolerance {
     pub const NONE: Self = Self { limit: 0.0, scale: Scale::Count };
 }
 
+/// How far two runs of the same numbers may be apart in their logits: f32 rounds in proportion to them, and a deep
+/// model with logits of 20 adds up its sums in another order some thousand times.
+const LOGITS_APART: Tolerance = Tolerance::relative(1e-4);
+
 /// What quantised products do to a law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {

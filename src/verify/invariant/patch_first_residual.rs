@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Invariant, Measured, Rounding, Scale, Tolerance};
+use super::{Invariant, LOGITS_APART, Measured, Rounding, Tolerance};
 use crate::hook::{HookPoint, Site};
 use crate::model::{Result, Tap};
 use crate::trace::{Trace, TracePlan};
@@ -23,7 +23,7 @@ impl Invariant for PatchFirstResidual {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::absolute(1e-4)
+        LOGITS_APART
     }
 
     fn rounding(&self) -> Rounding {
@@ -38,7 +38,7 @@ impl Invariant for PatchFirstResidual {
         };
         let patched = subject.logits_of(subject.ids, &mut Replace(stream))?;
         let mut worst = Worst::default();
-        worst.compare(&patched, &other.logits, Scale::Absolute, Place::LOGITS)?;
+        worst.compare(&patched, &other.logits, LOGITS_APART.scale, Place::LOGITS)?;
         Ok(worst.measured())
     }
 }

@@ -5,15 +5,14 @@
 
 use candle_core::Tensor;
 
-use super::{Invariant, Measured, Rounding, Scale, Tolerance};
+use super::{Invariant, LOGITS_APART, Measured, Rounding, Tolerance};
 use crate::hook::{HookPoint, Site};
+use crate::model::checkpoint::Arithmetic;
 use crate::model::{Result, Tap};
 use crate::verify::Subject;
 use crate::verify::worst::{Place, Worst};
 
 pub(super) struct PatchOwnIsNoop;
-
-const LIMIT: f64 = 1e-4;
 
 impl Invariant for PatchOwnIsNoop {
     fn name(&self) -> &'static str {
@@ -25,7 +24,7 @@ impl Invariant for PatchOwnIsNoop {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::absolute(LIMIT)
+        LOGITS_APART
     }
 
     fn rounding(&self) -> Rounding {
@@ -35,12 +34,15 @@ impl Invariant for PatchOwnIsNoop {
     fn measure(&self, subject: &Subject<'_>) -> Result<Measured> {
         let plain = subject.logits()?;
         let at_once = deviation(subject, &plain, Copies(None), "logits")?;
-        if matches!(at_once, Measured::Deviation { value, .. } if value <= LIMIT) {
+        let moved =
+            |found: &Measured| matches!(found, Measured::Deviation { value, .. } if *value > LOGITS_APART.limit);
+        // where products are quantised every path for taps rounds differently: there is no culprit to find
+        if !moved(&at_once) || subject.arithmetic == Arithmetic::Fast {
             return Ok(at_once);
         }
         for &site in Site::ALL.iter().filter(|&&site| subject.lm.config().has(site)) {
             let found = deviation(subject, &plain, Copies(Some(site)), site.name())?;
-            if matches!(found, Measured::Deviation { value, .. } if value > LIMIT) {
+            if moved(&found) {
                 return Ok(found);
             }
         }
@@ -52,7 +54,7 @@ fn deviation(subject: &Subject<'_>, plain: &Tensor, mut copies: Copies, name: &s
     let patched = subject.logits_of(subject.ids, &mut copies)?;
     let mut worst = Worst::default();
     let place = Place { name: &format!("patched {name}: logits"), axes: Place::LOGITS.axes };
-    worst.compare(&patched, plain, Scale::Absolute, place)?;
+    worst.compare(&patched, plain, LOGITS_APART.scale, place)?;
     Ok(worst.measured())
 }
 

@@ -39,8 +39,10 @@ fn read(tensors: &Tensors, dir: &Path) -> Result<Reference, Error> {
 fn verdicts(dir: &Path, tensors: &Tensors) -> Vec<(Verdict, Option<String>)> {
     let model = load(dir);
     let reference = read(tensors, dir).unwrap();
-    let subject = Subject { lm: &model.decoder, ids: reference.ids(), cancel: &CancelToken::default() };
-    let report = verify::run(&subject, Arithmetic::Exact, Some(&reference), &mut |_| ()).unwrap();
+    let cancel = CancelToken::default();
+    let arithmetic = Arithmetic::Exact;
+    let subject = Subject { lm: &model.decoder, ids: reference.ids(), arithmetic, cancel: &cancel };
+    let report = verify::run(&subject, Some(&reference), &mut |_| ()).unwrap();
     let of_reference = report.checks.into_iter().filter(|check| check.name.starts_with("reference-"));
     of_reference.map(|check| (check.verdict, check.at)).collect()
 }
