@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, Format, ModelArgs};
+use crate::cli::args::{BosArgs, Format, ModelArgs, text_or_stdin};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
@@ -19,7 +19,7 @@ use crate::verify::{self, DEFAULT_TOLERANCE, Reference, Report, Step, Subject};
     after_help = "Example:\n  lmscope verify -m model.gguf\n  lmscope verify -m ~/models/gpt2 --reference gpt2.safetensors\n\nExit codes: 0 every law holds, 1 one fails, 2 could not be verified. docs/verify.md explains each law, and has the\nscript that writes a reference."
 )]
 pub(in crate::cli) struct Args {
-    /// The text to verify on; a fixed one unless given
+    /// The text to verify on; - reads standard input; a fixed text unless given
     #[arg(value_name = "PROMPT", conflicts_with = "reference")]
     prompt: Option<String>,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
 
 fn prompt(args: &Args, loaded: &Loaded) -> anyhow::Result<Prompt> {
     Ok(match &args.prompt {
-        Some(text) => Prompt::new(&loaded.tokenizer, text, args.bos.bos)?,
+        Some(text) => Prompt::new(&loaded.tokenizer, &text_or_stdin(text)?, args.bos.bos)?,
         None => loaded.verification_prompt()?,
     })
 }
