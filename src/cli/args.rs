@@ -63,17 +63,23 @@ pub(super) struct BosArgs {
 impl PromptArgs {
     /// The prompt as tokens.
     pub(super) fn tokenise(&self, loaded: &Loaded) -> anyhow::Result<Prompt> {
-        let mut text = self.prompt.clone();
-        if text == "-" {
-            text.clear();
-            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        }
+        let mut text = text_or_stdin(&self.prompt)?;
         if self.chat {
             let Some(chat) = &loaded.chat else { bail!("`{}` has no chat template", loaded.info.name) };
             text = chat.render(&[Message::new("user", text)], Ending::OpenForAssistant)?;
         }
         Ok(Prompt::new(&loaded.tokenizer, &text, self.bos.bos)?)
     }
+}
+
+/// The text itself, or standard input for `-`.
+pub(super) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
+    Ok(input)
 }
 
 /// How results are printed.

@@ -11,7 +11,8 @@ use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
 use crate::model::decoder::{Decoder, Kernels};
 use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
-use crate::text::{self, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
+use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
+use crate::verify;
 
 /// What is known about a loaded model.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +88,18 @@ impl Loaded {
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }
+
+    /// What a model is verified on unless a prompt is given: a fixed text, or fixed ids where the vocabulary is too
+    /// small for one.
+    pub fn verification_prompt(&self) -> Result<Prompt, text::Error> {
+        let cfg = &self.info.config;
+        if self.info.n_tokens < verify::SMALL_VOCABULARY {
+            return Prompt::from_ids(verify::small_ids(cfg.d_vocab), cfg.d_vocab);
+        }
+        let mut prompt = Prompt::new(&self.tokenizer, verify::TEXT, BosPolicy::Model)?;
+        prompt.ids.truncate(cfg.n_ctx);
+        Ok(prompt)
+    }
 }
 
 /// Opens a model.
@@ -138,14 +151,14 @@ fn chat(template: Option<&str>, tokenizer: &Tokenizer) -> Result<Option<ChatTemp
     template.map(|source| ChatTemplate::new(source, bos.as_deref(), eos.as_deref())).transpose()
 }
 
-struct TextFiles {
-    tokenizer: Vec<u8>,
-    config: Option<Value>,
-    tokenizer_config: Option<Value>,
-    chat_template: Option<String>,
+pub(super) struct TextFiles {
+    pub(super) tokenizer: Vec<u8>,
+    pub(super) config: Option<Value>,
+    pub(super) tokenizer_config: Option<Value>,
+    pub(super) chat_template: Option<String>,
 }
 
-fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
+pub(super) fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
     let read = |name: &str| Ok(source.open(name)?.map(|(_, bytes)| bytes.to_vec()));
     let missing = || LoadError::NotAModel { path: PathBuf::from(source.name()), lacks: "it has no tokenizer.json" };
     let json = |name: &str| {
@@ -166,7 +179,7 @@ fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
     })
 }
 
-fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
+pub(super) fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
     let id = |key: &str| meta.integer(key).and_then(|id| u32::try_from(id).ok());
     let types = meta.integers("tokenizer.ggml.token_type");
     GgufVocab {

@@ -3,12 +3,17 @@
 //! [`Engine::run`] is synchronous; the command line calls it directly. [`worker`] puts a thread around it for a
 //! caller that must not block. It holds no state of any screen.
 
+mod description;
 mod event;
 mod job;
 mod load;
 mod request;
 pub mod worker;
 
+pub use self::description::{
+    ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, describe, hash_files, readable_bytes,
+    readable_count,
+};
 pub use self::event::{
     Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens,
 };

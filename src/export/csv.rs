@@ -40,6 +40,7 @@ fn records(content: &Content) -> Vec<Vec<String>> {
 fn exact(cell: &Cell) -> String {
     match cell {
         Cell::Number { value, .. } => value.to_string(),
+        Cell::Scientific(value) => format!("{value:e}"),
         other => other.display(),
     }
 }

@@ -36,6 +36,8 @@ pub enum Cell {
         /// Decimals shown.
         decimals: usize,
     },
+    /// A number of any size, shown as `3.1e-7`; files get all of it.
+    Scientific(f64),
 }
 
 impl Cell {
@@ -51,6 +53,8 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Integer(value) => value.to_string(),
             Self::Number { value, decimals } => format!("{value:.decimals$}"),
+            Self::Scientific(value) if *value == 0.0 => "0".into(),
+            Self::Scientific(value) => format!("{value:.1e}"),
         }
     }
 }
@@ -61,7 +65,7 @@ impl Serialize for Cell {
             Self::Empty => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Integer(value) => serializer.serialize_i64(*value),
-            Self::Number { value, .. } => serializer.serialize_f64(*value),
+            Self::Number { value, .. } | Self::Scientific(value) => serializer.serialize_f64(*value),
         }
     }
 }

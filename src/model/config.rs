@@ -536,6 +536,17 @@ impl DecoderConfig {
         }
     }
 
+    /// Whether the rotation of `n_pos` tokens depends on how many of them are run at once: beyond the original context
+    /// of two kinds of scaling it does, in the reference as well as here, and a cached run then differs from a whole one.
+    pub fn rotation_depends_on_length(&self, n_pos: usize) -> bool {
+        let Positions::Rotary { main, .. } = &self.positions else { return false };
+        match &main.scaling {
+            RopeScaling::Dynamic { original_n_ctx, .. } => n_pos as f64 > *original_n_ctx,
+            RopeScaling::LongRope { original_n_ctx, .. } => n_pos > *original_n_ctx,
+            _ => false,
+        }
+    }
+
     /// Every hook of this decoder, in the order the forward pass visits them.
     pub fn hook_points(&self) -> Vec<HookPoint> {
         let model_sites = |sites: &[Site]| -> Vec<HookPoint> {

@@ -11,6 +11,7 @@ use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
 use super::checkpoint::gguf::GgufCheckpoint;
 use super::checkpoint::{Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights, tensors};
 use super::decoder::{Decoder, Kernels};
+use super::header::Header;
 use super::source::{FileBytes, ModelSource};
 use super::{DecoderConfig, Error, Positions, Result, RopeScaling};
 
@@ -192,7 +193,33 @@ pub struct LoadedModel {
 
 /// Loads the decoder of a directory-like source; `kernels` decides whether gradients flow through it.
 pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedModel, LoadError> {
+    with_directory(source, |config, file| {
+        Built { config, arithmetic: Arithmetic::Exact, kernels }.from(file.checkpoint, file.names, file.identity)
+    })
+}
+
+/// What the headers of a directory-like source say; no weight is read.
+pub fn directory_header(source: &ModelSource) -> Result<Header, LoadError> {
+    with_directory(source, Header::read)
+}
+
+/// A checkpoint, the names of its tensors, and what identifies its configuration.
+pub(super) struct Described<'a> {
+    pub(super) checkpoint: &'a dyn Checkpoint,
+    pub(super) names: NameMap<'a>,
+    pub(super) identity: &'a [u8],
+}
+
+fn with_directory<T>(
+    source: &ModelSource,
+    work: impl FnOnce(&DecoderConfig, Described<'_>) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
     let (file, json) = read_config(source)?;
+    if let Some(how) = json.get("quantization_config").filter(|how| !how.is_null()) {
+        let source =
+            ConfigError::unsupported("quantization_config", how, "weights that are not quantised, or a GGUF file");
+        return Err(LoadError::Config { file, source });
+    }
     let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or("(none)"))?;
     let config =
         arch.config(&ConfigReader::new(&json)).map_err(|source| LoadError::Config { file: file.clone(), source })?;
@@ -215,8 +242,7 @@ pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedMo
         usual.clone().filter(|usual| is_there(id, usual)).or(other).or(usual)
     };
     let names = NameMap { source: &locate, ignores: &|tensor| arch.ignores(tensor) };
-    let built = Built { config: &config, arithmetic: Arithmetic::Exact, kernels };
-    built.from(&checkpoint, names, json.to_string().as_bytes())
+    work(&config, Described { checkpoint: &checkpoint, names, identity: json.to_string().as_bytes() })
 }
 
 /// Loads the decoder of a GGUF file.
@@ -225,6 +251,21 @@ pub fn load_gguf(
     file: PathBuf,
     arithmetic: Arithmetic,
 ) -> Result<LoadedModel, LoadError> {
+    with_gguf(checkpoint, file, |config, file| {
+        Built { config, arithmetic, kernels: Kernels::Fused }.from(file.checkpoint, file.names, file.identity)
+    })
+}
+
+/// What the header of a GGUF file says; no weight is read.
+pub fn gguf_header(checkpoint: &GgufCheckpoint<'_>, file: PathBuf) -> Result<Header, LoadError> {
+    with_gguf(checkpoint, file, Header::read)
+}
+
+fn with_gguf<T>(
+    checkpoint: &GgufCheckpoint<'_>,
+    file: PathBuf,
+    work: impl FnOnce(&DecoderConfig, Described<'_>) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
     let meta = checkpoint.metadata();
     let name = meta.text("general.architecture").unwrap_or("(none)");
     let arch = architecture(name)?;
@@ -234,8 +275,7 @@ pub fn load_gguf(
     let locate = |id| arch.gguf_source(id, &config);
     let names = NameMap { source: &locate, ignores: &|tensor| tensor == "rope_freqs.weight" };
     let identity = format!("{config:?}");
-    let built = Built { config: &config, arithmetic, kernels: Kernels::Fused };
-    built.from(checkpoint, names, identity.as_bytes())
+    work(&config, Described { checkpoint, names, identity: identity.as_bytes() })
 }
 
 /// What is built from a checkpoint.
@@ -255,14 +295,14 @@ impl Built<'_> {
     }
 }
 
-fn stored_types(checkpoint: &dyn Checkpoint) -> String {
+pub(super) fn stored_types(checkpoint: &dyn Checkpoint) -> String {
     let matrices =
         checkpoint.names().into_iter().filter(|name| checkpoint.shape(name).is_some_and(|shape| shape.len() > 1));
     let types: BTreeSet<String> = matrices.filter_map(|name| checkpoint.dtype(&name)).collect();
     types.into_iter().collect::<Vec<_>>().join("+")
 }
 
-fn fingerprint(checkpoint: &dyn Checkpoint, identity: &[u8]) -> String {
+pub(super) fn fingerprint(checkpoint: &dyn Checkpoint, identity: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(identity);
     let mut names = checkpoint.names();
@@ -302,7 +342,7 @@ fn not_a_model(source: &ModelSource, lacks: &'static str) -> LoadError {
 }
 
 /// The safetensors files: one, or the shards that the index names.
-fn weight_files(source: &ModelSource) -> Result<Vec<(PathBuf, FileBytes)>, LoadError> {
+pub fn weight_files(source: &ModelSource) -> Result<Vec<(PathBuf, FileBytes)>, LoadError> {
     if let Some(single) = source.open("model.safetensors")? {
         return Ok(vec![single]);
     }

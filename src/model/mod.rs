@@ -11,11 +11,13 @@ mod config;
 pub mod decoder;
 mod error;
 mod fake;
+pub mod header;
 pub mod load;
 mod param;
 pub mod sample;
 pub mod source;
 mod tap;
+mod words;
 
 use candle_core::Tensor;
 
@@ -30,6 +32,7 @@ pub use self::error::{Error, Result};
 pub use self::fake::FakeLm;
 pub use self::param::{Param, ParamId};
 pub use self::tap::{NoTap, Tap};
+pub use self::words::Fact;
 
 /// A causal language model: token ids in, a distribution over the next token out, at every position.
 pub trait CausalLm: Send + Sync {

@@ -78,6 +78,22 @@ impl GgufVocab {
         })
     }
 
+    /// The algorithm, for people, and the file's names for it and for the pre-tokenizer.
+    pub(super) fn kind_name(&self) -> Result<String, Error> {
+        let kind = match self.kind()? {
+            Kind::Bpe => "byte-level BPE",
+            Kind::Spm => "SentencePiece BPE",
+        };
+        let pre = self.pre.as_deref().map_or_else(String::new, |pre| format!(", pre-tokenizer {}", pre.escape_debug()));
+        Ok(format!("{kind} ({}{pre})", self.model))
+    }
+
+    /// Every marker, by id.
+    pub(super) fn special_ids(&self) -> Vec<u32> {
+        let typed = (0..).zip(&self.token_types);
+        typed.filter(|(_, kind)| matches!(**kind, CONTROL | UNKNOWN)).map(|(id, _)| id).collect()
+    }
+
     fn has_type(&self, index: usize, kind: i32) -> bool {
         self.token_types.get(index) == Some(&kind)
     }

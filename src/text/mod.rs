@@ -12,6 +12,7 @@
 mod alphabet;
 mod chat;
 mod error;
+mod facts;
 mod gguf_vocab;
 mod pretokenizer;
 mod prompt;
@@ -23,8 +24,9 @@ mod visible;
 
 pub use chat::{ChatTemplate, Ending, Message};
 pub use error::Error;
+pub use facts::{Marker, TokenizerFacts};
 pub use gguf_vocab::GgufVocab;
 pub use prompt::{Bos, BosPolicy, NoBos, Prompt};
 pub use special::{HfFiles, SpecialTokens};
 pub use tokenizer::{TokenSpan, Tokenizer};
-pub use visible::visible_bytes;
+pub use visible::{visible_bytes, visible_name};

@@ -101,11 +101,19 @@ impl Bos {
         Ok(match (policy, bos) {
             (_, Some((id, token))) if id == first => Self::InText { id, token },
             (BosPolicy::Never, _) => Self::NotAdded(NoBos::Forbidden),
-            (BosPolicy::Model, _) if !tokenizer.adds_bos() => Self::NotAdded(NoBos::NotAsked),
-            (_, Some((id, token))) => Self::Added { id, token, policy },
-            (BosPolicy::Model, None) => Self::NotAdded(NoBos::Unknown),
+            (BosPolicy::Model, bos) => Self::of_model(bos, tokenizer.adds_bos()),
+            (BosPolicy::Always, Some((id, token))) => Self::Added { id, token, policy },
             (BosPolicy::Always, None) => return Err(Error::NoBosToken),
         })
+    }
+
+    /// What the model's word is on a text that does not start with BOS.
+    pub(super) fn of_model(bos: Option<(u32, String)>, adds_bos: bool) -> Self {
+        match bos {
+            _ if !adds_bos => Self::NotAdded(NoBos::NotAsked),
+            Some((id, token)) => Self::Added { id, token, policy: BosPolicy::Model },
+            None => Self::NotAdded(NoBos::Unknown),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tokenizers::PostProcessorWrapper;
+use tokenizers::{ModelWrapper, PostProcessorWrapper};
 
 use super::alphabet::Alphabet;
 use super::error::Error;
@@ -156,6 +156,25 @@ impl Tokenizer {
     /// Whether a token is a marker (such as `<|im_end|>`) rather than text.
     pub fn is_special(&self, id: u32) -> bool {
         self.special_ids.contains(&id)
+    }
+
+    /// Every marker, by id.
+    pub(super) fn special_ids(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = self.special_ids.iter().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The algorithm, for people.
+    pub(super) fn kind(&self) -> &'static str {
+        match (self.inner.get_model(), self.alphabet) {
+            (ModelWrapper::BPE(_), Alphabet::ByteLevel) => "byte-level BPE",
+            (ModelWrapper::BPE(_), Alphabet::Spm) => "SentencePiece BPE",
+            (ModelWrapper::BPE(_), Alphabet::Plain) => "BPE",
+            (ModelWrapper::Unigram(_), _) => "unigram",
+            (ModelWrapper::WordPiece(_), _) => "WordPiece",
+            (ModelWrapper::WordLevel(_), _) => "word level",
+        }
     }
 
     fn slot(&self, id: u32) -> Option<&[u8]> {

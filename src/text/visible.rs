@@ -38,8 +38,8 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
     printer.out
 }
 
-/// Shows a special token: unchanged, except for characters that would act on a terminal.
-pub(super) fn visible_name(name: &str) -> String {
+/// Shows a special token, or a line of text: unchanged, except for characters that would act on a terminal.
+pub fn visible_name(name: &str) -> String {
     let mut printer = Printer::default();
     name.chars().for_each(|c| printer.char(c));
     printer.out

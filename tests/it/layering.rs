@@ -15,7 +15,9 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
     ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),
-    ("engine", &["eval", "figure", "hook", "lens", "model", "text", "trace"], &["crossbeam_channel"]),
+    // figure: a report is a table, as a suite's is; safetensors: reference files
+    ("verify", &["figure", "hook", "model", "trace"], &["candle_core", "safetensors"]),
+    ("engine", &["eval", "figure", "hook", "lens", "model", "text", "trace", "verify"], &["crossbeam_channel"]),
     ("export", &["figure"], &["csv", "unicode_width"]),
     (
         "tui",
@@ -24,7 +26,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "cli",
-        &["engine", "eval", "export", "figure", "hook", "lens", "model", "text", "trace", "tui"],
+        &["engine", "eval", "export", "figure", "hook", "lens", "model", "text", "trace", "tui", "verify"],
         &["anyhow", "clap", "clap_complete", "ctrlc", "indicatif"],
     ),
 ];

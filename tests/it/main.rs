@@ -15,3 +15,4 @@ mod registry;
 mod slide;
 mod support;
 mod tui;
+mod verify;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use lmscope::{export, lens, model::arch};
+use lmscope::{export, lens, model::arch, verify};
 
 use crate::support::project;
 
@@ -21,6 +21,8 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 fn every_file_of_a_registry_is_registered_under_its_name() {
     assert_eq!(files("src/lens", &["mod"]), names(lens::LENSES.iter().map(|lens| lens.name())));
     assert_eq!(files("src/export", &["mod"]), names(export::EXPORTERS.iter().map(|exporter| exporter.name())));
+    let invariants = verify::INVARIANTS.iter().map(|invariant| invariant.name());
+    assert_eq!(files("src/verify/invariant", &["mod"]), names(invariants));
     assert_eq!(
         files("src/model/arch", &["mod", "family", "gguf_names", "names", "reader", "rope", "view"]),
         names(arch::ARCHITECTURES.iter().map(|arch| arch.name()))
@@ -28,8 +30,10 @@ fn every_file_of_a_registry_is_registered_under_its_name() {
 }
 
 #[test]
-fn what_a_lens_says_about_itself_is_a_sentence_without_a_period() {
-    for lens in lens::LENSES {
-        assert!(!lens.about().ends_with('.') && lens.about().len() > 10, "{}", lens.name());
+fn what_an_entry_says_about_itself_is_a_sentence_without_a_period() {
+    let lenses = lens::LENSES.iter().map(|lens| (lens.name(), lens.about()));
+    let invariants = verify::INVARIANTS.iter().map(|invariant| (invariant.name(), invariant.about()));
+    for (name, about) in lenses.chain(invariants) {
+        assert!(!about.ends_with('.') && about.len() > 10, "{name}");
     }
 }

@@ -2,18 +2,29 @@
 
 use std::io::Write as _;
 
-use serde_json::json;
-
 use crate::cli::Exit;
 use crate::cli::args::ModelArgs;
 use crate::cli::output::Output;
-use crate::engine::ModelInfo;
+use crate::cli::progress::Progress;
+use crate::engine::{
+    ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, describe, hash_files, readable_bytes,
+    readable_count,
+};
+use crate::text::{Marker, TokenizerFacts};
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  lmscope info -m model.gguf --format json")]
+#[command(
+    after_help = "Example:\n  lmscope info -m model.gguf\n  lmscope info -m model.gguf --hash --format json\n\nOnly headers are read; --hash reads every byte of the weights."
+)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     model: ModelArgs,
+    /// How many tokens the memory of a trace is estimated for
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    tokens: u32,
+    /// Also compute the SHA-256 of every weights file
+    #[arg(long)]
+    hash: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: InfoFormat,
@@ -28,41 +39,125 @@ enum InfoFormat {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let info = args.model.open()?.info;
+    let source = args.model.source()?;
+    let inquiry = Inquiry { arithmetic: args.model.arithmetic(), n_tokens: args.tokens as usize };
+    let mut description = describe(&source, inquiry)?;
+    if args.hash {
+        let mut progress = Progress::new("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} hashed");
+        description.files = hash_files(&source, &out.cancel(), &mut |done, total| progress.tell(done, total, ""))?;
+    }
     match args.format {
         InfoFormat::Json => {
-            let facts: serde_json::Map<_, _> =
-                facts(&info).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            serde_json::to_writer_pretty(&mut *out, &facts)?;
+            serde_json::to_writer_pretty(&mut *out, &description)?;
             writeln!(out)?;
         }
         InfoFormat::Table => {
-            for (name, value) in facts(&info) {
-                let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-                writeln!(out, "{name:<16} {text}")?;
+            for (title, facts) in sections(&description) {
+                writeln!(out, "{title}")?;
+                for (name, value) in facts {
+                    writeln!(out, "  {name:<18} {value}")?;
+                }
             }
         }
     }
     Ok(Exit::Done)
 }
 
-fn facts(info: &ModelInfo) -> Vec<(&'static str, serde_json::Value)> {
-    let cfg = &info.config;
+type Facts = Vec<(String, String)>;
+
+fn fact(name: &str, value: impl ToString) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+fn sections(found: &Description) -> Vec<(&'static str, Facts)> {
+    let model = std::iter::once(fact("name", &found.name))
+        .chain(found.model.iter().map(|(name, value)| fact(name, value)))
+        .chain([fact("fingerprint", &found.fingerprint)]);
+    let parameters = &found.parameters;
+    let parameters = vec![
+        fact("count", readable_count(parameters.count)),
+        fact("of which embedding", readable_count(parameters.embedding)),
+        fact("in the file", readable_bytes(parameters.bytes)),
+        fact("bytes a parameter", format!("{:.3}", parameters.bytes_per_parameter)),
+        fact("precision", &parameters.precision),
+    ];
     vec![
-        ("model", json!(info.name)),
-        ("architecture", json!(cfg.architecture)),
-        ("parameters", json!(cfg.n_params())),
-        ("n_layers", json!(cfg.n_layers)),
-        ("d_model", json!(cfg.d_model)),
-        ("n_heads", json!(cfg.n_heads)),
-        ("n_kv_heads", json!(cfg.n_kv_heads)),
-        ("d_head", json!(cfg.d_head)),
-        ("d_mlp", json!(cfg.d_mlp)),
-        ("d_vocab", json!(cfg.d_vocab)),
-        ("n_ctx", json!(cfg.n_ctx)),
-        ("precision", json!(info.precision.describe())),
-        ("adds_bos", json!(info.adds_bos)),
-        ("chat_template", json!(info.has_chat_template)),
-        ("fingerprint", json!(info.fingerprint)),
+        ("model", model.collect()),
+        ("parameters", parameters),
+        ("tensors", found.tensor_classes.iter().map(class).collect()),
+        ("memory", memory(&found.memory)),
+        ("tokenizer", tokenizer(&found.tokenizer)),
+        ("chat template", chat(found.chat_template.as_ref())),
+        ("files", found.files.iter().map(file).collect()),
     ]
+}
+
+fn class(facts: &ClassFacts) -> (String, String) {
+    let types: Vec<String> = facts
+        .types
+        .iter()
+        .map(
+            |(dtype, n)| if facts.types.len() == 1 { dtype.clone() } else { format!("{dtype} {}", readable_count(*n)) },
+        )
+        .collect();
+    let size = format!(
+        "{:>5} tensors  {:>15} parameters  {:>9}  {}",
+        facts.tensors,
+        readable_count(facts.parameters),
+        readable_bytes(facts.bytes),
+        types.join(", ")
+    );
+    fact(facts.class.name(), size)
+}
+
+fn memory(memory: &Memory) -> Facts {
+    let traced = |what: &str| format!("trace {what}");
+    vec![
+        fact("weights", format!("{} as loaded", readable_bytes(memory.weights))),
+        fact(
+            "KV cache",
+            format!(
+                "{} a token, {} for {} tokens",
+                readable_bytes(memory.kv_cache_per_token),
+                readable_bytes(memory.kv_cache),
+                memory.n_tokens
+            ),
+        ),
+        fact(
+            &traced("all hooks"),
+            format!("{} for {} tokens", readable_bytes(memory.trace_all_hooks), memory.n_tokens),
+        ),
+        fact(&traced("patterns"), readable_bytes(memory.trace_patterns)),
+        fact(&traced("residuals"), readable_bytes(memory.trace_residuals)),
+    ]
+}
+
+fn tokenizer(facts: &TokenizerFacts) -> Facts {
+    /// Markers shown to people; JSON has all.
+    const SHOWN: usize = 12;
+    let marker = |marker: &Marker| format!("{} ({})", marker.token, marker.id);
+    let one = |of: &Option<Marker>| of.as_ref().map_or_else(|| "none".to_owned(), marker);
+    let mut special: Vec<String> = facts.special.iter().take(SHOWN).map(marker).collect();
+    if facts.special.len() > SHOWN {
+        special.push(format!("and {} more", facts.special.len() - SHOWN));
+    }
+    vec![
+        fact("kind", &facts.kind),
+        fact("tokens", readable_count(facts.n_tokens as u64)),
+        fact("before a text", &facts.bos_decision),
+        fact("BOS", one(&facts.bos)),
+        fact("EOS", one(&facts.eos)),
+        fact("special tokens", if special.is_empty() { "none".into() } else { special.join(" ") }),
+    ]
+}
+
+fn chat(facts: Option<&ChatFacts>) -> Facts {
+    let Some(facts) = facts else { return vec![fact("", "none")] };
+    let lines = facts.first_lines.iter().map(|line| fact("", line));
+    std::iter::once(fact("lines", facts.n_lines)).chain(lines).collect()
+}
+
+fn file(facts: &FileFacts) -> (String, String) {
+    let hash = facts.sha256.as_ref().map_or_else(String::new, |hash| format!("  sha256 {hash}"));
+    fact(&facts.name, format!("{:>9}{hash}", readable_bytes(facts.bytes)))
 }

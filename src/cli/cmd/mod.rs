@@ -8,6 +8,7 @@ pub(super) mod lens;
 pub(super) mod predict;
 pub(super) mod trace;
 pub(super) mod tui;
+pub(super) mod verify;
 
 use clap::Subcommand;
 
@@ -25,6 +26,8 @@ pub(super) enum Command {
     Trace(trace::Args),
     /// Look at a forward pass through a lens
     Lens(lens::Args),
+    /// Check, on this very model, the laws that every decoder obeys
+    Verify(verify::Args),
     /// Measure a model with a suite of questions
     Eval(eval::Args),
     /// Say what a model file contains
@@ -42,6 +45,7 @@ impl Command {
             Self::Predict(args) => predict::run(&args, out),
             Self::Trace(args) => trace::run(&args, out),
             Self::Lens(args) => lens::run(&args, out),
+            Self::Verify(args) => verify::run(&args, out),
             Self::Eval(args) => eval::run(&args, out),
             Self::Info(args) => info::run(&args, out),
             Self::Hooks(args) => hooks::run(&args, out),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::path::Path;
 
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
@@ -39,11 +39,11 @@ impl<'a> GgufCheckpoint<'a> {
     }
 
     fn check_length(&self, path: &Path) -> Result<(), LoadError> {
-        let ends = self.content.tensor_infos.values().map(|info| {
-            let blocks = info.shape.elem_count() / info.ggml_dtype.block_size();
-            let size = (blocks as u64).saturating_mul(info.ggml_dtype.type_size() as u64);
-            self.content.tensor_data_offset.saturating_add(info.offset).saturating_add(size)
-        });
+        let ends = self
+            .content
+            .tensor_infos
+            .values()
+            .map(|info| self.content.tensor_data_offset.saturating_add(info.offset).saturating_add(size(info)));
         let expected = ends.max().unwrap_or(0);
         let found = self.bytes.len() as u64;
         if found < expected { Err(LoadError::Truncated { file: path.into(), found, expected }) } else { Ok(()) }
@@ -72,6 +72,10 @@ impl Checkpoint for GgufCheckpoint<'_> {
         self.content.tensor_infos.get(name).map(|info| ggml_name(info.ggml_dtype))
     }
 
+    fn n_bytes(&self, name: &str) -> Option<u64> {
+        self.content.tensor_infos.get(name).map(size)
+    }
+
     fn dense(&self, name: &str) -> candle_core::Result<Tensor> {
         self.read(name)?.dequantize(&Device::Cpu)
     }
@@ -81,6 +85,12 @@ impl Checkpoint for GgufCheckpoint<'_> {
         let plain = matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
         Ok((!plain).then_some(tensor))
     }
+}
+
+/// The bytes of a tensor.
+fn size(info: &TensorInfo) -> u64 {
+    let blocks = info.shape.elem_count() / info.ggml_dtype.block_size();
+    (blocks as u64).saturating_mul(info.ggml_dtype.type_size() as u64)
 }
 
 /// The name users know a GGML type by: `Q4_1`, `Q6_K`.

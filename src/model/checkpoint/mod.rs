@@ -9,8 +9,8 @@ use candle_core::Tensor;
 use candle_core::quantized::QTensor;
 
 pub use self::safetensors::SafetensorsCheckpoint;
-pub(crate) use self::weights::tensors;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
+pub(crate) use self::weights::{plan, tensors};
 
 /// A file, or several, of named tensors.
 pub trait Checkpoint: Sync {
@@ -22,6 +22,9 @@ pub trait Checkpoint: Sync {
 
     /// The number type it is stored in, such as `F16` or `Q4_1`.
     fn dtype(&self, name: &str) -> Option<String>;
+
+    /// The bytes it takes in the file.
+    fn n_bytes(&self, name: &str) -> Option<u64>;
 
     /// The tensor in f32.
     fn dense(&self, name: &str) -> candle_core::Result<Tensor>;

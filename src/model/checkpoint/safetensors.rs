@@ -59,6 +59,10 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
         self.view(name).map(|view| format!("{:?}", view.dtype()))
     }
 
+    fn n_bytes(&self, name: &str) -> Option<u64> {
+        self.view(name).map(|view| view.data().len() as u64)
+    }
+
     fn dense(&self, name: &str) -> candle_core::Result<Tensor> {
         let view = self.view(name).ok_or_else(|| candle_core::Error::CannotFindTensor { path: name.into() }.bt())?;
         let dtype = DType::try_from(view.dtype())?;

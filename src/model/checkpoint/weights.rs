@@ -115,7 +115,7 @@ impl Parameters for Weights {
 }
 
 /// Where each parameter comes from, or everything that is wrong.
-fn plan(
+pub(crate) fn plan(
     cfg: &DecoderConfig,
     checkpoint: &dyn Checkpoint,
     names: NameMap<'_>,

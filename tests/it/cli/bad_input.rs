@@ -11,7 +11,7 @@ fn predict(model: &Path) -> String {
 }
 
 /// A copy of a tiny model, to be damaged.
-fn copy(name: &str) -> tempfile::TempDir {
+pub(super) fn copy(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(project("fixtures/models").join(name)).unwrap() {
         let path = entry.unwrap().path();

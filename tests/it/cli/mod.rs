@@ -1,5 +1,7 @@
 //! The real binary: what it prints, and what it ends with.
 
 mod bad_input;
+mod info;
 mod output;
 mod runner;
+mod verify;

@@ -78,7 +78,7 @@ fn hooks_info_and_lenses_print_something_of_this_model() {
     let model = tiny("tiny-gpt2");
     let hooks = lmscope(&["hooks", "-m", &model]).ok();
     assert!(hooks.contains("blocks.1.attn.hook_q                 [pos, head=4, d_head=8]"), "{hooks}");
-    assert!(lmscope(&["info", "-m", &model]).ok().contains("architecture     gpt2"));
+    assert!(lmscope(&["info", "-m", &model]).ok().contains("  architecture       gpt2"));
     for lens in ["logit-lens", "attention", "distribution"] {
         for format in ["table", "json", "csv"] {
             let text = lmscope(&["lens", lens, "The cat", "-m", &model, "--format", format]).ok();

@@ -2,10 +2,7 @@
 
 use candle_core::Tensor;
 use lmscope::hook::{HookPoint, Site};
-use lmscope::model::{
-    CancelToken, CausalLm, DecoderConfig, Error, NoTap, NormPlacement, Positions, Residual, Result, RopeScaling, Tap,
-    ids_tensor,
-};
+use lmscope::model::{CancelToken, CausalLm, Error, NoTap, NormPlacement, Residual, Result, Tap, ids_tensor};
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::support::{load, max_abs_diff, tiny_models, values};
@@ -32,20 +29,10 @@ fn recording_everything_changes_no_bit() {
     for_every_model(|lm, name| assert_eq!(values(&logits(lm, &mut NoTap)), values(&everything(lm).logits), "{name}"));
 }
 
-/// Whether the rotation of these tokens depends on how many of them are run, as it does in the reference.
-fn rotation_depends_on_length(cfg: &DecoderConfig) -> bool {
-    let Positions::Rotary { main, .. } = &cfg.positions else { return false };
-    match &main.scaling {
-        RopeScaling::Dynamic { original_n_ctx, .. } => (IDS.len() as f64) > *original_n_ctx,
-        RopeScaling::LongRope { original_n_ctx, .. } => IDS.len() > *original_n_ctx,
-        _ => false,
-    }
-}
-
 #[test]
 fn a_cached_run_equals_an_uncached_one() {
     for_every_model(|lm, name| {
-        if rotation_depends_on_length(lm.config()) {
+        if lm.config().rotation_depends_on_length(IDS.len()) {
             return;
         }
         let whole = logits(lm, &mut NoTap);

@@ -1,0 +1,160 @@
+//! What the headers of a checkpoint say: every tensor with its class, type and size. No weight is read.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::DecoderConfig;
+use super::checkpoint::{Arithmetic, plan, tensors};
+use super::load::{Described, LoadError, fingerprint, stored_types};
+
+/// A model as its headers describe it.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// Sizes and axes.
+    pub config: DecoderConfig,
+    /// Types of the matrices, such as `Q4_1+Q8_0`.
+    pub stored: String,
+    /// The same as that of the loaded model.
+    pub fingerprint: String,
+    /// Every tensor in the files, in the order of its name.
+    pub tensors: Vec<StoredTensor>,
+}
+
+/// A tensor in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTensor {
+    /// The checkpoint's name for it.
+    pub name: String,
+    /// What it is for.
+    pub class: TensorClass,
+    /// The number type, such as `F16` or `Q4_1`.
+    pub dtype: String,
+    /// How many numbers it holds.
+    pub n_params: u64,
+    /// The bytes it takes.
+    pub n_bytes: u64,
+}
+
+/// What a tensor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TensorClass {
+    /// Tokens and positions in.
+    Embedding,
+    /// Queries, keys, values and the output projection.
+    Attention,
+    /// The other sublayer.
+    Mlp,
+    /// Gains and biases of the norms.
+    Norm,
+    /// Logits out; absent where the embedding serves twice.
+    Unembedding,
+    /// In the file, and read by no one.
+    Unused,
+}
+
+impl TensorClass {
+    /// Every class.
+    pub const ALL: [Self; 6] =
+        [Self::Embedding, Self::Attention, Self::Mlp, Self::Norm, Self::Unembedding, Self::Unused];
+
+    /// The name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "embedding",
+            Self::Attention => "attention",
+            Self::Mlp => "mlp",
+            Self::Norm => "norm",
+            Self::Unembedding => "unembedding",
+            Self::Unused => "unused",
+        }
+    }
+
+    /// The class of a parameter, from the module that its name begins with.
+    fn of(parameter: &str) -> Self {
+        match parameter.split('.').next().unwrap_or_default() {
+            "embed" | "pos_embed" => Self::Embedding,
+            "attn" => Self::Attention,
+            "mlp" => Self::Mlp,
+            "unembed" => Self::Unembedding,
+            _ => Self::Norm,
+        }
+    }
+}
+
+impl Header {
+    /// Reads the headers of a checkpoint.
+    ///
+    /// # Errors
+    /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together, as loading would.
+    pub(super) fn read(config: &DecoderConfig, file: Described<'_>) -> Result<Self, LoadError> {
+        let plan = plan(config, file.checkpoint, file.names)?;
+        let mut classes = HashMap::new();
+        for (id, source) in plan {
+            // a tensor that several parameters share counts where it is first needed
+            for tensor in tensors(&source, &id.param.shape(config)) {
+                classes.entry(tensor).or_insert_with(|| TensorClass::of(&id.param.name()));
+            }
+        }
+        let mut names = file.checkpoint.names();
+        names.sort();
+        let stored = |name: String| StoredTensor {
+            class: classes.get(&name).copied().unwrap_or(TensorClass::Unused),
+            dtype: file.checkpoint.dtype(&name).unwrap_or_default(),
+            n_params: file.checkpoint.shape(&name).unwrap_or_default().into_iter().map(|n| n as u64).product(),
+            n_bytes: file.checkpoint.n_bytes(&name).unwrap_or(0),
+            name,
+        };
+        Ok(Self {
+            stored: stored_types(file.checkpoint),
+            fingerprint: fingerprint(file.checkpoint, file.identity),
+            tensors: names.into_iter().map(stored).collect(),
+            config: config.clone(),
+        })
+    }
+
+    /// Bytes of the weights in memory once they are loaded.
+    ///
+    /// Exact arithmetic holds every parameter in f32. Fast arithmetic holds quantised ones as they are stored, and the
+    /// embedding in f32 besides, because its rows are looked up.
+    pub fn n_bytes_loaded(&self, arithmetic: Arithmetic) -> u64 {
+        let dense = 4 * self.config.n_params() as u64;
+        if arithmetic == Arithmetic::Exact {
+            return dense;
+        }
+        let in_memory = |tensor: &StoredTensor| {
+            let dense = 4 * tensor.n_params;
+            let is_quantised = tensor.n_bytes < 2 * tensor.n_params;
+            match (is_quantised, tensor.class) {
+                (true, TensorClass::Embedding) => tensor.n_bytes + dense,
+                (true, _) => tensor.n_bytes,
+                (false, _) => dense,
+            }
+        };
+        self.tensors.iter().filter(|tensor| tensor.class != TensorClass::Unused).map(in_memory).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Param;
+
+    #[test]
+    fn a_parameter_belongs_to_the_module_that_its_name_begins_with() {
+        let cases = [
+            (Param::Embed, TensorClass::Embedding),
+            (Param::PosEmbed, TensorClass::Embedding),
+            (Param::Q, TensorClass::Attention),
+            (Param::OBias, TensorClass::Attention),
+            (Param::Gate, TensorClass::Mlp),
+            (Param::Ln1Gain, TensorClass::Norm),
+            (Param::LnFinalBias, TensorClass::Norm),
+            (Param::Unembed, TensorClass::Unembedding),
+        ];
+        for (param, class) in cases {
+            assert_eq!(TensorClass::of(&param.name()), class, "{}", param.name());
+        }
+    }
+}
