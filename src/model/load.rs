@@ -13,6 +13,10 @@ use super::checkpoint::{Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, 
 use super::decoder::{Decoder, Kernels};
 use super::source::{FileBytes, ModelSource};
 use super::{DecoderConfig, Error, Result};
+use crate::hub;
+
+/// Stands for the architecture of a model that names none.
+const NO_NAME: &str = "(none)";
 
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub enum LoadError {
         /// The path.
         path: PathBuf,
     },
+    /// The cache of the hub does not have it.
+    #[error(transparent)]
+    Hub(hub::Error),
     /// The file or directory is not a model.
     #[error("`{}` is not a model: {lacks}", path.display())]
     NotAModel {
@@ -135,7 +142,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotFound { .. } => {
-                "give a Hugging Face directory, a .gguf file, or an embedded model: slide, slide-chat"
+                "give a Hugging Face directory, a .gguf file, org/name of the hub, or an embedded model: slide, slide-chat"
             }
             Self::NotAModel { .. } => {
                 "a model is a directory with config.json, tokenizer.json and *.safetensors, or one .gguf file"
@@ -151,6 +158,7 @@ impl LoadError {
             Self::Config { .. } | Self::Sizes { .. } => {
                 "lmscope refuses a model that it would compute differently from its reference"
             }
+            Self::Hub(error) => return error.hint(),
             Self::Read { .. } | Self::Json { .. } | Self::Data(_) | Self::Build(_) => return None,
         };
         Some(text.to_owned())
@@ -193,7 +201,7 @@ pub struct LoadedModel {
 /// Loads the decoder of a directory-like source; `kernels` decides whether gradients flow through it.
 pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedModel, LoadError> {
     let (file, json) = read_config(source)?;
-    let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or("(none)"))?;
+    let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or(NO_NAME))?;
     let config =
         arch.config(&ConfigReader::new(&json)).map_err(|source| LoadError::Config { file: file.clone(), source })?;
     check_sizes(&config, &file)?;
@@ -224,7 +232,7 @@ pub fn load_gguf(
     arithmetic: Arithmetic,
 ) -> Result<LoadedModel, LoadError> {
     let meta = checkpoint.metadata();
-    let name = meta.text("general.architecture").unwrap_or("(none)");
+    let name = meta.text("general.architecture").unwrap_or(NO_NAME);
     let arch = architecture(name)?;
     let config = arch.gguf_config(&meta).ok_or_else(|| unknown(&format!("{name} in GGUF")))?;
     let config = config.map_err(|source| LoadError::Config { file: file.clone(), source })?;
@@ -244,18 +252,24 @@ struct Built {
 }
 
 impl Built {
-    fn from(
-        self,
-        checkpoint: &dyn Checkpoint,
-        names: NameMap<'_>,
-        identity: &[u8],
-    ) -> Result<LoadedModel, LoadError> {
+    fn from(self, checkpoint: &dyn Checkpoint, names: NameMap<'_>, identity: &[u8]) -> Result<LoadedModel, LoadError> {
         let Self { config, arithmetic, kernels } = self;
         let mut weights = Weights::read(&config, checkpoint, names, arithmetic)?;
         let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
         let precision = Precision { stored: stored_types(checkpoint), arithmetic };
         Ok(LoadedModel { decoder, config, precision, fingerprint: fingerprint(checkpoint, identity) })
     }
+}
+
+/// The architecture that a model says it has, from its header alone; it need not be one that the decoder knows.
+pub fn architecture_of(source: &ModelSource) -> Result<String, LoadError> {
+    let ModelSource::Gguf(path) = source else {
+        let (_, json) = read_config(source)?;
+        return Ok(json.get("model_type").and_then(Value::as_str).unwrap_or(NO_NAME).to_owned());
+    };
+    let bytes = FileBytes::map(path)?;
+    let checkpoint = GgufCheckpoint::new(path, &bytes)?;
+    Ok(checkpoint.metadata().text("general.architecture").unwrap_or(NO_NAME).to_owned())
 }
 
 fn stored_types(checkpoint: &dyn Checkpoint) -> String {

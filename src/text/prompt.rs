@@ -192,7 +192,8 @@ mod tests {
         const UNKNOWN: &str = "no BOS: the tokenizer asks for one but names none";
         const OFF: &str = "no BOS: it is switched off";
         use BosPolicy::{Always, Model, Never};
-        let cases: &[(Option<u32>, bool, &str, BosPolicy, &[u32], &str)] = &[
+        type Case = (Option<u32>, bool, &'static str, BosPolicy, &'static [u32], &'static str);
+        let cases: &[Case] = &[
             (Some(0), true, "a", Model, &[0, A], ADDED),
             (Some(0), true, "a", Always, &[0, A], DEMANDED),
             (Some(0), true, "a", Never, &[A], OFF),
