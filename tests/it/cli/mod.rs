@@ -2,4 +2,4 @@
 
 mod bad_input;
 mod output;
-mod runner;
+pub(crate) mod runner;
