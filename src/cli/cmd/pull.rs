@@ -71,8 +71,7 @@ impl Screen {
 
 impl<'a> Bars<'a> {
     fn new(out: &'a mut Output) -> Self {
-        let screen = std::io::stderr().is_terminal().then(Screen::new);
-        Self { cancel: out.cancel(), out, screen }
+        Self { cancel: out.cancel(), out, screen: None }
     }
 
     fn clear(&self) {
@@ -102,6 +101,9 @@ impl Watch for Bars<'_> {
                 How::AlreadyThere => "already there".to_owned(),
             };
             self.line(&format!("{file}  {}  {how}", DecimalBytes(bytes)));
+        }
+        if matches!(event, PullEvent::Planned { bytes: 1.. }) && self.screen.is_none() {
+            self.screen = std::io::stderr().is_terminal().then(Screen::new);
         }
         let Some(screen) = &self.screen else { return };
         match event {
