@@ -6,6 +6,7 @@ pub mod eval;
 pub mod export;
 pub mod figure;
 pub mod hook;
+pub mod hub;
 pub mod lens;
 pub mod model;
 pub mod text;

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::engine::{Loaded, open};
 use crate::export::{self, Exporter};
+use crate::hub::{Cache, Settings};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::source::ModelSource;
 use crate::text::{BosPolicy, Ending, Message, Prompt};
@@ -14,8 +15,8 @@ use crate::text::{BosPolicy, Ending, Message, Prompt};
 /// Which model, and how it computes.
 #[derive(Args, Clone)]
 pub(super) struct ModelArgs {
-    /// A Hugging Face directory, a .gguf file, or an embedded model: slide, slide-chat
-    #[arg(short, long, value_name = "PATH", default_value = "slide")]
+    /// A Hugging Face directory, a .gguf file, org/name in the Hugging Face cache (see `lmscope models`), or an embedded model: slide, slide-chat
+    #[arg(short, long, value_name = "MODEL", default_value = "slide")]
     pub(super) model: String,
     /// Keep quantised weights quantised: faster, less memory, and activations are rounded
     #[arg(long)]
@@ -30,13 +31,19 @@ impl ModelArgs {
 
     /// Where the model is.
     pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
-        ModelSource::from_arg(&self.model).with_context(|| format!("cannot load model `{}`", self.model))
+        ModelSource::from_arg(&self.model, &Cache::new(settings().cache))
+            .with_context(|| format!("cannot load model `{}`", self.model))
     }
 
     /// Loads it.
     pub(super) fn open(&self) -> anyhow::Result<Loaded> {
         Ok(open(&self.source()?, self.arithmetic())?)
     }
+}
+
+/// Where the hub and its cache are, from the environment.
+pub(super) fn settings() -> Settings {
+    Settings::read(&|name| std::env::var_os(name))
 }
 
 /// The prompt.

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use crate::engine::{EngineError, OpenError};
 use crate::lens::LensError;
 use crate::model::load::LoadError;
-use crate::{eval, hook, model, text, verify};
+use crate::{eval, hook, hub, model, text, verify};
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,7 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         matches!(cause.downcast_ref::<model::Error>(), Some(model::Error::Cancelled))
             || matches!(cause.downcast_ref::<EngineError>(), Some(EngineError::Cancelled))
+            || matches!(cause.downcast_ref::<hub::Error>(), Some(hub::Error::Cancelled))
             || cause.downcast_ref::<eval::run::Error>().is_some_and(eval::run::Error::is_cancelled)
             || cause.downcast_ref::<verify::Error>().is_some_and(verify::Error::is_cancelled)
     })
@@ -86,6 +87,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<text::Error>().and_then(text::Error::hint))
             .or_else(|| any.downcast_ref::<eval::run::Error>().and_then(eval::run::Error::hint))
             .or_else(|| any.downcast_ref::<eval::suite::Error>().and_then(eval::suite::Error::hint))
+            .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))
             .or_else(|| any.downcast_ref::<verify::Error>().and_then(verify::Error::hint))
             .or_else(|| {

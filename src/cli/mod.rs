@@ -30,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   lmscope predict \"The cat sat on a\"                 the distribution over the next token
   lmscope lens logit-lens \"The cat sat on a\"         what each layer would predict
   lmscope -m ~/models/SmolLM2-135M                   explore a model of yours
+  lmscope pull HuggingFaceTB/SmolLM2-135M            fetch a model; nothing else uses the network
   lmscope eval run reversal-curse                    is knowledge one-directional?
 
 Exit codes: 0 done, 1 the answer is no, 2 could not answer, 130 interrupted";

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::Exporter;
-use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Table};
+use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Provenance, Table};
 
 /// Aligned columns, with the caption below.
 pub struct Plain;
@@ -28,9 +28,13 @@ impl Exporter for Plain {
     }
 }
 
+/// What the numbers come from; a table of something else than a model's numbers has nothing to say here.
 fn write_provenance(figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
     let Some(figure) = figures.first() else { return Ok(()) };
     let from = &figure.provenance;
+    if *from == Provenance::default() {
+        return Ok(());
+    }
     writeln!(out, "\nmodel {} {} · {}", from.model, from.fingerprint, from.precision)?;
     if let Some(bos) = &from.bos {
         writeln!(out, "{bos}")?;

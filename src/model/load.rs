@@ -14,6 +14,10 @@ use super::decoder::{Decoder, Kernels};
 use super::header::Header;
 use super::source::{FileBytes, ModelSource};
 use super::{DecoderConfig, Error, Positions, Result, RopeScaling};
+use crate::hub;
+
+/// Stands for the architecture of a model that names none.
+const NO_NAME: &str = "(none)";
 
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,9 @@ pub enum LoadError {
         /// The path.
         path: PathBuf,
     },
+    /// The cache of the hub does not have it.
+    #[error(transparent)]
+    Hub(hub::Error),
     /// The file or directory is not a model.
     #[error("`{}` is not a model: {lacks}", path.display())]
     NotAModel {
@@ -136,7 +143,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotFound { .. } => {
-                "give a Hugging Face directory, a .gguf file, or an embedded model: slide, slide-chat"
+                "give a Hugging Face directory, a .gguf file, org/name of the hub, or an embedded model: slide, slide-chat"
             }
             Self::NotAModel { .. } => {
                 "a model is a directory with config.json, tokenizer.json and *.safetensors, or one .gguf file"
@@ -152,6 +159,7 @@ impl LoadError {
             Self::Config { .. } | Self::Sizes { .. } => {
                 "lmscope refuses a model that it would compute differently from its reference"
             }
+            Self::Hub(error) => return error.hint(),
             Self::Read { .. } | Self::Json { .. } | Self::Data(_) | Self::Build(_) => return None,
         };
         Some(text.to_owned())
@@ -220,7 +228,7 @@ fn with_directory<T>(
             ConfigError::unsupported("quantization_config", how, "weights that are not quantised, or a GGUF file");
         return Err(LoadError::Config { file, source });
     }
-    let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or("(none)"))?;
+    let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or(NO_NAME))?;
     let config =
         arch.config(&ConfigReader::new(&json)).map_err(|source| LoadError::Config { file: file.clone(), source })?;
     check_sizes(&config, &file)?;
@@ -267,7 +275,7 @@ fn with_gguf<T>(
     work: impl FnOnce(&DecoderConfig, Described<'_>) -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
     let meta = checkpoint.metadata();
-    let name = meta.text("general.architecture").unwrap_or("(none)");
+    let name = meta.text("general.architecture").unwrap_or(NO_NAME);
     let arch = architecture(name)?;
     let config = arch.gguf_config(&meta).ok_or_else(|| unknown(&format!("{name} in GGUF")))?;
     let config = config.map_err(|source| LoadError::Config { file: file.clone(), source })?;
@@ -293,6 +301,17 @@ impl Built<'_> {
         let precision = Precision { stored: stored_types(checkpoint), arithmetic };
         Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint: fingerprint(checkpoint, identity) })
     }
+}
+
+/// The architecture that a model says it has, from its header alone; it need not be one that the decoder knows.
+pub fn architecture_of(source: &ModelSource) -> Result<String, LoadError> {
+    let ModelSource::Gguf(path) = source else {
+        let (_, json) = read_config(source)?;
+        return Ok(json.get("model_type").and_then(Value::as_str).unwrap_or(NO_NAME).to_owned());
+    };
+    let bytes = FileBytes::map(path)?;
+    let checkpoint = GgufCheckpoint::new(path, &bytes)?;
+    Ok(checkpoint.metadata().text("general.architecture").unwrap_or(NO_NAME).to_owned())
 }
 
 pub(super) fn stored_types(checkpoint: &dyn Checkpoint) -> String {

@@ -1,4 +1,5 @@
-//! Where a model's files are: embedded in the binary, a Hugging Face directory, or a GGUF file. Nothing is decoded.
+//! Where a model's files are: embedded in the binary, a Hugging Face directory, a GGUF file, or one of these in the
+//! cache of the hub. Nothing is decoded, nothing is fetched.
 
 use std::fs::File;
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use super::load::LoadError;
+use crate::hub::{Cache, Found, ModelName, SCHEME};
 
 /// A model inside the binary.
 pub struct Embedded {
@@ -60,17 +62,18 @@ impl Default for ModelSource {
 }
 
 impl ModelSource {
-    /// What `--model` names: an embedded model, a directory or a GGUF file.
+    /// What `--model` names: an embedded model, a directory, a GGUF file, or else a model of the hub that is in `cache`.
     ///
     /// # Errors
-    /// [`LoadError::NotFound`] if nothing is there, [`LoadError::NotAModel`] for a file that is not GGUF.
-    pub fn from_arg(arg: &str) -> Result<Self, LoadError> {
+    /// [`LoadError::NotFound`] if nothing is there, [`LoadError::NotAModel`] for a file that is not GGUF,
+    /// [`LoadError::Hub`] for a name of the hub that the cache does not have.
+    pub fn from_arg(arg: &str, cache: &Cache) -> Result<Self, LoadError> {
         if let Some(embedded) = EMBEDDED.iter().find(|embedded| embedded.name == arg) {
             return Ok(Self::Embedded(embedded.name));
         }
         let path = PathBuf::from(arg);
         match path.metadata() {
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Err(LoadError::NotFound { path }),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Self::from_hub(arg, cache),
             Err(source) => Err(LoadError::Read { file: path, source }),
             Ok(meta) if meta.is_dir() => Ok(Self::Directory(path)),
             Ok(_) if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) => {
@@ -80,14 +83,21 @@ impl ModelSource {
         }
     }
 
-    /// The name for people: the embedded model's name, or the file's or directory's.
+    fn from_hub(arg: &str, cache: &Cache) -> Result<Self, LoadError> {
+        let name = match ModelName::parse(arg) {
+            Ok(name) => name,
+            Err(_) if !arg.starts_with(SCHEME) => return Err(LoadError::NotFound { path: arg.into() }),
+            Err(error) => return Err(LoadError::Hub(error)),
+        };
+        cache.find(&name).map(Self::from).map_err(LoadError::Hub)
+    }
+
+    /// The name for people: the embedded model's name, the hub's, or the file's or directory's.
     pub fn name(&self) -> String {
         match self {
             Self::Embedded(name) => (*name).to_owned(),
-            Self::Directory(path) | Self::Gguf(path) => {
-                let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
-                canonical.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-            }
+            Self::Directory(path) => Cache::name_of(path).unwrap_or_else(|| last_part(path)),
+            Self::Gguf(path) => last_part(path),
         }
     }
 
@@ -106,6 +116,22 @@ impl ModelSource {
             Self::Gguf(_) => Ok(None),
         }
     }
+}
+
+impl From<Found> for ModelSource {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Directory(path) => Self::Directory(path),
+            Found::Gguf(path) => Self::Gguf(path),
+        }
+    }
+}
+
+/// The last part of a path as given: a link of the cache leads to a file that is named by its checksum.
+fn last_part(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let real = || path.canonicalize().ok().and_then(|path| name(&path));
+    name(path).or_else(real).unwrap_or_else(|| path.display().to_string())
 }
 
 /// The bytes of a file, mapped or in the binary.

@@ -10,8 +10,10 @@ use crate::support::project;
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("hook", &[], &[]),
     ("figure", &[], &[]),
+    ("hub", &[], &["ureq", "sha1"]),
     ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
-    ("model", &["hook"], &["candle_core", "candle_nn", "safetensors", "memmap2", "rayon"]),
+    // a name on the hub is one of the places that a model's files are in; the arrow is to the cache on disk
+    ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "rayon"]),
     ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
     ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),
@@ -26,7 +28,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "cli",
-        &["engine", "eval", "export", "figure", "hook", "lens", "model", "text", "trace", "tui", "verify"],
+        &["engine", "eval", "export", "figure", "hook", "hub", "lens", "model", "text", "trace", "tui", "verify"],
         &["anyhow", "clap", "clap_complete", "ctrlc", "indicatif"],
     ),
 ];

@@ -9,6 +9,7 @@
 
 mod cli;
 mod eval;
+mod hub;
 mod layering;
 mod numerics;
 mod registry;

@@ -5,7 +5,9 @@ pub(super) mod eval;
 pub(super) mod hooks;
 pub(super) mod info;
 pub(super) mod lens;
+pub(super) mod models;
 pub(super) mod predict;
+pub(super) mod pull;
 pub(super) mod trace;
 pub(super) mod tui;
 pub(super) mod verify;
@@ -32,6 +34,10 @@ pub(super) enum Command {
     Eval(eval::Args),
     /// Say what a model file contains
     Info(info::Args),
+    /// List the models in the Hugging Face cache
+    Models(models::Args),
+    /// Fetch a model from the Hugging Face hub into its cache
+    Pull(pull::Args),
     /// List the hooks of a model, with shapes
     Hooks(hooks::Args),
     /// Print a completion script for a shell
@@ -48,6 +54,8 @@ impl Command {
             Self::Verify(args) => verify::run(&args, out),
             Self::Eval(args) => eval::run(&args, out),
             Self::Info(args) => info::run(&args, out),
+            Self::Models(args) => models::run(&args, out),
+            Self::Pull(args) => pull::run(&args, out),
             Self::Hooks(args) => hooks::run(&args, out),
             Self::Completions(args) => completions::run(&args, out),
         }

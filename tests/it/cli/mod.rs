@@ -3,5 +3,5 @@
 mod bad_input;
 mod info;
 mod output;
-mod runner;
+pub(crate) mod runner;
 mod verify;

@@ -3,15 +3,28 @@
 use std::process::Command;
 
 /// A finished run.
-pub(super) struct Run {
-    pub(super) status: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Run {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `lmscope` with these arguments.
-pub(super) fn lmscope(args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_lmscope")).args(args).output().unwrap();
+pub(crate) fn lmscope(args: &[&str]) -> Run {
+    lmscope_with(args, &[])
+}
+
+/// Runs `lmscope` with these arguments and variables of the hub; those of whoever runs the tests do not count.
+pub(crate) fn lmscope_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lmscope"));
+    for (name, _) in std::env::vars() {
+        if ["HF_", "XDG_CACHE", "SSL_CERT"].iter().any(|prefix| name.starts_with(prefix))
+            || name.to_lowercase().ends_with("_proxy")
+        {
+            command.env_remove(name);
+        }
+    }
+    let output = command.args(args).envs(variables.iter().copied()).output().unwrap();
     Run {
         status: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -21,13 +34,13 @@ pub(super) fn lmscope(args: &[&str]) -> Run {
 
 impl Run {
     /// The output of a run that must have succeeded silently.
-    pub(super) fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""));
         self.stdout
     }
 
     /// The error of a run that must have failed with status 2 and printed nothing else.
-    pub(super) fn refused(self) -> String {
+    pub(crate) fn refused(self) -> String {
         assert_eq!((self.status, self.stdout.as_str()), (2, ""), "{}", self.stderr);
         assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
