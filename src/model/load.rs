@@ -176,6 +176,14 @@ pub struct Precision {
 }
 
 impl Precision {
+    /// A few words for a narrow screen.
+    pub fn brief(&self) -> String {
+        match self.arithmetic {
+            Arithmetic::Exact => format!("{} exact", self.stored),
+            Arithmetic::Fast => format!("{} fast: activations rounded", self.stored),
+        }
+    }
+
     /// One line for people and records.
     pub fn describe(&self) -> String {
         match self.arithmetic {

@@ -134,9 +134,9 @@ impl State {
         match &self.model {
             Model::Loading(name) => name.clone(),
             Model::Failed(name) => format!("{name}: not loaded"),
-            Model::Loaded(info) if tokens.ids.is_empty() => format!("{} · {}", info.name, info.precision.describe()),
+            Model::Loaded(info) if tokens.ids.is_empty() => format!("{} · {}", info.name, info.precision.brief()),
             Model::Loaded(info) => {
-                format!("{} · {} tokens · {} · {}", info.name, tokens.ids.len(), tokens.bos, info.precision.describe())
+                format!("{} · {} · {} tokens · {}", info.name, info.precision.brief(), tokens.ids.len(), tokens.bos)
             }
         }
     }
