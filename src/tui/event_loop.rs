@@ -15,6 +15,8 @@ use crate::engine::worker::{Report, Worker};
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
+/// How long nothing must happen before what nobody asked for is done.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long quitting waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -66,7 +68,7 @@ impl Runtime {
     fn run(&mut self, state: &mut State, screen: &mut Screen) -> Result<(), TuiError> {
         loop {
             screen.draw(|frame| screen::render(state, frame.area(), frame.buffer_mut()))?;
-            let first = self.wait(state.is_busy());
+            let first = self.wait(state);
             let waiting = self.drain();
             for msg in std::iter::once(first).chain(waiting) {
                 let effects = state.update(msg);
@@ -78,12 +80,14 @@ impl Runtime {
     }
 
     /// The next message; while jobs are under way it is a tick at the latest.
-    fn wait(&self, is_busy: bool) -> Msg {
-        let tick = if is_busy { crossbeam_channel::after(TICK) } else { never() };
+    fn wait(&self, state: &State) -> Msg {
+        let tick = if state.is_busy() { crossbeam_channel::after(TICK) } else { never() };
+        let idle = if state.awaits_idleness() { crossbeam_channel::after(IDLE) } else { never() };
         select! {
             recv(self.inputs) -> input => Msg::Input(input.unwrap_or(InputEvent::Closed)),
             recv(self.reports) -> report => report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
             recv(tick) -> _ => Msg::Tick,
+            recv(idle) -> _ => Msg::Idle,
         }
     }
 
