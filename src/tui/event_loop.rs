@@ -12,6 +12,7 @@ use super::theme::{Environment, Theme};
 use super::{TuiError, TuiOptions, screen};
 use crate::engine::Engine;
 use crate::engine::worker::{Report, Worker};
+use crate::model::CancelToken;
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
@@ -20,18 +21,18 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long quitting waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs the terminal UI until the user quits.
+/// Runs the terminal UI until the user quits, or `end` is set because the process is asked to.
 ///
 /// # Errors
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
-pub fn run(options: TuiOptions) -> Result<(), TuiError> {
+pub fn run(options: TuiOptions, end: &CancelToken) -> Result<(), TuiError> {
     let theme = Theme::new(&environment());
     let (mut state, first) = State::new(options, theme);
     let mut screen = Screen::enter()?;
     screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(Engine::default()).map_err(thread("model-worker"))?;
-    let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
+    let (_input, inputs) = InputThread::spawn(end.clone()).map_err(thread("input"))?;
     let mut runtime = Runtime { worker, inputs, reports };
     runtime.perform(&mut state, first);
     runtime.run(&mut state, &mut screen)?;
