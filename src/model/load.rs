@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
 use super::checkpoint::gguf::GgufCheckpoint;
-use super::checkpoint::{Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights, tensors};
+use super::checkpoint::{
+    Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights, fits, tensors,
+};
 use super::decoder::{Decoder, Kernels};
 use super::header::Header;
 use super::source::{FileBytes, ModelSource};
@@ -284,12 +286,18 @@ fn with_gguf<T>(
 ) -> Result<T, LoadError> {
     let meta = checkpoint.metadata();
     let name = meta.text("general.architecture").unwrap_or(NO_NAME);
-    let arch = architecture(name)?;
-    let config = arch.gguf_config(&meta).ok_or_else(|| unknown(&format!("{name} in GGUF")))?;
+    let (arch, config) = arch::find_gguf(name)
+        .and_then(|arch| Some((arch, arch.gguf_config(&meta)?)))
+        .ok_or_else(|| unknown(name, Architecture::gguf_name))?;
     let config = config.map_err(|source| LoadError::Config { file: file.clone(), source })?;
     check_sizes(&config, &file)?;
-    let locate = |id| arch.gguf_source(id, &config);
-    let names = NameMap { source: &locate, ignores: &|tensor| tensor == "rope_freqs.weight" };
+    let locate = |id| {
+        let fits = |source: &super::arch::Source| fits(&config, checkpoint, id, source);
+        let usual = arch.gguf_source(id, &config);
+        let other = || arch::gguf_alternative(id, &config).filter(fits);
+        usual.clone().filter(fits).or_else(other).or(usual)
+    };
+    let names = NameMap { source: &locate, ignores: &arch::is_gguf_rotation };
     let identity = format!("{config:?}");
     work(&config, Described { checkpoint, names, identity: identity.as_bytes() })
 }
@@ -342,14 +350,13 @@ pub(super) fn fingerprint(checkpoint: &dyn Checkpoint, identity: &[u8]) -> Strin
 }
 
 fn architecture(name: &str) -> Result<&'static dyn Architecture, LoadError> {
-    arch::find(name).ok_or_else(|| unknown(name))
+    arch::find(name).ok_or_else(|| unknown(name, |arch| Some(arch.name())))
 }
 
-fn unknown(found: &str) -> LoadError {
-    LoadError::UnknownArchitecture {
-        found: found.into(),
-        known: ARCHITECTURES.iter().map(|arch| arch.name()).collect(),
-    }
+/// An architecture that the decoder does not know, with those it does by the same kind of name.
+fn unknown(found: &str, name: impl Fn(&'static dyn Architecture) -> Option<&'static str>) -> LoadError {
+    let known = ARCHITECTURES.iter().copied().filter_map(name).collect();
+    LoadError::UnknownArchitecture { found: found.into(), known }
 }
 
 fn read_config(source: &ModelSource) -> Result<(PathBuf, Value), LoadError> {
@@ -389,6 +396,11 @@ pub fn weight_files(source: &ModelSource) -> Result<Vec<(PathBuf, FileBytes)>, L
     shards.into_iter().map(open).collect()
 }
 
+/// Each pair of rotated dimensions has its divisor.
+fn check_divisors(n: usize, n_rot: usize) -> Result<(), String> {
+    if n == n_rot / 2 { Ok(()) } else { Err(format!("{n} frequency divisors for {n_rot} rotated dimensions")) }
+}
+
 fn check_sizes(cfg: &DecoderConfig, file: &std::path::Path) -> Result<(), LoadError> {
     let refuse = |what: String| Err(LoadError::Sizes { file: file.into(), what });
     if cfg.d_head == 0 {
@@ -403,8 +415,11 @@ fn check_sizes(cfg: &DecoderConfig, file: &std::path::Path) -> Result<(), LoadEr
             return refuse(format!("{} rotated dimensions of a head of {}", rope.n_rot, cfg.d_head));
         }
         match &rope.scaling {
-            RopeScaling::Divisors(divisors) if divisors.len() != rope.n_rot / 2 => {
-                return refuse(format!("{} frequency divisors for {} rotated dimensions", divisors.len(), rope.n_rot));
+            RopeScaling::Divisors(divisors) => check_divisors(divisors.len(), rope.n_rot).or_else(refuse)?,
+            RopeScaling::LongRope { short, long, .. } => {
+                for divisors in [short, long] {
+                    check_divisors(divisors.len(), rope.n_rot).or_else(refuse)?;
+                }
             }
             _ => {}
         }

@@ -157,7 +157,9 @@ impl<'a> Metadata<'a> {
             // the shortest decimal of the stored f32: 1e-5 and not 9.999999747e-6
             Some(Value::F32(number)) => Ok(number.to_string().parse().unwrap_or(f64::from(*number))),
             Some(Value::F64(number)) => Ok(*number),
-            Some(other) => Err(ConfigError::unsupported(key, format!("{other:?}"), "a number")),
+            Some(other) => as_integer(other)
+                .map(|number| number as f64)
+                .ok_or_else(|| ConfigError::unsupported(key, format!("{other:?}"), "a number")),
         }
     }
 
@@ -180,6 +182,14 @@ impl<'a> Metadata<'a> {
     /// A list of whole numbers.
     pub fn integers(&self, key: &str) -> Vec<i64> {
         self.list(key, as_integer)
+    }
+
+    /// A list of truth values, which may be written as whole numbers.
+    pub fn flags(&self, key: &str) -> Vec<bool> {
+        self.list(key, |value| match value {
+            Value::Bool(on) => Some(*on),
+            other => as_integer(other).map(|number| number != 0),
+        })
     }
 
     fn list<T>(&self, key: &str, get: impl Fn(&Value) -> Option<T>) -> Vec<T> {
@@ -205,13 +215,13 @@ impl<'a> Metadata<'a> {
         shape.first().copied().ok_or_else(|| ConfigError::Missing { field: format!("tensor {tensor}") })
     }
 
-    /// The divisors of the rotary frequencies, which Llama 3 files carry as a tensor.
-    pub fn rope_divisors(&self) -> Result<Option<Vec<f32>>, ConfigError> {
-        if !self.has_tensor("rope_freqs.weight") {
+    /// A tensor of divisors of the rotary frequencies, if the file has it.
+    pub fn divisors(&self, tensor: &str) -> Result<Option<Vec<f32>>, ConfigError> {
+        if !self.has_tensor(tensor) {
             return Ok(None);
         }
-        let read = self.file.dense("rope_freqs.weight").and_then(|tensor| tensor.to_vec1::<f32>());
-        read.map(Some).map_err(|error| ConfigError::unsupported("rope_freqs.weight", error, "a vector of numbers"))
+        let read = self.file.dense(tensor).and_then(|values| values.to_vec1::<f32>());
+        read.map(Some).map_err(|error| ConfigError::unsupported(tensor, error, "a vector of numbers"))
     }
 }
 

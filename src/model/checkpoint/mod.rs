@@ -10,7 +10,7 @@ use candle_core::quantized::QTensor;
 
 pub use self::safetensors::SafetensorsCheckpoint;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
-pub(crate) use self::weights::{plan, tensors};
+pub(crate) use self::weights::{fits, plan, tensors};
 
 /// A file, or several, of named tensors.
 pub trait Checkpoint: Sync {
