@@ -183,6 +183,7 @@ pub(super) fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
     let id = |key: &str| meta.integer(key).and_then(|id| u32::try_from(id).ok());
     let types = meta.integers("tokenizer.ggml.token_type");
     GgufVocab {
+        name: meta.text("general.name").map(ToOwned::to_owned),
         model: meta.text("tokenizer.ggml.model").unwrap_or_default().to_owned(),
         pre: meta.text("tokenizer.ggml.pre").map(ToOwned::to_owned),
         tokens: meta.texts("tokenizer.ggml.tokens"),

@@ -16,6 +16,8 @@ use super::visible::visible_bytes;
 /// The `tokenizer.ggml.*` metadata of a GGUF file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GgufVocab {
+    /// `general.name`: the model's name, on which a convention hangs that the vocabulary is silent about.
+    pub name: Option<String>,
     /// `model`: the algorithm.
     pub model: String,
     /// `pre`: the name of the pre-tokenizer.
@@ -94,6 +96,13 @@ impl GgufVocab {
         typed.filter(|(_, kind)| matches!(**kind, CONTROL | UNKNOWN)).map(|(id, _)| id).collect()
     }
 
+    /// Whether a marker swallows the white space after it, as those of Phi-3 do.
+    fn takes_space_after(&self, token: &str) -> bool {
+        let name = self.name.as_deref().unwrap_or_default().to_lowercase();
+        let is_phi3 = name.contains("phi-3") || name.contains("phi3");
+        is_phi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
+    }
+
     fn has_type(&self, index: usize, kind: i32) -> bool {
         self.token_types.get(index) == Some(&kind)
     }
@@ -134,9 +143,11 @@ fn added_tokens(vocab: &GgufVocab) -> Vec<AddedToken> {
         _ => None,
     };
     let typed = vocab.tokens.iter().zip(&vocab.token_types);
-    typed
-        .filter_map(|(token, kind)| Some(AddedToken::from(token.as_str(), is_special(*kind)?).normalized(false)))
-        .collect()
+    let added = typed.filter_map(|(token, kind)| {
+        let added = AddedToken::from(token.as_str(), is_special(*kind)?).normalized(false);
+        Some(added.rstrip(vocab.takes_space_after(token)))
+    });
+    added.collect()
 }
 
 fn byte_level_bpe(vocab: &GgufVocab) -> Result<Tokenizer, Error> {
@@ -246,6 +257,14 @@ mod tests {
         let tokenizer = build(&vocab).unwrap();
         assert!(!tokenizer.get_added_vocabulary().is_special_token("bb"));
         assert!(tokenizer.get_added_vocabulary().is_special_token("<|eos|>"));
+    }
+
+    #[test]
+    fn markers_of_phi_3_take_the_space_after_them() {
+        let named = |name: &str| GgufVocab { name: Some(name.to_owned()), ..spm(HELLO) };
+        assert_eq!(encode(&named("Phi-3 mini"), "</s> \nhello"), ["</s> \n", "▁hello"]);
+        assert_eq!(encode(&named("Phi3"), "<s> hello"), ["<s>", "▁", "▁hello"]);
+        assert_eq!(encode(&named("Llama"), "</s> hello"), ["</s>", "▁", "▁hello"]);
     }
 
     #[test]

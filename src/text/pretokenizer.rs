@@ -2,6 +2,7 @@
 //!
 //! The patterns are those of llama.cpp, which are those of each model's own `tokenizer.json`. A name is listed only
 //! where its pattern was checked against the ids llama.cpp gives, or where llama.cpp uses the very same pattern for it.
+//! Two patterns of llama.cpp are approximations (`gpt-4o`, `tekken`: combining marks); there the model's own stands here.
 
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -36,6 +37,14 @@ const QWEN2: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|
 
 const QWEN35: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+const SEED_CODER: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
+
 const TABLE: &[PreTokenizer] = &[
     PreTokenizer {
         names: &[DEFAULT],
@@ -44,13 +53,25 @@ const TABLE: &[PreTokenizer] = &[
         add_bos: false,
     },
     PreTokenizer {
-        names: &["gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling", "exaone4", "gigachat"],
+        names: &[
+            "gpt-2",
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "trillion",
+            "granite-docling",
+            "exaone4",
+            "gigachat",
+            "a.x-4.0",
+            "mellum",
+        ],
         patterns: &[GPT2],
         ignore_merges: false,
         add_bos: false,
     },
     PreTokenizer {
-        names: &["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"],
+        names: &["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"],
         patterns: &[r"\p{N}", GPT2],
         ignore_merges: false,
         add_bos: false,
@@ -61,10 +82,37 @@ const TABLE: &[PreTokenizer] = &[
         ignore_merges: true,
         add_bos: true,
     },
-    PreTokenizer { names: &["smaug-bpe", "dbrx"], patterns: &[LLAMA3], ignore_merges: false, add_bos: false },
     PreTokenizer {
-        names: &["qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "solar-open", "grok-2"],
+        names: &["smaug-bpe", "dbrx", "chatglm-bpe"],
+        patterns: &[LLAMA3],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    PreTokenizer {
+        names: &["qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "solar-open", "grok-2", "kormo"],
         patterns: &[QWEN2],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    PreTokenizer { names: &["glm4"], patterns: &[LLAMA3], ignore_merges: true, add_bos: false },
+    PreTokenizer { names: &["gpt-4o", "llama4"], patterns: &[GPT4O], ignore_merges: false, add_bos: false },
+    PreTokenizer { names: &["tekken"], patterns: &[TEKKEN], ignore_merges: true, add_bos: true },
+    PreTokenizer { names: &["seed-coder"], patterns: &[SEED_CODER], ignore_merges: false, add_bos: false },
+    PreTokenizer {
+        names: &["deepseek-v3", "hunyuan-dense"],
+        patterns: &[r"\p{N}{1,3}", "[一-龥\u{3040}-ゟ゠-ヿ]+", DEEPSEEK3],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    PreTokenizer {
+        names: &["bloom", "poro-chat", "gpt3-finnish"],
+        patterns: &[r" ?[^(\s|.,!?…。，、।۔،)]+"],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    PreTokenizer {
+        names: &["viking"],
+        patterns: &[r" ?[^(\s|.,!?…。，、।۔،)]+", r"\p{N}"],
         ignore_merges: false,
         add_bos: false,
     },
@@ -133,6 +181,13 @@ mod tests {
             ("qwen2", "I'VE 12", &["I", "'VE", " ", "1", "2"]),
             ("qwen2", "e\u{301}a", &["e", "\u{301}a"]),
             ("qwen35", "e\u{301}a", &["e\u{301}a"]),
+            ("glm4", "I'VE 12345", &["I", "'VE", " ", "123", "45"]),
+            ("gpt-4o", "HelloWorld's 1234/\n", &["Hello", "World's", " ", "123", "4", "/\n"]),
+            ("tekken", "HelloWorld 12", &["Hello", "World", " ", "1", "2"]),
+            ("seed-coder", "a!\n1", &["a", "!", "\n", "1"]),
+            ("deepseek-v3", "中文 1234_abc", &["中文", " ", "123", "4", "_abc"]),
+            ("bloom", " a1, b\n", &[" a1", ",", " b", "\n"]),
+            ("viking", " a1, b", &[" a", "1", ",", " b"]),
             ("falcon", " `x 12345", &[" ", "`", "x", " ", "123", "45"]),
             ("default", " `x+1 12345", &[" `", "x", "+", "1", " ", "123", "45"]),
             ("deepseek-coder", "a\n1 東京,", &["a", "\n", "1", " ", "東京", ","]),

@@ -30,8 +30,8 @@ fn scaling(keys: &Keys<'_>, rope: &Rope, n_ctx: usize) -> Result<RopeScaling, Co
     let kind_key = keys.key(KIND);
     let kind = keys.meta.text(&kind_key).unwrap_or("linear");
     let factor = match kind {
-        "none" | "longrope" => 1.0,
-        "linear" | "yarn" => linear_factor(keys)?,
+        "none" => 1.0,
+        "linear" | "yarn" | "longrope" => linear_factor(keys)?,
         other => return Err(keys.refuse(KIND, other, "none, linear, yarn or longrope")),
     };
     let (freqs, long, short) = (keys.meta.divisors(FREQS)?, keys.meta.divisors(LONG)?, keys.meta.divisors(SHORT)?);

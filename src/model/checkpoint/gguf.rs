@@ -8,7 +8,7 @@ use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
-use super::Checkpoint;
+use super::{Checkpoint, Part};
 use crate::model::arch::ConfigError;
 use crate::model::load::LoadError;
 
@@ -54,8 +54,17 @@ impl<'a> GgufCheckpoint<'a> {
         Metadata { file: self }
     }
 
-    fn read(&self, name: &str) -> candle_core::Result<QTensor> {
-        self.content.tensor(&mut Cursor::new(self.bytes), name, &Device::Cpu)
+    fn read(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
+        let missing = || candle_core::Error::CannotFindTensor { path: part.tensor.into() }.bt();
+        let whole = self.content.tensor_infos.get(part.tensor).ok_or_else(missing)?;
+        let n_bytes = usize::try_from(size(whole)).map_err(candle_core::Error::wrap)?;
+        let (shape, first, _) = part.place(whole.shape.dims(), n_bytes)?;
+        let info = TensorInfo {
+            ggml_dtype: whole.ggml_dtype,
+            shape: shape.into(),
+            offset: whole.offset.saturating_add(first as u64),
+        };
+        info.read(&mut Cursor::new(self.bytes), self.content.tensor_data_offset, &Device::Cpu)
     }
 }
 
@@ -76,12 +85,12 @@ impl Checkpoint for GgufCheckpoint<'_> {
         self.content.tensor_infos.get(name).map(size)
     }
 
-    fn dense(&self, name: &str) -> candle_core::Result<Tensor> {
-        self.read(name)?.dequantize(&Device::Cpu)
+    fn dense(&self, part: Part<'_>) -> candle_core::Result<Tensor> {
+        self.read(part)?.dequantize(&Device::Cpu)
     }
 
-    fn quantised(&self, name: &str) -> candle_core::Result<Option<QTensor>> {
-        let tensor = self.read(name)?;
+    fn quantised(&self, part: Part<'_>) -> candle_core::Result<Option<QTensor>> {
+        let tensor = self.read(part)?;
         let plain = matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
         Ok((!plain).then_some(tensor))
     }
@@ -220,7 +229,7 @@ impl<'a> Metadata<'a> {
         if !self.has_tensor(tensor) {
             return Ok(None);
         }
-        let read = self.file.dense(tensor).and_then(|values| values.to_vec1::<f32>());
+        let read = self.file.dense(Part::whole(tensor)).and_then(|values| values.to_vec1::<f32>());
         read.map(Some).map_err(|error| ConfigError::unsupported(tensor, error, "a vector of numbers"))
     }
 }

@@ -27,8 +27,35 @@ pub trait Checkpoint: Sync {
     fn n_bytes(&self, name: &str) -> Option<u64>;
 
     /// The tensor in f32.
-    fn dense(&self, name: &str) -> candle_core::Result<Tensor>;
+    fn dense(&self, part: Part<'_>) -> candle_core::Result<Tensor>;
 
     /// The tensor as stored, if it is stored quantised.
-    fn quantised(&self, name: &str) -> candle_core::Result<Option<QTensor>>;
+    fn quantised(&self, part: Part<'_>) -> candle_core::Result<Option<QTensor>>;
+}
+
+/// What is read of a stored tensor.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Its name.
+    pub tensor: &'a str,
+    /// Which entry of the first axis; all of them if none.
+    pub index: Option<usize>,
+}
+
+impl<'a> Part<'a> {
+    /// All of it.
+    pub const fn whole(tensor: &'a str) -> Self {
+        Self { tensor, index: None }
+    }
+
+    /// Where the part lies in a tensor of this shape that takes `n_bytes`: its shape, its first byte and its length.
+    fn place(self, shape: &[usize], n_bytes: usize) -> candle_core::Result<(Vec<usize>, usize, usize)> {
+        let Some(index) = self.index else { return Ok((shape.to_vec(), 0, n_bytes)) };
+        match shape.split_first() {
+            Some((&n, rest)) if index < n && n_bytes.is_multiple_of(n) => {
+                Ok((rest.to_vec(), index * (n_bytes / n), n_bytes / n))
+            }
+            _ => candle_core::bail!("tensor {} of shape {shape:?} has no part {index}", self.tensor),
+        }
+    }
 }

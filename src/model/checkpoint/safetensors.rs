@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
-use super::Checkpoint;
+use super::{Checkpoint, Part};
 use crate::model::load::LoadError;
 use crate::model::source::FileBytes;
 
@@ -63,13 +63,15 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
         self.view(name).map(|view| view.data().len() as u64)
     }
 
-    fn dense(&self, name: &str) -> candle_core::Result<Tensor> {
-        let view = self.view(name).ok_or_else(|| candle_core::Error::CannotFindTensor { path: name.into() }.bt())?;
-        let dtype = DType::try_from(view.dtype())?;
-        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)
+    fn dense(&self, part: Part<'_>) -> candle_core::Result<Tensor> {
+        let missing = || candle_core::Error::CannotFindTensor { path: part.tensor.into() }.bt();
+        let view = self.view(part.tensor).ok_or_else(missing)?;
+        let (shape, first, n_bytes) = part.place(view.shape(), view.data().len())?;
+        let bytes = &view.data()[first..first + n_bytes];
+        Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?.to_dtype(DType::F32)
     }
 
-    fn quantised(&self, _: &str) -> candle_core::Result<Option<QTensor>> {
+    fn quantised(&self, _: Part<'_>) -> candle_core::Result<Option<QTensor>> {
         Ok(None)
     }
 }

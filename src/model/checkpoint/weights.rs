@@ -8,8 +8,8 @@ use candle_core::quantized::QTensor;
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
-use super::Checkpoint;
 use super::rows::{uninterleave, uninterleave_quantised};
+use super::{Checkpoint, Part};
 use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters};
 use crate::model::load::LoadError;
@@ -198,14 +198,15 @@ fn read_one(
 ) -> candle_core::Result<Read> {
     let quantised = match arithmetic {
         Arithmetic::Exact => None,
-        Arithmetic::Fast if matches!(source.view, View::Whole | View::Uninterleaved) => {
-            checkpoint.quantised(&source.tensor)?.filter(can_multiply)
+        Arithmetic::Fast if matches!(source.view, View::Whole | View::Uninterleaved | View::Expert { .. }) => {
+            checkpoint.quantised(part(&source.tensor, source.view))?.filter(can_multiply)
         }
         Arithmetic::Fast => None,
     };
     let Some(quantised) = quantised else {
         let shape = id.param.shape(cfg);
-        let parts = tensors(source, &shape).iter().map(|name| checkpoint.dense(name)).collect::<Result<Vec<_>, _>>()?;
+        let read = |name: &String| checkpoint.dense(part(name, source.view));
+        let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let tensor = cut(cfg, &parts, source.view, &shape)?.to_dtype(DType::F32)?;
         return Ok((id, Some(tensor), None));
     };
@@ -219,6 +220,14 @@ fn read_one(
     Ok((id, dense, Some(quantised)))
 }
 
+/// What is read of a tensor that is cut this way: of a stack of experts, one.
+fn part(tensor: &str, view: View) -> Part<'_> {
+    match view {
+        View::Expert { expert } | View::ExpertHalf { expert, .. } => Part { tensor, index: Some(usize::from(expert)) },
+        _ => Part::whole(tensor),
+    }
+}
+
 /// candle's products panic on rows of an odd number of blocks.
 fn can_multiply(tensor: &QTensor) -> bool {
     let row = tensor.shape().dims().last().copied().unwrap_or(0);
@@ -230,17 +239,14 @@ fn can_multiply(tensor: &QTensor) -> bool {
 fn cut(cfg: &DecoderConfig, parts: &[Tensor], view: View, shape: &[usize]) -> candle_core::Result<Tensor> {
     let tensor = &parts[0];
     match view {
-        View::Whole => Ok(tensor.clone()),
+        View::Whole | View::Expert { .. } => Ok(tensor.clone()),
         View::PlusOne => tensor + 1.0,
         View::Heads => Tensor::stack(parts, 0),
         View::Row => tensor.unsqueeze(0),
         View::Transposed => tensor.t()?.contiguous(),
         View::Rows { first, .. } => tensor.narrow(0, first, shape[0])?.contiguous(),
         View::TransposedRows { first, .. } => tensor.t()?.narrow(0, first, shape[0])?.contiguous(),
-        View::Expert { expert } => tensor.get(usize::from(expert))?.contiguous(),
-        View::ExpertHalf { expert, half } => {
-            tensor.get(usize::from(expert))?.narrow(0, half * shape[0], shape[0])?.contiguous()
-        }
+        View::ExpertHalf { half, .. } => tensor.narrow(0, half * shape[0], shape[0])?.contiguous(),
         View::Grouped(part) => {
             let group = cfg.n_heads / cfg.n_kv_heads;
             let by_group = tensor.reshape((cfg.n_kv_heads, group + 2, cfg.d_head, ()))?;
