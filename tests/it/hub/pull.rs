@@ -26,7 +26,7 @@ fn a_fetched_model_predicts_as_its_directory_does() {
     }
     assert!(server.seen().is_empty(), "only pull uses the network");
     let info = home.run(&["info", "-m", "tests/tiny"]).ok();
-    assert!(info.contains("model            tests/tiny\n"), "{info}");
+    assert!(info.starts_with("model\n  name               tests/tiny\n"), "{info}");
 
     let again = home.run(&["pull", "tests/tiny"]).ok();
     assert_eq!(again.matches("already there").count(), files.len(), "{again}");
