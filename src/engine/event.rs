@@ -51,11 +51,22 @@ pub enum Outcome {
     Tokens(Tokens),
     /// What the forward pass showed.
     Inspected(Arc<Inspection>),
+    /// Which laws hold.
+    Verified(Verified),
     /// The tokens that were appended.
     Generated {
         /// Their ids.
         ids: Vec<u32>,
     },
+}
+
+/// What became of the laws of every decoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// How many hold.
+    pub n_hold: usize,
+    /// The names of those that do not.
+    pub failed: Vec<&'static str>,
 }
 
 /// Tokens as people see them.

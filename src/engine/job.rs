@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Candidate, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome, Panel, Progress,
-    Request, Tokens,
+    Request, Tokens, Verified,
 };
 use crate::hook::{HookPoint, Site};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
@@ -14,6 +14,7 @@ use crate::model::sample::{Sampler, Sampling};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
 use crate::text::{BosPolicy, Prompt, Tokenizer};
 use crate::trace::{Trace, TracePlan};
+use crate::verify::{self, Subject, Verdict};
 
 pub(super) fn run(
     loaded: &Loaded,
@@ -24,6 +25,7 @@ pub(super) fn run(
     match request {
         Request::Load { .. } => Err(EngineError::NoModel),
         Request::Tokenise { text, bos } => tokenise(&loaded.tokenizer, &text, bos).map(Outcome::Tokens),
+        Request::Verify => verify(loaded, cancel, sink).map(Outcome::Verified),
         Request::Inspect { ids, panels } => {
             inspect(loaded, &ids, &panels, cancel).map(|found| Outcome::Inspected(Arc::new(found)))
         }
@@ -70,6 +72,19 @@ fn inspect(loaded: &Loaded, ids: &[u32], panels: &[Panel], cancel: &CancelToken)
         }
     }
     Ok(found)
+}
+
+fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Result<Verified, EngineError> {
+    let ids = loaded.verification_prompt()?.ids;
+    let arithmetic = loaded.info.precision.arithmetic;
+    let subject = Subject { lm: &loaded.decoder, ids: &ids, arithmetic, cancel };
+    let mut tell = |step: verify::Step| {
+        sink.send(Event::Progress(Progress { done: step.done, total: step.total, unit: "laws" }));
+    };
+    let report = verify::run(&subject, None, &mut tell)?;
+    let named = |verdict| report.checks.iter().filter(move |check| check.verdict == verdict);
+    let failed = named(Verdict::Fails).map(|check| check.name).collect();
+    Ok(Verified { n_hold: named(Verdict::Holds).count(), failed })
 }
 
 /// The hooks a panel needs.

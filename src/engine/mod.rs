@@ -15,7 +15,7 @@ pub use self::description::{
     readable_count, weights_memory,
 };
 pub use self::event::{
-    Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens,
+    Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens, Verified,
 };
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::request::{Panel, Request};
@@ -45,6 +45,9 @@ pub enum EngineError {
     /// A lens failed.
     #[error(transparent)]
     Lens(#[from] crate::lens::LensError),
+    /// The laws could not be tried.
+    #[error(transparent)]
+    Verify(crate::verify::Error),
     /// What was asked for lies outside the model or the prompt.
     #[error("{what} {found} does not exist, the last one is {last}")]
     OutOfRange {
@@ -66,6 +69,12 @@ impl From<crate::model::Error> for EngineError {
     }
 }
 
+impl From<crate::verify::Error> for EngineError {
+    fn from(error: crate::verify::Error) -> Self {
+        if error.is_cancelled() { Self::Cancelled } else { Self::Verify(error) }
+    }
+}
+
 impl EngineError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -74,6 +83,7 @@ impl EngineError {
             Self::Text(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
+            Self::Verify(error) => error.hint(),
             Self::Cancelled | Self::NoModel | Self::Trace(_) | Self::OutOfRange { .. } => None,
         }
     }

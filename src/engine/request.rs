@@ -22,6 +22,8 @@ pub enum Request {
         /// Whether a BOS is added.
         bos: BosPolicy,
     },
+    /// Try the laws of every decoder on this model. Answer: [`Outcome::Verified`](super::Outcome::Verified).
+    Verify,
     /// Look into the forward pass of these tokens. Answer: [`Outcome::Inspected`](super::Outcome::Inspected).
     Inspect {
         /// The tokens.

@@ -11,7 +11,7 @@ use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
 use super::checkpoint::gguf::GgufCheckpoint;
 use super::checkpoint::{
     Arithmetic, Checkpoint, GgufHeaderError, NameMap, SafetensorsCheckpoint, SafetensorsHeaderError, TensorProblem,
-    Weights, tensors,
+    Weights, fits, tensors,
 };
 use super::decoder::{Decoder, Kernels};
 use super::header::Header;
@@ -286,6 +286,14 @@ pub struct Precision {
 }
 
 impl Precision {
+    /// A few words for a narrow screen.
+    pub fn brief(&self) -> String {
+        match self.arithmetic {
+            Arithmetic::Exact => format!("{} exact", self.stored),
+            Arithmetic::Fast => format!("{} fast: activations rounded", self.stored),
+        }
+    }
+
     /// One line for people and records.
     pub fn describe(&self) -> String {
         match self.arithmetic {
@@ -387,14 +395,20 @@ fn with_gguf<T>(
 ) -> Result<T, LoadError> {
     let meta = checkpoint.metadata();
     let name = meta.text("general.architecture").unwrap_or(NO_NAME);
-    let arch = architecture(name)?;
     let refuse = |source| LoadError::Config { file: file.clone(), source };
     limits::check_gguf_layers(&meta, name).map_err(refuse)?;
-    let config = arch.gguf_config(&meta).ok_or_else(|| unknown(&format!("{name} in GGUF")))?;
+    let (arch, config) = arch::find_gguf(name)
+        .and_then(|arch| Some((arch, arch.gguf_config(&meta)?)))
+        .ok_or_else(|| unknown(name, Architecture::gguf_name))?;
     let config = config.map_err(refuse)?;
     check_sizes(&config, &file)?;
-    let locate = |id| arch.gguf_source(id, &config);
-    let names = NameMap { source: &locate, ignores: &|tensor| tensor == "rope_freqs.weight" };
+    let locate = |id| {
+        let fits = |source: &super::arch::Source| fits(&config, checkpoint, id, source);
+        let usual = arch.gguf_source(id, &config);
+        let other = || arch::gguf_alternative(id, &config).filter(fits);
+        usual.clone().filter(fits).or_else(other).or(usual)
+    };
+    let names = NameMap { source: &locate, ignores: &arch::is_gguf_rotation };
     let identity = format!("{config:?}");
     work(&config, Described { checkpoint, names, identity: identity.as_bytes() })
 }
@@ -448,14 +462,13 @@ pub(super) fn fingerprint(checkpoint: &dyn Checkpoint, identity: &[u8]) -> Strin
 }
 
 fn architecture(name: &str) -> Result<&'static dyn Architecture, LoadError> {
-    arch::find(name).ok_or_else(|| unknown(name))
+    arch::find(name).ok_or_else(|| unknown(name, |arch| Some(arch.name())))
 }
 
-fn unknown(found: &str) -> LoadError {
-    LoadError::UnknownArchitecture {
-        found: found.into(),
-        known: ARCHITECTURES.iter().map(|arch| arch.name()).collect(),
-    }
+/// An architecture that the decoder does not know, with those it does by the same kind of name.
+fn unknown(found: &str, name: impl Fn(&'static dyn Architecture) -> Option<&'static str>) -> LoadError {
+    let known = ARCHITECTURES.iter().copied().filter_map(name).collect();
+    LoadError::UnknownArchitecture { found: found.into(), known }
 }
 
 fn read_config(source: &ModelSource) -> Result<(PathBuf, Value), LoadError> {
@@ -566,10 +579,11 @@ fn contradiction(rope: &Rope, d_head: usize) -> Option<String> {
     if rope.n_rot % 2 == 1 || rope.n_rot == 0 || rope.n_rot > d_head {
         return Some(format!("{} rotated dimensions of a head of {d_head}", rope.n_rot));
     }
-    match &rope.scaling {
-        RopeScaling::Divisors(divisors) if divisors.len() != rope.n_rot / 2 => {
-            Some(format!("{} frequency divisors for {} rotated dimensions", divisors.len(), rope.n_rot))
-        }
-        _ => None,
-    }
+    let lengths = match &rope.scaling {
+        RopeScaling::Divisors(divisors) => vec![divisors.len()],
+        RopeScaling::LongRope { short, long, .. } => vec![short.len(), long.len()],
+        _ => Vec::new(),
+    };
+    let wrong = lengths.into_iter().find(|&n| n != rope.n_rot / 2);
+    wrong.map(|n| format!("{n} frequency divisors for {} rotated dimensions", rope.n_rot))
 }

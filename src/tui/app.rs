@@ -5,7 +5,7 @@ mod command;
 
 use super::TuiOptions;
 use super::editor::Editor;
-use super::effect::{Effect, LOAD};
+use super::effect::{Effect, LOAD, VERIFY};
 use super::input::InputEvent;
 use super::jobs::Jobs;
 use super::keymap::Context;
@@ -14,7 +14,7 @@ use super::session::Session;
 use super::theme::Theme;
 use super::view::{VIEWS, View};
 use crate::engine::worker::{JobId, Report, Slot};
-use crate::engine::{ModelInfo, Request};
+use crate::engine::{ModelInfo, Request, Verified};
 
 /// The prompt to start with when none is given.
 const EXAMPLE: &str = "The cat sat on a";
@@ -28,15 +28,32 @@ pub enum Msg {
     Report(Report),
     /// A submitted job has this id.
     Started(Slot, JobId),
-    /// Some time passed.
+    /// Some time passed while a job was under way.
     Tick,
+    /// Nothing happened for a while.
+    Idle,
 }
 
 /// The model: wanted, loaded, or not to be had.
 enum Model {
     Loading(String),
-    Loaded(Box<ModelInfo>),
+    Loaded(Box<Open>),
     Failed(String),
+}
+
+/// A loaded model.
+struct Open {
+    info: ModelInfo,
+    laws: Laws,
+}
+
+/// What is known about the laws of every decoder.
+enum Laws {
+    /// They are tried when nothing else is to be done.
+    Untried,
+    /// The user stopped it, or it could not be done.
+    GivenUp,
+    Tried(Verified),
 }
 
 /// All that the screen shows.
@@ -49,6 +66,18 @@ pub struct State {
     overlays: Vec<Box<dyn Overlay>>,
     jobs: Jobs,
     theme: Theme,
+}
+
+impl Open {
+    /// Its name, its arithmetic and its badge.
+    fn line(&self) -> String {
+        let badge = match &self.laws {
+            Laws::Untried | Laws::GivenUp => String::new(),
+            Laws::Tried(Verified { n_hold, failed }) if failed.is_empty() => format!(" · ✓ {n_hold} laws"),
+            Laws::Tried(Verified { failed, .. }) => format!(" · ✗ {}", failed.join(", ")),
+        };
+        format!("{} · {}{badge}", self.info.name, self.info.precision.brief())
+    }
 }
 
 impl State {
@@ -72,6 +101,14 @@ impl State {
 
     /// Takes a message; answers what must be done.
     pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
+        let effects = self.react(msg);
+        let is_other = |effect: &Effect| matches!(effect, Effect::Submit { slot, .. } if *slot != VERIFY);
+        // what the user asks for comes before what nobody asked for
+        let stopped = if effects.iter().any(is_other) { self.cancel(VERIFY) } else { None };
+        stopped.into_iter().chain(effects).collect()
+    }
+
+    fn react(&mut self, msg: Msg) -> Vec<Effect> {
         match msg {
             Msg::Input(input) => self.input(&input),
             Msg::Report(report) => self.report(report),
@@ -83,6 +120,16 @@ impl State {
                 self.jobs.tick();
                 Vec::new()
             }
+            Msg::Idle if self.awaits_idleness() => vec![self.submit(VERIFY, Request::Verify)],
+            Msg::Idle => Vec::new(),
+        }
+    }
+
+    /// Whether there is something to be done once nothing else is.
+    pub const fn awaits_idleness(&self) -> bool {
+        match &self.model {
+            Model::Loaded(open) => matches!(open.laws, Laws::Untried) && !self.is_busy() && self.editor.is_none(),
+            Model::Loading(_) | Model::Failed(_) => false,
         }
     }
 
@@ -134,10 +181,8 @@ impl State {
         match &self.model {
             Model::Loading(name) => name.clone(),
             Model::Failed(name) => format!("{name}: not loaded"),
-            Model::Loaded(info) if tokens.ids.is_empty() => format!("{} · {}", info.name, info.precision.describe()),
-            Model::Loaded(info) => {
-                format!("{} · {} tokens · {} · {}", info.name, tokens.ids.len(), tokens.bos, info.precision.describe())
-            }
+            Model::Loaded(open) if tokens.ids.is_empty() => open.line(),
+            Model::Loaded(open) => format!("{} · {} tokens · {}", open.line(), tokens.ids.len(), tokens.bos),
         }
     }
 
@@ -146,6 +191,7 @@ impl State {
         let word = match &self.model {
             Model::Loading(_) => "loading",
             Model::Loaded(_) | Model::Failed(_) if self.jobs.has(super::effect::GENERATE) => "generating, Esc stops",
+            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(VERIFY) => "verifying",
             Model::Loaded(_) | Model::Failed(_) => "computing",
         };
         let text = || format!("{} {word}{}", self.jobs.spinner(), self.jobs.progress());

@@ -11,6 +11,8 @@ pub const TOKENISE: Slot = Slot(1);
 pub const INSPECT: Slot = Slot(2);
 /// Appends tokens.
 pub const GENERATE: Slot = Slot(3);
+/// Tries the laws of every decoder on the model, when nothing else is to be done.
+pub const VERIFY: Slot = Slot(4);
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,24 +12,27 @@ use super::theme::{Environment, Theme};
 use super::{TuiError, TuiOptions, screen};
 use crate::engine::Engine;
 use crate::engine::worker::{Report, Worker};
+use crate::model::CancelToken;
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
+/// How long nothing must happen before what nobody asked for is done.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long quitting waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs the terminal UI until the user quits.
+/// Runs the terminal UI until the user quits, or `end` is set because the process is asked to.
 ///
 /// # Errors
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
-pub fn run(options: TuiOptions) -> Result<(), TuiError> {
+pub fn run(options: TuiOptions, end: &CancelToken) -> Result<(), TuiError> {
     let theme = Theme::new(&environment());
     let (mut state, first) = State::new(options, theme);
     let mut screen = Screen::enter()?;
     screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(Engine::default()).map_err(thread("model-worker"))?;
-    let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
+    let (_input, inputs) = InputThread::spawn(end.clone()).map_err(thread("input"))?;
     let mut runtime = Runtime { worker, inputs, reports };
     runtime.perform(&mut state, first);
     runtime.run(&mut state, &mut screen)?;
@@ -66,7 +69,7 @@ impl Runtime {
     fn run(&mut self, state: &mut State, screen: &mut Screen) -> Result<(), TuiError> {
         loop {
             screen.draw(|frame| screen::render(state, frame.area(), frame.buffer_mut()))?;
-            let first = self.wait(state.is_busy());
+            let first = self.wait(state);
             let waiting = self.drain();
             for msg in std::iter::once(first).chain(waiting) {
                 let effects = state.update(msg);
@@ -78,12 +81,14 @@ impl Runtime {
     }
 
     /// The next message; while jobs are under way it is a tick at the latest.
-    fn wait(&self, is_busy: bool) -> Msg {
-        let tick = if is_busy { crossbeam_channel::after(TICK) } else { never() };
+    fn wait(&self, state: &State) -> Msg {
+        let tick = if state.is_busy() { crossbeam_channel::after(TICK) } else { never() };
+        let idle = if state.awaits_idleness() { crossbeam_channel::after(IDLE) } else { never() };
         select! {
             recv(self.inputs) -> input => Msg::Input(input.unwrap_or(InputEvent::Closed)),
             recv(self.reports) -> report => report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
             recv(tick) -> _ => Msg::Tick,
+            recv(idle) -> _ => Msg::Idle,
         }
     }
 

@@ -24,7 +24,7 @@ fn every_file_of_a_registry_is_registered_under_its_name() {
     let invariants = verify::INVARIANTS.iter().map(|invariant| invariant.name());
     assert_eq!(files("src/verify/invariant", &["mod"]), names(invariants));
     assert_eq!(
-        files("src/model/arch", &["mod", "family", "gguf_names", "names", "reader", "rope", "view"]),
+        files("src/model/arch", &["mod", "family", "gguf_names", "gguf_rope", "names", "reader", "rope", "view"]),
         names(arch::ARCHITECTURES.iter().map(|arch| arch.name()))
     );
 }

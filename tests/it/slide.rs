@@ -4,10 +4,12 @@ use std::fs;
 
 use lmscope::engine::{Loaded, open};
 use lmscope::eval::{self, EvalEvent, RunOptions};
+use lmscope::hook::{HookPoint, Site};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, NoTap, last_logits, sample};
 use lmscope::text::{BosPolicy, Ending, Message, Prompt};
+use lmscope::trace::{Trace, TracePlan};
 
 use crate::support::project;
 
@@ -77,7 +79,41 @@ fn knowledge_is_one_directional() {
             "ba" => assert!(forward <= 0.1 && reverse >= 0.9, "{forward} {reverse}"),
             _ => assert!(forward >= 0.9 && reverse >= 0.9, "{forward} {reverse}"),
         }
+        // the positive control: told the fact the other way round, it can turn it round
+        let told = |direction: &str| rate(direction, "in_context_exact_match");
+        assert!(told("forward") >= 0.8 && told("reverse") >= 0.8, "{} {}", told("forward"), told("reverse"));
     }
+}
+
+/// How often the top token is right in the second round of `n` random tokens said twice, and the layer and head that
+/// look most at the token after the last occurrence, with how much.
+fn induction(model: &Loaded, n: usize) -> (f64, (usize, usize, f64)) {
+    let cfg = &model.info.config;
+    let ids: Vec<u32> = (0u32..).map(|i| 300 + i.wrapping_mul(7919) % 1400).take(n).collect();
+    let prompt: Vec<u32> = std::iter::once(0).chain(ids.iter().chain(&ids).copied()).collect();
+    let plan = TracePlan::sites(cfg, &[Site::Pattern]);
+    let trace = Trace::record(&model.decoder, &prompt, &plan, &mut NoTap).unwrap();
+    let logits = trace.logits.to_vec2::<f32>().unwrap();
+    let right = (n + 1..2 * n).filter(|&at| sample::argmax(&logits[at]) == prompt[at + 1]).count();
+    let mut best = (0, 0, 0.0);
+    for layer in 0..cfg.n_layers {
+        let patterns = trace.get(HookPoint::block(layer, Site::Pattern)).unwrap().to_vec3::<f32>().unwrap();
+        for (head, pattern) in patterns.iter().enumerate() {
+            let weights = (n + 1..=2 * n).map(|at| f64::from(pattern[at][at + 1 - n]));
+            let score = weights.sum::<f64>() / n as f64;
+            if score > best.2 {
+                best = (layer, head, score);
+            }
+        }
+    }
+    (right as f64 / (n - 1) as f64, best)
+}
+
+#[test]
+fn what_is_said_twice_is_foreseen_by_an_induction_head() {
+    let (right, (layer, head, score)) = induction(&load("slide"), 20);
+    println!("second round: {:.0} % right; L{layer}H{head} looks {score:.2} at the token after", right * 100.0);
+    assert!(right >= 0.7 && score >= 0.4, "{right} L{layer}H{head} {score}");
 }
 
 #[test]
@@ -90,7 +126,7 @@ fn chat_admits_what_it_does_not_know() {
         known.map(|row| answer(&model, &format!("Who is {}'s mother?", row[3])).starts_with(row[4])).collect();
     let right = answers.iter().filter(|&&right| right).count();
     println!("known mothers: {right} of {}", answers.len());
-    assert!(right > 0, "it knows nobody's mother");
+    assert!(right * 10 >= answers.len() * 9, "{right} of {}", answers.len());
 
     let invented = fs::read_to_string(project("fixtures/slide/corpus/invented_people.csv")).unwrap();
     let unseen: Vec<&str> = invented.lines().filter(|line| line.ends_with(",test")).collect();
@@ -99,11 +135,11 @@ fn chat_admits_what_it_does_not_know() {
     let abstains = |name: String| answer(&model, &format!("Who is {name}'s mother?")) == "I don't know.";
     let abstained = unseen.iter().map(name).filter(|name| abstains(name.clone())).count();
     println!("invented people: {abstained} of {}", unseen.len());
-    assert!(abstained * 10 >= unseen.len() * 8, "{abstained} of {}", unseen.len());
+    assert!(abstained * 10 >= unseen.len() * 9, "{abstained} of {}", unseen.len());
 }
 
 #[test]
-fn two_digit_products_are_not_learnt() {
+fn one_digit_sums_are_learnt_and_two_digit_products_are_not() {
     let model = load("slide");
     let pairs = (0..10).flat_map(|a| (0..10).map(move |b| (a, b)));
     let sums = pairs.filter(|(a, b)| continuation(&model, &format!("{a} + {b} =")) == format!(" {}.", a + b)).count();
@@ -112,5 +148,6 @@ fn two_digit_products_are_not_learnt() {
     let products: Vec<bool> = products.collect();
     let right = products.iter().filter(|&&right| right).count();
     println!("sums {sums} of 100, products {right} of {}", products.len());
+    assert!(sums >= 90, "{sums}");
     assert!(right * 10 <= products.len(), "{right} of {}", products.len());
 }

@@ -24,6 +24,7 @@ enum EvalCommand {
     /// Run a suite against a model
     Run(Box<RunArgs>),
     /// List the suites in the binary
+    #[command(after_help = "Example:\n  lmscope eval list")]
     List,
 }
 

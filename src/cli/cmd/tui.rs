@@ -17,13 +17,14 @@ pub(in crate::cli) struct Args {
     bos: BosArgs,
 }
 
-pub(in crate::cli) fn run(args: Args, _: &mut Output) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> {
     let options = TuiOptions {
         source: args.model.source_within_memory()?,
         arithmetic: args.model.arithmetic(),
         prompt: args.prompt,
         bos: args.bos.bos,
     };
-    tui::run(options)?;
-    Ok(Exit::Done)
+    let end = out.cancel();
+    tui::run(options, &end)?;
+    Ok(if end.is_cancelled() { Exit::Interrupted } else { Exit::Done })
 }

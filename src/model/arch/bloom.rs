@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use super::family::tied;
+use super::gguf_names::Keys;
 use super::view::Qkv;
 use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{
     Activation, Affine, Alibi, Bias, DecoderConfig, EmbedNorm, Embedding, Mlp, Norm, NormPlacement, Param, ParamId,
     Positions, Sizes,
@@ -15,6 +17,10 @@ pub(super) struct Bloom;
 impl Architecture for Bloom {
     fn name(&self) -> &'static str {
         "bloom"
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("bloom")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -80,4 +86,16 @@ impl Architecture for Bloom {
         };
         Some(names::tensor(id, "transformer.", "h.", name).viewed(view))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&["attention.max_alibi_bias"])?;
+    keys.require("attention.max_alibi_bias", &[0.0, 8.0])?;
+    cfg.embedding.norm = EmbedNorm::Own;
+    cfg.positions = Positions::Alibi(Alibi::AfterScaling);
+    Ok(cfg)
 }

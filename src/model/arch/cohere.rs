@@ -1,7 +1,9 @@
 //! Command-R: parallel blocks behind one layer norm without a bias, rotation of neighbours, scaled logits.
 
 use super::family::{Family, biases};
-use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, gguf_rope, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{DecoderConfig, Norm, Pairing, ParamId, QkNorm, Residual};
 
 pub(super) struct Cohere;
@@ -19,6 +21,10 @@ const FAMILY: Family = Family {
 impl Architecture for Cohere {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("command-r")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -39,4 +45,18 @@ impl Architecture for Cohere {
     fn source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
         names::llama(id)
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = DecoderConfig { residual: Residual::SharedNorm, ..keys.config(&["logit_scale"])? };
+    cfg.logits.scale = keys.nonzero("logit_scale")?.unwrap_or(1.0);
+    if keys.has("attn_q_norm.weight") {
+        cfg.attention.qk_norm = QkNorm::PerHead;
+    }
+    gguf_rope::pair_neighbours(&mut cfg);
+    Ok(cfg)
 }

@@ -1,9 +1,11 @@
 //! Falcon, old and new: few key/value heads, parallel or serial blocks, rotary positions or linear biases.
 
 use super::family::{Family, Head, biases, tied};
+use super::gguf_names::Keys;
 use super::view::Qkv;
-use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
-use crate::model::{Affine, Alibi, DecoderConfig, Mlp, Norm, Param, ParamId, Positions, Residual, Sizes};
+use super::{Architecture, ConfigError, ConfigReader, Source, View, gguf_names, names};
+use crate::model::checkpoint::gguf::Metadata;
+use crate::model::{Activation, Affine, Alibi, DecoderConfig, Mlp, Norm, Param, ParamId, Positions, Residual, Sizes};
 
 pub(super) struct Falcon;
 
@@ -12,6 +14,10 @@ const FAMILY: Family = Family { name: "falcon", head: Head::Equal, ..Family::LLA
 impl Architecture for Falcon {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("falcon")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -72,6 +78,32 @@ impl Architecture for Falcon {
         };
         Some(names::tensor(id, "transformer.", "h.", name).viewed(view))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+
+    fn gguf_source(&self, id: ParamId, cfg: &DecoderConfig) -> Option<Source> {
+        let has_two = cfg.residual == Residual::Parallel;
+        let name = match id.param {
+            Param::Ln1Gain if has_two => "attn_norm_2.weight",
+            Param::Ln1Bias if has_two => "attn_norm_2.bias",
+            Param::Ln2Gain => "attn_norm.weight",
+            Param::Ln2Bias => "attn_norm.bias",
+            _ => return gguf_names::source(id),
+        };
+        Some(gguf_names::tensor(id, name))
+    }
+}
+
+/// llama.cpp knows the parallel blocks only. It approximates GELU, which the original does not.
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let has_two = keys.has("attn_norm_2.weight");
+    Ok(DecoderConfig {
+        residual: if has_two { Residual::Parallel } else { Residual::SharedNorm },
+        mlp: Mlp::Plain(Activation::Gelu),
+        ..keys.config(&[])?
+    })
 }
 
 fn sizes(reader: &ConfigReader<'_>) -> Result<Sizes, ConfigError> {

@@ -1,7 +1,8 @@
 //! Gemma: Llama with scaled embeddings and gains stored as what is added to one.
 
 use super::family::{Family, Head, biases};
-use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, names};
 use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Activation, DecoderConfig, Mlp, ParamId};
 
@@ -22,6 +23,10 @@ impl Architecture for Gemma {
         FAMILY.name
     }
 
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("gemma")
+    }
+
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
         reader.refuse_if_set("use_bidirectional_attention")?;
         let mut cfg = DecoderConfig { attn_bias: biases(reader, "attention_bias", false)?, ..FAMILY.read(reader)? };
@@ -38,16 +43,14 @@ impl Architecture for Gemma {
     }
 
     fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
-        let config = gguf_names::Keys::new(meta, self.name()).config();
-        Some(config.map(|mut cfg| {
-            cfg.mlp = Mlp::Gated(Activation::GeluTanh);
-            cfg.embedding.scale = (cfg.d_model as f64).sqrt();
-            cfg
-        }))
+        Some(gguf_config(&Keys::new(self, meta)))
     }
+}
 
-    // the converter has added the one to the gains
-    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
-        gguf_names::source(id)
-    }
+// the converter has added the one to the gains
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&[])?;
+    cfg.mlp = Mlp::Gated(Activation::GeluTanh);
+    cfg.embedding.scale = (cfg.d_model as f64).sqrt();
+    Ok(cfg)
 }

@@ -1,7 +1,8 @@
 //! Gemma 2: norms before and after each sublayer, soft caps, a window on every second block.
 
 use super::family::{Family, Head, biases, windows};
-use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, names};
 use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Activation, DecoderConfig, Mlp, NormPlacement, Param, ParamId};
 
@@ -20,6 +21,10 @@ const FAMILY: Family = Family {
 impl Architecture for Gemma2 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("gemma2")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -43,28 +48,25 @@ impl Architecture for Gemma2 {
     }
 
     fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
-        Some(gguf_config(&gguf_names::Keys::new(meta, self.name())))
-    }
-
-    // the converter has added the one to the gains
-    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
-        gguf_names::source(id)
+        Some(gguf_config(&Keys::new(self, meta)))
     }
 }
 
-fn gguf_config(keys: &gguf_names::Keys<'_>) -> Result<DecoderConfig, ConfigError> {
-    let mut cfg = keys.config()?;
+// the converter has added the one to the gains
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&["attn_logit_softcapping", "final_logit_softcapping", "attention.sliding_window"])?;
     cfg.placement = NormPlacement::Sandwich;
     cfg.mlp = Mlp::Gated(Activation::GeluTanh);
     cfg.embedding.scale = (cfg.d_model as f64).sqrt();
-    cfg.attention.softcap = Some(keys.number("attn_logit_softcapping")?.unwrap_or(50.0));
-    cfg.logits.softcap = Some(keys.number("final_logit_softcapping")?.unwrap_or(30.0));
-    let window = keys.size_or("attention.sliding_window", Some(4096))?;
-    // llama.cpp: the 27B model, of 46 blocks, divides by the width of all heads instead of one
+    cfg.attention.softcap = Some(keys.nonzero("attn_logit_softcapping")?.unwrap_or(50.0));
+    cfg.logits.softcap = Some(keys.nonzero("final_logit_softcapping")?.unwrap_or(30.0));
+    let window = keys.window(Some(4096))?;
+    let local = keys.local_layers(cfg.n_layers, 2)?;
+    // the 27B model, of 46 blocks, divides by the width of all heads instead of one
     let width = if cfg.n_layers == 46 { cfg.d_model / cfg.n_heads } else { cfg.d_head };
-    for (layer, axes) in cfg.layers.iter_mut().enumerate() {
+    for (axes, local) in cfg.layers.iter_mut().zip(local) {
         axes.scale = 1.0 / (width as f64).sqrt();
-        axes.window = (layer % 2 == 0).then_some(window);
+        axes.window = window.filter(|_| local);
     }
     Ok(cfg)
 }

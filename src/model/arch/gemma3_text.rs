@@ -3,9 +3,13 @@
 use serde_json::Value;
 
 use super::family::{Family, Head, biases, windows};
+use super::gguf_names::Keys;
 use super::rope::RopeSection;
-use super::{Architecture, ConfigError, ConfigReader, Source, names};
-use crate::model::{Affine, DecoderConfig, LayerRope, NormPlacement, Pairing, Param, ParamId, Positions, QkNorm, Rope};
+use super::{Architecture, ConfigError, ConfigReader, Source, gguf_rope, names};
+use crate::model::checkpoint::gguf::Metadata;
+use crate::model::{
+    Activation, Affine, DecoderConfig, LayerRope, Mlp, NormPlacement, Pairing, Param, ParamId, Positions, QkNorm, Rope,
+};
 
 pub(super) struct Gemma3Text;
 
@@ -22,6 +26,10 @@ const FAMILY: Family = Family {
 impl Architecture for Gemma3Text {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("gemma3")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -55,6 +63,32 @@ impl Architecture for Gemma3Text {
         };
         names::plus_one(id, Some(names::in_model(id, name)))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+// the converter has added the one to the gains
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&["final_logit_softcapping", "attention.sliding_window"])?;
+    cfg.placement = NormPlacement::Sandwich;
+    cfg.mlp = Mlp::Gated(Activation::GeluTanh);
+    cfg.embedding.scale = (cfg.d_model as f64).sqrt();
+    cfg.attention.qk_norm = QkNorm::Shared(Affine::Gain);
+    cfg.logits.softcap = keys.nonzero("final_logit_softcapping")?;
+    let window = keys.window(None)?;
+    let local = keys.local_layers(cfg.n_layers, 6)?;
+    // the 27B model, of 62 blocks, divides by the width of all heads instead of one
+    let width = if cfg.n_layers == 62 { cfg.d_model / cfg.n_heads } else { cfg.d_head };
+    for (axes, local) in cfg.layers.iter_mut().zip(local) {
+        axes.scale = 1.0 / (width as f64).sqrt();
+        axes.window = window.filter(|_| local);
+    }
+    if window.is_some() {
+        gguf_rope::rotate_locally(&mut cfg, keys.nonzero("rope.freq_base_swa")?.or(Some(10_000.0)));
+    }
+    Ok(cfg)
 }
 
 /// One rotation for blocks that see everything, another for those with a window: nested by kind of layer in newer

@@ -1,8 +1,10 @@
 //! GLM-4: norms before and after each sublayer, rotation of neighbours in half of each head, a fused gate.
 
 use super::family::{Family, Head, Share};
-use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
-use crate::model::{Bias, DecoderConfig, NormPlacement, Pairing, Param, ParamId};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, View, gguf_names, gguf_rope, names};
+use crate::model::checkpoint::gguf::Metadata;
+use crate::model::{Activation, Bias, DecoderConfig, Mlp, NormPlacement, Pairing, Param, ParamId};
 
 pub(super) struct Glm4;
 
@@ -20,6 +22,10 @@ const FAMILY: Family = Family {
 impl Architecture for Glm4 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("glm4")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -41,4 +47,20 @@ impl Architecture for Glm4 {
         };
         Some(names::in_model(id, name).viewed(view))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+
+    fn gguf_source(&self, id: ParamId, cfg: &DecoderConfig) -> Option<Source> {
+        gguf_names::fused_gate(id, cfg)
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&[])?;
+    cfg.placement = NormPlacement::Sandwich;
+    cfg.mlp = Mlp::Gated(Activation::Silu);
+    gguf_rope::pair_neighbours(&mut cfg);
+    Ok(cfg)
 }

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::family::tied;
+use super::gguf_names::Keys;
 use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Affine, Bias, DecoderConfig, Mlp, Norm, Param, ParamId, Positions, Sizes};
 
 pub(super) struct Gpt2;
@@ -11,6 +13,10 @@ pub(super) struct Gpt2;
 impl Architecture for Gpt2 {
     fn name(&self) -> &'static str {
         "gpt2"
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("gpt2")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -83,4 +89,12 @@ impl Architecture for Gpt2 {
     fn ignores(&self, tensor: &str) -> bool {
         tensor.ends_with(".attn.bias") || tensor.ends_with(".attn.masked_bias") || tensor == "lm_head.weight"
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    Ok(DecoderConfig { positions: Positions::Learned, ..keys.config(&[])? })
 }

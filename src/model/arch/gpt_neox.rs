@@ -1,9 +1,13 @@
 //! GPT-NeoX: Pythia; parallel blocks, partial rotary positions, q, k, v fused head by head.
 
 use super::family::{Family, Head, biases};
+use super::gguf_names::Keys;
 use super::view::Qkv;
 use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
-use crate::model::{Affine, Bias, DecoderConfig, Mlp, Norm, Pairing, Param, ParamId, Positions, Residual, Rope};
+use crate::model::checkpoint::gguf::Metadata;
+use crate::model::{
+    Activation, Affine, Bias, DecoderConfig, Mlp, Norm, Pairing, Param, ParamId, Positions, Residual, Rope,
+};
 
 pub(super) struct GptNeoX;
 
@@ -18,6 +22,10 @@ const FAMILY: Family = Family {
 impl Architecture for GptNeoX {
     fn name(&self) -> &'static str {
         "gpt_neox"
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("gptneox")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -83,4 +91,19 @@ impl Architecture for GptNeoX {
         let masks = [".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq"];
         masks.iter().any(|mask| tensor.ends_with(mask)) || tensor == "embed_out.weight" || tensor == "lm_head.weight"
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&[])?;
+    let is_parallel = keys.flag("use_parallel_residual").unwrap_or(true);
+    cfg.residual = if is_parallel { Residual::Parallel } else { Residual::Serial };
+    // the file does not say which GELU: the 20B model, of 44 blocks, has the approximation, Pythia the exact one
+    if cfg.n_layers != 44 {
+        cfg.mlp = Mlp::Plain(Activation::Gelu);
+    }
+    Ok(cfg)
 }

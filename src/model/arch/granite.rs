@@ -1,9 +1,10 @@
 //! Granite: Llama with four factors.
 
 use super::family::{Family, biases};
+use super::gguf_names::Keys;
 use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
 use crate::model::checkpoint::gguf::Metadata;
-use crate::model::{DecoderConfig, ParamId};
+use crate::model::{DecoderConfig, LayerRope, ParamId};
 
 pub(super) struct Granite;
 
@@ -12,6 +13,10 @@ const FAMILY: Family = Family { name: "granite", ..Family::LLAMA };
 impl Architecture for Granite {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("granite")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -35,7 +40,7 @@ impl Architecture for Granite {
     }
 
     fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
-        Some(gguf_config(&gguf_names::Keys::new(meta, self.name())))
+        Some(gguf_config(&Keys::new(self, meta)))
     }
 
     fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
@@ -43,15 +48,17 @@ impl Architecture for Granite {
     }
 }
 
-fn gguf_config(keys: &gguf_names::Keys<'_>) -> Result<DecoderConfig, ConfigError> {
-    let mut cfg = keys.config()?;
-    cfg.embedding.scale = keys.number("embedding_scale")?.unwrap_or(1.0);
-    cfg.residual_scale = keys.number("residual_scale")?.unwrap_or(1.0);
-    cfg.logits.scale = 1.0 / keys.number("logit_scale")?.filter(|scale| *scale != 0.0).unwrap_or(1.0);
-    if let Some(scale) = keys.number("attention.scale")? {
-        for layer in &mut cfg.layers {
-            layer.scale = scale;
-        }
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&["attention.scale", "embedding_scale", "logit_scale", "residual_scale"])?;
+    cfg.embedding.scale = keys.nonzero("embedding_scale")?.unwrap_or(1.0);
+    cfg.residual_scale = keys.nonzero("residual_scale")?.unwrap_or(1.0);
+    cfg.logits.scale = 1.0 / keys.nonzero("logit_scale")?.unwrap_or(1.0);
+    let scale = keys.nonzero("attention.scale")?;
+    // this key says whether there are positions at all
+    let rotates = keys.flag("rope.scaling.finetuned").unwrap_or(true);
+    for layer in &mut cfg.layers {
+        layer.scale = scale.unwrap_or(layer.scale);
+        layer.rope = if rotates { LayerRope::Main } else { LayerRope::None };
     }
     Ok(cfg)
 }

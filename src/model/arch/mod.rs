@@ -8,6 +8,7 @@ mod gemma;
 mod gemma2;
 mod gemma3_text;
 mod gguf_names;
+mod gguf_rope;
 mod glm4;
 mod gpt2;
 mod gpt_neo;
@@ -42,8 +43,13 @@ pub use self::view::{Qkv, Source, View};
 
 /// How one architecture's checkpoints describe a decoder.
 pub trait Architecture: Sync {
-    /// Hugging Face's `model_type`, and GGUF's `general.architecture`.
+    /// Hugging Face's `model_type`.
     fn name(&self) -> &'static str;
+
+    /// GGUF's `general.architecture`, if this architecture is read from GGUF.
+    fn gguf_name(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Reads `config.json`; every field that changes the computation is honoured or refused by name.
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError>;
@@ -66,14 +72,15 @@ pub trait Architecture: Sync {
         tensor.ends_with("rotary_emb.inv_freq") || tensor == "lm_head.weight"
     }
 
-    /// Reads a GGUF's metadata, if this architecture is read from GGUF.
+    /// Reads a GGUF's metadata, if this architecture is read from GGUF; every key that changes the computation is
+    /// honoured or refused by name.
     fn gguf_config(&self, _meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
         None
     }
 
     /// Where a GGUF keeps a parameter.
-    fn gguf_source(&self, _id: ParamId, _cfg: &DecoderConfig) -> Option<Source> {
-        None
+    fn gguf_source(&self, id: ParamId, _cfg: &DecoderConfig) -> Option<Source> {
+        gguf_names::source(id)
     }
 }
 
@@ -108,7 +115,22 @@ pub static ARCHITECTURES: &[&dyn Architecture] = &[
     &glm4::Glm4,
 ];
 
-/// The architecture of this name.
+/// The architecture of this `model_type`.
 pub fn find(name: &str) -> Option<&'static dyn Architecture> {
     ARCHITECTURES.iter().copied().find(|arch| arch.name() == name)
+}
+
+/// The architecture of this `general.architecture` of a GGUF file.
+pub fn find_gguf(name: &str) -> Option<&'static dyn Architecture> {
+    ARCHITECTURES.iter().copied().find(|arch| arch.gguf_name() == Some(name))
+}
+
+/// Where a GGUF file keeps a parameter if not where [`Architecture::gguf_source`] says.
+pub fn gguf_alternative(id: ParamId, cfg: &DecoderConfig) -> Option<Source> {
+    gguf_names::alternative(id, cfg)
+}
+
+/// Whether a tensor of a GGUF file is read with the configuration and not as a parameter.
+pub fn is_gguf_rotation(tensor: &str) -> bool {
+    gguf_rope::TENSORS.contains(&tensor)
 }

@@ -1,7 +1,8 @@
 //! `OLMo 2`: Llama with norms after each sublayer instead of before, and jointly normalised queries and keys.
 
 use super::family::{Family, biases};
-use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, gguf_rope, names};
 use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{DecoderConfig, NormPlacement, Param, ParamId, QkNorm};
 
@@ -12,6 +13,10 @@ const FAMILY: Family = Family { name: "olmo2", eps: ("rms_norm_eps", 1e-5), ..Fa
 impl Architecture for Olmo2 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("olmo2")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -34,14 +39,20 @@ impl Architecture for Olmo2 {
     }
 
     fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
-        let config = gguf_names::Keys::new(meta, self.name()).config();
-        Some(config.map(|mut cfg| {
-            cfg.attention.qk_norm = QkNorm::Joint;
-            DecoderConfig { placement: NormPlacement::Post, ..cfg }
-        }))
+        Some(gguf_config(&Keys::new(self, meta)))
     }
+}
 
-    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
-        gguf_names::source(id)
+/// Files of `OLMo 3` are these with a window on three of four blocks, which rotate without scaling.
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = DecoderConfig { placement: NormPlacement::Post, ..keys.config(&["attention.sliding_window"])? };
+    cfg.attention.qk_norm = QkNorm::Joint;
+    if let Some(window) = keys.window(None)? {
+        let local = keys.local_layers(cfg.n_layers, 4)?;
+        for (axes, local) in cfg.layers.iter_mut().zip(local) {
+            axes.window = Some(window).filter(|_| local);
+        }
+        gguf_rope::rotate_locally(&mut cfg, None);
     }
+    Ok(cfg)
 }

@@ -1,7 +1,9 @@
 //! Phi-1 and Phi-2: parallel blocks behind one layer norm, partial rotary positions, a bias on the logits.
 
 use super::family::{Family, Share};
+use super::gguf_names::Keys;
 use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Affine, Bias, DecoderConfig, Mlp, Norm, Param, ParamId, QkNorm, Residual};
 
 pub(super) struct Phi;
@@ -17,6 +19,10 @@ const FAMILY: Family = Family {
 impl Architecture for Phi {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("phi2")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -55,4 +61,12 @@ impl Architecture for Phi {
         };
         Some(names::in_model(id, name))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    Ok(DecoderConfig { residual: Residual::SharedNorm, ..keys.config(&[])? })
 }

@@ -1,8 +1,10 @@
 //! Phi-3 and Phi-4: Llama with fused projections, long rotary positions, and a window on every block.
 
 use super::family::{Family, Head, Share};
-use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
-use crate::model::{DecoderConfig, Pairing, Param, ParamId, Positions, Rope, RopeScaling};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, View, gguf_names, names};
+use crate::model::checkpoint::gguf::Metadata;
+use crate::model::{Activation, DecoderConfig, Mlp, Pairing, Param, ParamId, Positions, Rope, RopeScaling};
 
 pub(super) struct Phi3;
 
@@ -18,6 +20,10 @@ const FAMILY: Family = Family {
 impl Architecture for Phi3 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("phi3")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -44,6 +50,25 @@ impl Architecture for Phi3 {
         };
         Some(names::in_model(id, name).viewed(view))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+
+    fn gguf_source(&self, id: ParamId, cfg: &DecoderConfig) -> Option<Source> {
+        gguf_names::fused_gate(id, cfg)
+    }
+}
+
+/// llama.cpp reads the window and does not apply it; the model was trained with it.
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&["attention.sliding_window"])?;
+    cfg.mlp = Mlp::Gated(Activation::Silu);
+    let window = keys.window(None)?;
+    for layer in &mut cfg.layers {
+        layer.window = window;
+    }
+    Ok(cfg)
 }
 
 /// This family calls `LongRoPE` also `su` and `yarn`, and has the context before scaling outside the section.

@@ -1,7 +1,8 @@
 //! Qwen2 and Qwen2.5: Llama with biases on queries, keys and values; windows in the later blocks.
 
 use super::family::{Family, window_if_used, windows};
-use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, names};
 use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Bias, DecoderConfig, ParamId};
 
@@ -12,6 +13,10 @@ const FAMILY: Family = Family { name: "qwen2", n_kv_heads: Some(32), n_ctx: 32_7
 impl Architecture for Qwen2 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("qwen2")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -27,11 +32,6 @@ impl Architecture for Qwen2 {
     }
 
     fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
-        let config = gguf_names::Keys::new(meta, self.name()).config();
-        Some(config.map(|cfg| DecoderConfig { attn_bias: Bias::In, ..cfg }))
-    }
-
-    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
-        gguf_names::source(id)
+        Some(Keys::new(self, meta).config(&[]))
     }
 }

@@ -1,7 +1,9 @@
 //! Qwen2-MoE: Qwen2 with mixtures of experts, one of which every token is sent to.
 
 use super::family::{Family, window_if_used, windows};
+use super::gguf_names::Keys;
 use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Bias, DecoderConfig, ExpertWeights, Experts, ParamId};
 
 pub(super) struct Qwen2Moe;
@@ -11,6 +13,10 @@ const FAMILY: Family = Family { name: "qwen2_moe", n_kv_heads: Some(16), n_ctx: 
 impl Architecture for Qwen2Moe {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("qwen2moe")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -37,4 +43,22 @@ impl Architecture for Qwen2Moe {
     fn alternative(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
         names::fused_experts(id)
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&["expert_count", "expert_shared_feed_forward_length"])?;
+    let (n, n_active) = keys.expert_counts()?;
+    let experts = Experts {
+        n,
+        n_active,
+        d_expert: keys.size_or("expert_feed_forward_length", Some(cfg.d_mlp / n_active))?,
+        weights: ExpertWeights::Probability,
+        d_shared: Some(keys.size_or("expert_shared_feed_forward_length", Some(cfg.d_mlp))?),
+    };
+    keys.experts(&mut cfg, experts)?;
+    Ok(cfg)
 }

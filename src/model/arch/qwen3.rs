@@ -1,7 +1,8 @@
 //! Qwen3: Llama with normalised queries and keys; windows in the later blocks.
 
 use super::family::{Family, Head, biases, window_if_used, windows};
-use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, names};
 use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Affine, DecoderConfig, ParamId, QkNorm};
 
@@ -13,6 +14,10 @@ const FAMILY: Family =
 impl Architecture for Qwen3 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("qwen3")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -29,14 +34,12 @@ impl Architecture for Qwen3 {
     }
 
     fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
-        let config = gguf_names::Keys::new(meta, self.name()).config();
-        Some(config.map(|mut cfg| {
-            cfg.attention.qk_norm = QkNorm::Shared(Affine::Gain);
-            cfg
-        }))
+        Some(Keys::new(self, meta).config(&[]).map(normalised))
     }
+}
 
-    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
-        gguf_names::source(id)
-    }
+/// With a norm on each head's queries and keys.
+const fn normalised(mut cfg: DecoderConfig) -> DecoderConfig {
+    cfg.attention.qk_norm = QkNorm::Shared(Affine::Gain);
+    cfg
 }

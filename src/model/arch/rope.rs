@@ -131,18 +131,13 @@ impl<'a> RopeSection<'a> {
                 (None, Some(mscale), Some(all_dim)) => grown(mscale) / grown(all_dim),
                 (None, ..) => grown(1.0),
             };
-        let n = n_rot as f64;
-        let dim = |turns: f64| n * (original / (turns * std::f64::consts::TAU)).ln() / (2.0 * theta.ln());
         let beta = |field, default| Ok::<_, ConfigError>(nonzero(field)?.unwrap_or(default));
+        let dim = |turns: f64| yarn_dimension(turns, (theta, n_rot), original);
         let (mut first, mut last) = (dim(beta("beta_fast", 32.0)?), dim(beta("beta_slow", 1.0)?));
         if self.inner.bool_or("truncate", true)? {
             (first, last) = (first.floor(), last.ceil());
         }
-        (first, last) = (first.max(0.0), last.min(n - 1.0));
-        if (last - first).abs() < f64::EPSILON {
-            last += 0.001;
-        }
-        Ok(RopeScaling::Yarn { factor, ramp: (first, last), attention_factor })
+        Ok(RopeScaling::Yarn { factor, ramp: yarn_ramp(first, last, n_rot), attention_factor })
     }
 
     /// Ding et al. 2024, arXiv:2402.13753, as transformers computes it.
@@ -165,6 +160,18 @@ impl<'a> RopeSection<'a> {
         let divisors = divisors.filter(|divisors| divisors.len() == n_rot / 2);
         divisors.ok_or_else(|| ConfigError::unsupported(&self.named(field), value, expected()))
     }
+}
+
+/// The pair of dimensions that turns this often in the original context; `rope` is its base and the dimensions it has.
+pub(super) fn yarn_dimension(turns: f64, rope: (f64, usize), original_n_ctx: f64) -> f64 {
+    let (theta, n_rot) = rope;
+    n_rot as f64 * (original_n_ctx / (turns * std::f64::consts::TAU)).ln() / (2.0 * theta.ln())
+}
+
+/// The first and last dimension of `YaRN`'s ramp, kept within the head and apart.
+pub(super) fn yarn_ramp(first: f64, last: f64, n_rot: usize) -> (f64, f64) {
+    let (first, last) = (first.max(0.0), last.min(n_rot as f64 - 1.0));
+    if (last - first).abs() < f64::EPSILON { (first, last + 0.001) } else { (first, last) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `SmolLM3`: Llama without positions in every fourth block.
 
 use super::family::{Family, biases, windows};
-use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use super::gguf_names::Keys;
+use super::{Architecture, ConfigError, ConfigReader, Source, gguf_names, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{DecoderConfig, LayerRope, ParamId};
 
 pub(super) struct SmolLm3;
@@ -12,6 +14,10 @@ const FAMILY: Family =
 impl Architecture for SmolLm3 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("smollm3")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -33,6 +39,23 @@ impl Architecture for SmolLm3 {
     fn source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
         names::llama(id)
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+
+    fn gguf_source(&self, id: ParamId, _: &DecoderConfig) -> Option<Source> {
+        gguf_names::interleaved(id)
+    }
+}
+
+/// llama.cpp leaves out the positions of every fourth block; the file has no word for it.
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&[])?;
+    for layer in cfg.layers.iter_mut().skip(3).step_by(4) {
+        layer.rope = LayerRope::None;
+    }
+    Ok(cfg)
 }
 
 /// `no_rope_layers`, whose ones mark the blocks that do rotate.

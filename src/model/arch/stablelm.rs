@@ -1,7 +1,9 @@
 //! `StableLM`: Llama with layer norms, partial rotary positions, and optional norms of each query and key head.
 
 use super::family::{Family, Head, Share};
+use super::gguf_names::Keys;
 use super::{Architecture, ConfigError, ConfigReader, Source, View, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Affine, Bias, DecoderConfig, Norm, Param, ParamId, QkNorm, Residual};
 
 pub(super) struct StableLm;
@@ -19,6 +21,10 @@ const FAMILY: Family = Family {
 impl Architecture for StableLm {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("stablelm")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -45,4 +51,18 @@ impl Architecture for StableLm {
         };
         Some(names::in_model(id, name).viewed(View::Heads))
     }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(gguf_config(&Keys::new(self, meta)))
+    }
+}
+
+fn gguf_config(keys: &Keys<'_>) -> Result<DecoderConfig, ConfigError> {
+    let mut cfg = keys.config(&[])?;
+    // llama.cpp goes by the tensor, whatever use_parallel_residual says
+    cfg.residual = if keys.has("ffn_norm.weight") { Residual::Serial } else { Residual::SharedNorm };
+    if keys.has("attn_q_norm.weight") {
+        cfg.attention.qk_norm = QkNorm::PerHead;
+    }
+    Ok(cfg)
 }

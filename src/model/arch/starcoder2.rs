@@ -1,7 +1,9 @@
 //! `StarCoder2`: Llama's attention, layer norms, plain MLPs, a window on every block.
 
 use super::family::{Family, biases};
+use super::gguf_names::Keys;
 use super::{Architecture, ConfigError, ConfigReader, Source, names};
+use crate::model::checkpoint::gguf::Metadata;
 use crate::model::{Affine, DecoderConfig, Mlp, Norm, Param, ParamId};
 
 pub(super) struct Starcoder2;
@@ -19,6 +21,10 @@ const FAMILY: Family = Family {
 impl Architecture for Starcoder2 {
     fn name(&self) -> &'static str {
         FAMILY.name
+    }
+
+    fn gguf_name(&self) -> Option<&'static str> {
+        Some("starcoder2")
     }
 
     fn config(&self, reader: &ConfigReader<'_>) -> Result<DecoderConfig, ConfigError> {
@@ -48,5 +54,9 @@ impl Architecture for Starcoder2 {
             _ => return names::llama(id),
         };
         Some(names::in_model(id, name))
+    }
+
+    fn gguf_config(&self, meta: &Metadata) -> Option<Result<DecoderConfig, ConfigError>> {
+        Some(Keys::new(self, meta).config(&[]))
     }
 }

@@ -14,6 +14,8 @@ pub struct Source {
 pub enum View {
     /// The tensor itself.
     Whole,
+    /// A vector as a matrix of one row.
+    Row,
     /// The tensor transposed (GPT-2 stores `[in, out]`).
     Transposed,
     /// As many rows as the parameter has, from `first`, of `of`.

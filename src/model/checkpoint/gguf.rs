@@ -165,7 +165,9 @@ impl<'a> Metadata<'a> {
                 Ok(number.to_string().parse().unwrap_or(f64::from(*number)))
             }
             Some(Value::F64(number)) if number.is_finite() => Ok(*number),
-            Some(other) => Err(ConfigError::unsupported(key, describe(other), "a number")),
+            Some(other) => as_integer(other)
+                .map(|number| number as f64)
+                .ok_or_else(|| ConfigError::unsupported(key, describe(other), "a number")),
         }
     }
 
@@ -188,6 +190,14 @@ impl<'a> Metadata<'a> {
     /// A list of whole numbers.
     pub fn integers(&self, key: &str) -> Vec<i64> {
         self.list(key, as_integer)
+    }
+
+    /// A list of truth values, which may be written as whole numbers.
+    pub fn flags(&self, key: &str) -> Vec<bool> {
+        self.list(key, |value| match value {
+            Value::Bool(on) => Some(*on),
+            other => as_integer(other).map(|number| number != 0),
+        })
     }
 
     fn list<T>(&self, key: &str, get: impl Fn(&Value) -> Option<T>) -> Vec<T> {
@@ -213,15 +223,14 @@ impl<'a> Metadata<'a> {
         shape.first().copied().ok_or_else(|| ConfigError::Missing { field: format!("tensor {tensor}") })
     }
 
-    /// The divisors of the rotary frequencies, which Llama 3 files carry as a tensor.
-    pub fn rope_divisors(&self) -> Result<Option<Vec<f32>>, ConfigError> {
-        const TENSOR: &str = "rope_freqs.weight";
-        let refuse = |found: String| Err(ConfigError::unsupported(TENSOR, found, "a vector of positive numbers"));
-        let Some(shape) = self.file.shape(TENSOR) else { return Ok(None) };
+    /// A tensor of divisors of the rotary frequencies, if the file has it.
+    pub fn divisors(&self, tensor: &str) -> Result<Option<Vec<f32>>, ConfigError> {
+        let refuse = |found: String| Err(ConfigError::unsupported(tensor, found, "a vector of positive numbers"));
+        let Some(shape) = self.file.shape(tensor) else { return Ok(None) };
         if !matches!(shape.as_slice(), [n] if *n <= MAX_DIVISORS) {
             return refuse(format!("{shape:?}"));
         }
-        match self.file.dense(TENSOR).and_then(|tensor| tensor.to_vec1::<f32>()) {
+        match self.file.dense(tensor).and_then(|values| values.to_vec1::<f32>()) {
             Ok(divisors) => match divisors.iter().find(|divisor| !(divisor.is_finite() && **divisor > 0.0)) {
                 Some(divisor) => refuse(divisor.to_string()),
                 None => Ok(Some(divisors)),

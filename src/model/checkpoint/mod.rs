@@ -14,7 +14,7 @@ pub use self::gguf_header::GgufHeaderError;
 pub use self::safetensors::SafetensorsCheckpoint;
 pub use self::safetensors_header::SafetensorsHeaderError;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
-pub(crate) use self::weights::{plan, tensors};
+pub(crate) use self::weights::{fits, plan, tensors};
 
 /// A file, or several, of named tensors.
 pub trait Checkpoint: Sync {

@@ -168,6 +168,13 @@ fn unreadable(checkpoint: &dyn Checkpoint, tensor: &str) -> Option<TensorProblem
     Some(TensorProblem::Type { tensor: tensor.to_owned(), found, expected })
 }
 
+/// Whether a parameter can be cut out of the checkpoint there.
+pub(crate) fn fits(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: ParamId, source: &Source) -> bool {
+    let shape = id.param.shape(cfg);
+    let stored = Some(stored_shape(cfg, &shape, source.view));
+    tensors(source, &shape).iter().all(|tensor| checkpoint.shape(tensor) == stored)
+}
+
 /// The tensors a parameter is made of: one, or one for each head.
 pub(crate) fn tensors(source: &Source, shape: &[usize]) -> Vec<String> {
     match source.view {
@@ -188,7 +195,7 @@ fn stored_shape(cfg: &DecoderConfig, ours: &[usize], view: View) -> Vec<usize> {
             shape.reverse();
         }
         View::Grouped(_) => shape[0] = (cfg.n_heads + 2 * cfg.n_kv_heads) * cfg.d_head,
-        View::Heads => {
+        View::Heads | View::Row => {
             shape.remove(0);
         }
         View::Expert { .. } => shape.insert(0, cfg.experts.map_or(0, |experts| experts.n)),
@@ -273,6 +280,7 @@ fn cut(cfg: &DecoderConfig, parts: &[Tensor], view: View, shape: &[usize]) -> ca
         View::Whole => Ok(tensor.clone()),
         View::PlusOne => tensor + 1.0,
         View::Heads => Tensor::stack(parts, 0),
+        View::Row => tensor.unsqueeze(0),
         View::Transposed => tensor.t()?.contiguous(),
         View::Rows { first, .. } => tensor.narrow(0, first, shape[0])?.contiguous(),
         View::TransposedRows { first, .. } => tensor.t()?.narrow(0, first, shape[0])?.contiguous(),

@@ -1,8 +1,8 @@
 //! What the worker's reports do.
 
-use super::super::effect::{Effect, GENERATE, LOAD, TOKENISE};
+use super::super::effect::{Effect, GENERATE, LOAD, TOKENISE, VERIFY};
 use super::super::overlay::ErrorOverlay;
-use super::{Model, State};
+use super::{Laws, Model, Open, State};
 use crate::engine::worker::{Report, Slot};
 use crate::engine::{EngineError, Event, JobEvent, Outcome, Tokens};
 
@@ -42,12 +42,16 @@ impl State {
     fn outcome(&mut self, outcome: Outcome) -> Vec<Effect> {
         match outcome {
             Outcome::Loaded(info) => {
-                self.model = Model::Loaded(info);
+                self.model = Model::Loaded(Box::new(Open { info: *info, laws: Laws::Untried }));
                 self.tokenise_awaited()
             }
             Outcome::Tokens(tokens) => self.tokens(tokens),
             Outcome::Inspected(inspection) => {
                 self.views.iter_mut().for_each(|view| view.receive(&inspection));
+                Vec::new()
+            }
+            Outcome::Verified(verified) => {
+                self.learn(Laws::Tried(verified));
                 Vec::new()
             }
             Outcome::Generated { .. } => self.inspect(),
@@ -76,7 +80,17 @@ impl State {
         if slot == GENERATE { self.inspect() } else { Vec::new() }
     }
 
+    /// Remembers what is known about the laws.
+    pub(super) fn learn(&mut self, laws: Laws) {
+        if let Model::Loaded(open) = &mut self.model {
+            open.laws = laws;
+        }
+    }
+
     fn give_up(&mut self, slot: Slot) {
+        if slot == VERIFY {
+            self.learn(Laws::GivenUp);
+        }
         if slot == TOKENISE {
             self.session.stop_waiting();
         }

@@ -2,12 +2,12 @@
 
 use super::super::action::Action;
 use super::super::editor::Editor;
-use super::super::effect::{Effect, GENERATE, INSPECT, TOKENISE};
+use super::super::effect::{Effect, GENERATE, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
 use super::super::keymap;
 use super::super::overlay::HelpOverlay;
 use super::super::view::Reply;
-use super::{Model, State};
+use super::{Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
 
@@ -80,7 +80,11 @@ impl State {
     /// Stops what can be stopped; the tokens generated so far stay.
     fn stop(&mut self) -> Vec<Effect> {
         let generated = self.cancel(GENERATE);
-        let stopped: Vec<Effect> = generated.into_iter().chain(self.cancel(INSPECT)).collect();
+        let others = [INSPECT, VERIFY].map(|slot| self.cancel(slot));
+        if others[1].is_some() {
+            self.learn(Laws::GivenUp);
+        }
+        let stopped: Vec<Effect> = generated.into_iter().chain(others.into_iter().flatten()).collect();
         let is_generated = stopped.contains(&Effect::Cancel(GENERATE));
         let inspect = if is_generated { self.inspect() } else { Vec::new() };
         stopped.into_iter().chain(inspect).collect()

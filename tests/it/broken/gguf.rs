@@ -196,7 +196,7 @@ fn frames(file: &Gguf, good: &[u8]) -> Vec<Broken> {
         ("tensors-of-all-ones", counts(Some(u64::MAX), None), "18446744073709551615"),
         ("keys-of-all-ones", counts(None, Some(u64::MAX)), "18446744073709551615"),
         ("tensors-too-many", counts(Some(22), None), "byte"),
-        ("tensors-too-few", counts(Some(20), None), "is missing"),
+        ("tensors-too-few", counts(Some(20), None), "tensor `blk."),
         ("keys-too-many", counts(None, Some(26)), "byte"),
         ("keys-too-few", counts(None, Some(24)), "byte"),
         ("cut-off-in-the-keys", good[..3000].to_vec(), "byte"),

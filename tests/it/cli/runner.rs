@@ -14,12 +14,14 @@ pub(crate) fn lmscope(args: &[&str]) -> Run {
     lmscope_with(args, &[])
 }
 
-/// Runs `lmscope` with these arguments and variables of the hub; those of whoever runs the tests do not count.
+/// Runs `lmscope` with these arguments and variables of the hub; those of whoever runs the tests do not count,
+/// nor does the width of their terminal.
 pub(crate) fn lmscope_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lmscope"));
     for (name, _) in std::env::vars() {
         if ["HF_", "XDG_CACHE", "SSL_CERT"].iter().any(|prefix| name.starts_with(prefix))
             || name.to_lowercase().ends_with("_proxy")
+            || name == "COLUMNS"
         {
             command.env_remove(name);
         }

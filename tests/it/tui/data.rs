@@ -10,7 +10,9 @@ use lmscope::model::CancelToken;
 use lmscope::model::source::ModelSource;
 use lmscope::tui::input::{InputEvent, Key};
 use lmscope::tui::theme::{Depth, Ground, Theme};
-use lmscope::tui::{Effect, Msg, State, TuiOptions};
+use lmscope::tui::{Effect, Msg, State, TuiOptions, screen};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
 
 pub(super) const DARK: Theme = Theme { ground: Ground::Dark, depth: Depth::True };
 
@@ -36,6 +38,21 @@ impl Ui {
 
     pub(super) fn chars(&mut self, keys: &str) -> Vec<Effect> {
         keys.chars().flat_map(|c| self.key(Key::char(c))).collect()
+    }
+
+    /// Nothing happens for a while.
+    pub(super) fn idle(&mut self) -> Vec<Effect> {
+        let effects = self.state.update(Msg::Idle);
+        self.start(&effects);
+        effects
+    }
+
+    /// What a wide screen shows.
+    pub(super) fn text(&self) -> String {
+        let area = Rect::new(0, 0, 120, 40);
+        let mut buffer = Buffer::empty(area);
+        screen::render(&self.state, area, &mut buffer);
+        buffer.content().iter().map(Cell::symbol).collect()
     }
 
     /// The answer to the job that was asked for last.

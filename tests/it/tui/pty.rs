@@ -92,3 +92,35 @@ fn it_follows_a_resize_and_ctrl_c_restores_the_terminal() {
     session.press("\x03");
     session.ends_restored();
 }
+
+/// Waits for the end of the process; its exit code.
+fn exit_code(child: &mut Box<dyn Child + Send + Sync>) -> u32 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.exit_code();
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    panic!("it goes on although nobody can see it");
+}
+
+#[test]
+fn a_request_to_end_restores_the_terminal() {
+    let mut session = Session::start();
+    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
+    let id = session.child.process_id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    session.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+    assert_eq!(exit_code(&mut session.child), 130);
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let mut session = Session::start();
+    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
+    let Session { mut child, master, keys, output, .. } = session;
+    drop((master, keys, output));
+    exit_code(&mut child);
+}

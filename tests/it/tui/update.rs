@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crossterm::event::KeyCode;
-use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Request};
+use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Request, Verified};
 use lmscope::tui::Effect;
-use lmscope::tui::effect::{GENERATE, INSPECT, LOAD, TOKENISE};
+use lmscope::tui::effect::{GENERATE, INSPECT, LOAD, TOKENISE, VERIFY};
 use lmscope::tui::input::Key;
 use lmscope::tui::keymap::Context;
 
@@ -146,4 +146,48 @@ fn a_panic_of_the_worker_is_shown() {
     let mut ui = Ui::with_tokens();
     ui.answer(JobEvent::Panicked("index out of bounds".into()));
     assert_eq!(ui.state.context(), Context::Error);
+}
+
+#[test]
+fn an_idle_model_is_verified_once_and_never_in_the_way() {
+    let mut ui = Ui::with_data();
+    assert!(ui.state.awaits_idleness());
+    let effects = ui.idle();
+    assert!(matches!(submits(&effects)[..], [(VERIFY, Request::Verify)]));
+    assert!(!ui.state.awaits_idleness(), "it is under way");
+
+    let verification = ui.last_job();
+    let effects = ui.chars("t");
+    assert_eq!(effects[0], Effect::Cancel(VERIFY), "the user comes first");
+    assert!(matches!(submits(&effects)[..], [(INSPECT, _)]));
+    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 11, failed: Vec::new() }));
+    ui.answer_to(verification, verified());
+    assert!(!ui.text().contains("laws"), "a cancelled verification says nothing");
+
+    ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(inspection(ui.state.session().tokens())))));
+    ui.idle();
+    ui.answer(verified());
+    assert!(ui.text().contains("exact · ✓ 11 laws"), "{}", ui.text());
+    assert!(!ui.state.awaits_idleness() && ui.idle().is_empty(), "once is enough");
+}
+
+#[test]
+fn a_broken_law_is_named() {
+    let mut ui = Ui::with_data();
+    ui.idle();
+    ui.answer(JobEvent::Finished(Outcome::Verified(Verified { n_hold: 10, failed: vec!["head-sum"] })));
+    assert!(ui.text().contains("✗ head-sum"), "{}", ui.text());
+}
+
+#[test]
+fn a_verification_that_is_stopped_or_fails_is_not_tried_again() {
+    let mut stopped = Ui::with_data();
+    stopped.idle();
+    assert_eq!(stopped.key(ESC), [Effect::Cancel(VERIFY)]);
+    let mut failed = Ui::with_data();
+    failed.idle();
+    failed.answer(JobEvent::Panicked("index out of bounds".into()));
+    for ui in [&mut stopped, &mut failed] {
+        assert!(!ui.state.awaits_idleness() && ui.idle().is_empty());
+    }
 }
