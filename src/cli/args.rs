@@ -5,7 +5,7 @@ use std::io::Read as _;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
-use crate::engine::{Loaded, open};
+use crate::engine::{Loaded, open, weights_memory};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::model::checkpoint::Arithmetic;
@@ -21,6 +21,19 @@ pub(super) struct ModelArgs {
     /// Keep quantised weights quantised: faster, less memory, and activations are rounded
     #[arg(long)]
     pub(super) fast: bool,
+    /// Refuse a model whose weights take more than this many MiB of memory; without it, more than is free
+    #[arg(long, value_name = "MIB")]
+    pub(super) max_memory: Option<u64>,
+}
+
+/// Something that would take more memory than was allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("the {what} would take {needed} MiB, --max-memory allows {allowed} MiB")]
+pub(super) struct TooMuchMemory {
+    pub(super) what: &'static str,
+    pub(super) needed: u64,
+    pub(super) allowed: u64,
+    pub(super) hint: &'static str,
 }
 
 impl ModelArgs {
@@ -35,9 +48,21 @@ impl ModelArgs {
             .with_context(|| format!("cannot load model `{}`", self.model))
     }
 
+    /// Where the model is, if its weights take no more memory than allowed.
+    pub(super) fn source_within_memory(&self) -> anyhow::Result<ModelSource> {
+        let source = self.source()?;
+        let Some(allowed) = self.max_memory else { return Ok(source) };
+        let needed = weights_memory(&source, self.arithmetic())?.div_ceil(1 << 20);
+        if needed > allowed {
+            let hint = "raise --max-memory, keep quantised weights with --fast, or take a smaller quantisation (GGUF)";
+            return Err(TooMuchMemory { what: "weights", needed, allowed, hint }.into());
+        }
+        Ok(source)
+    }
+
     /// Loads it.
     pub(super) fn open(&self) -> anyhow::Result<Loaded> {
-        Ok(open(&self.source()?, self.arithmetic())?)
+        Ok(open(&self.source_within_memory()?, self.arithmetic())?)
     }
 }
 

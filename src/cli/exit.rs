@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use super::args::TooMuchMemory;
 use crate::engine::{EngineError, OpenError};
 use crate::lens::LensError;
 use crate::model::load::LoadError;
@@ -44,12 +45,12 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> Exit {
     if is_cancelled(&error) {
         return Exit::Interrupted;
     }
-    let mut text = format!("error: {error}\n");
+    let mut text = format!("error: {}\n", printable(&error.to_string()));
     let mut last = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // a transparent error repeats its source
         if cause != last {
-            text.push_str(&format!("  caused by: {cause}\n"));
+            text.push_str(&format!("  caused by: {}\n", printable(&cause)));
         }
         last = cause;
     }
@@ -59,6 +60,18 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> Exit {
     // nothing can be said if standard error is closed
     let _ = io::stderr().write_all(text.as_bytes());
     Exit::Error
+}
+
+/// A message in which a name or value from a file can neither move the cursor nor fill the screen.
+fn printable(message: &str) -> String {
+    const CHARACTERS: usize = 2000;
+    let escape =
+        |c: char| -> String { if c.is_control() && c != '\n' { c.escape_default().collect() } else { c.to_string() } };
+    let mut text: String = message.chars().take(CHARACTERS).map(escape).collect();
+    if message.chars().nth(CHARACTERS).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -90,8 +103,6 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))
             .or_else(|| any.downcast_ref::<verify::Error>().and_then(verify::Error::hint))
-            .or_else(|| {
-                any.downcast_ref::<super::cmd::trace::TooMuchMemory>().map(|_| super::cmd::trace::TooMuchMemory::hint())
-            })
+            .or_else(|| any.downcast_ref::<TooMuchMemory>().map(|error| error.hint.to_owned()))
     })
 }

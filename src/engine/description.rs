@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::load::{OpenError, gguf_vocab, text_files};
+use super::load::{OpenError, fitting_vocab, text_files};
 use crate::hook::Site;
 use crate::model::checkpoint::Arithmetic;
 use crate::model::checkpoint::gguf::GgufCheckpoint;
@@ -14,7 +14,7 @@ use crate::model::header::{Header, StoredTensor, TensorClass};
 use crate::model::load::{LoadError, Precision, directory_header, gguf_header, weight_files};
 use crate::model::source::{FileBytes, ModelSource};
 use crate::model::{self, CancelToken, DecoderConfig, Fact, Param};
-use crate::text::{self, HfFiles, Tokenizer, TokenizerFacts};
+use crate::text::{self, TokenizerFacts};
 use crate::trace::TracePlan;
 
 /// All that can be said of a model without running it.
@@ -138,15 +138,14 @@ pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, O
             let bytes = FileBytes::map(path).map_err(load)?;
             let checkpoint = GgufCheckpoint::new(path, &bytes).map_err(load)?;
             let meta = checkpoint.metadata();
-            let tokenizer = gguf_vocab(&meta).facts().map_err(text)?;
-            let template = meta.text("tokenizer.chat_template").map(ToOwned::to_owned);
-            (gguf_header(&checkpoint, path.clone()).map_err(load)?, tokenizer, template)
+            let header = gguf_header(&checkpoint, path.clone()).map_err(load)?;
+            let tokenizer = fitting_vocab(&meta).and_then(|vocab| vocab.facts()).map_err(text)?;
+            (header, tokenizer, meta.text("tokenizer.chat_template").map(ToOwned::to_owned))
         }
         ModelSource::Directory(_) | ModelSource::Embedded(_) => {
             let header = directory_header(source).map_err(load)?;
-            let files = text_files(source).map_err(load)?;
-            let hf = HfFiles { config: files.config.as_ref(), tokenizer_config: files.tokenizer_config.as_ref() };
-            let tokenizer = Tokenizer::from_hf(&files.tokenizer, hf).map_err(text)?;
+            let files = text_files(source, header.config.d_vocab).map_err(load)?;
+            let tokenizer = files.tokenizer(header.config.d_vocab).map_err(text)?;
             (header, tokenizer.facts(), files.chat_template)
         }
     };
@@ -161,6 +160,21 @@ pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, O
         fingerprint: header.fingerprint,
         name,
     })
+}
+
+/// Bytes of a model's weights once they are loaded, from its headers.
+///
+/// # Errors
+/// What loading the weights would refuse, but for damage inside them.
+pub fn weights_memory(source: &ModelSource, arithmetic: Arithmetic) -> Result<u64, OpenError> {
+    let header = match source {
+        ModelSource::Gguf(path) => {
+            FileBytes::map(path).and_then(|bytes| gguf_header(&GgufCheckpoint::new(path, &bytes)?, path.clone()))
+        }
+        ModelSource::Directory(_) | ModelSource::Embedded(_) => directory_header(source),
+    };
+    let header = header.map_err(|error| OpenError::Load { model: source.name(), source: error })?;
+    Ok(header.n_bytes_loaded(arithmetic))
 }
 
 fn parameters(header: &Header, arithmetic: Arithmetic) -> Parameters {

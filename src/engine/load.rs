@@ -9,6 +9,7 @@ use crate::model::DecoderConfig;
 use crate::model::checkpoint::Arithmetic;
 use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
 use crate::model::decoder::{Decoder, Kernels};
+use crate::model::json::{self, JsonLimits};
 use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
 use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
@@ -115,7 +116,7 @@ pub fn open(source: &ModelSource, arithmetic: Arithmetic) -> Result<Loaded, Open
             let bytes = FileBytes::map(path).map_err(load)?;
             let checkpoint = GgufCheckpoint::new(path, &bytes).map_err(load)?;
             let meta = checkpoint.metadata();
-            let tokenizer = Tokenizer::from_gguf(&gguf_vocab(&meta)).map_err(text)?;
+            let tokenizer = Tokenizer::from_gguf(&fitting_vocab(&meta).map_err(text)?).map_err(text)?;
             let template = meta.text("tokenizer.chat_template").map(ToOwned::to_owned);
             let chat = chat(template.as_deref(), &tokenizer).map_err(text)?;
             let loaded = load_gguf(&checkpoint, path.clone(), arithmetic).map_err(load)?;
@@ -123,9 +124,9 @@ pub fn open(source: &ModelSource, arithmetic: Arithmetic) -> Result<Loaded, Open
         }
         ModelSource::Directory(_) | ModelSource::Embedded(_) => {
             let loaded = load_directory(source, Kernels::Fused).map_err(load)?;
-            let files = text_files(source).map_err(load)?;
-            let hf = HfFiles { config: files.config.as_ref(), tokenizer_config: files.tokenizer_config.as_ref() };
-            let tokenizer = Tokenizer::from_hf(&files.tokenizer, hf).map_err(text)?;
+            let d_vocab = loaded.config.d_vocab;
+            let files = text_files(source, d_vocab).map_err(load)?;
+            let tokenizer = files.tokenizer(d_vocab).map_err(text)?;
             let chat = chat(files.chat_template.as_deref(), &tokenizer).map_err(text)?;
             Ok(assemble(source, loaded, tokenizer, chat))
         }
@@ -152,34 +153,58 @@ fn chat(template: Option<&str>, tokenizer: &Tokenizer) -> Result<Option<ChatTemp
 }
 
 pub(super) struct TextFiles {
-    pub(super) tokenizer: Vec<u8>,
-    pub(super) config: Option<Value>,
-    pub(super) tokenizer_config: Option<Value>,
+    tokenizer: FileBytes,
+    config: Option<Value>,
+    tokenizer_config: Option<Value>,
     pub(super) chat_template: Option<String>,
 }
 
-pub(super) fn text_files(source: &ModelSource) -> Result<TextFiles, LoadError> {
-    let read = |name: &str| Ok(source.open(name)?.map(|(_, bytes)| bytes.to_vec()));
-    let missing = || LoadError::NotAModel { path: PathBuf::from(source.name()), lacks: "it has no tokenizer.json" };
-    let json = |name: &str| {
-        let parse = |(file, bytes): (PathBuf, FileBytes)| {
-            serde_json::from_slice(&bytes).map_err(|source| LoadError::Json { file, source })
-        };
-        source.open(name)?.map(parse).transpose()
+impl TextFiles {
+    /// The tokenizer of a model whose embedding has `d_vocab` rows.
+    pub(super) fn tokenizer(&self, d_vocab: usize) -> Result<Tokenizer, text::Error> {
+        let hf = HfFiles { config: self.config.as_ref(), tokenizer_config: self.tokenizer_config.as_ref() };
+        let tokenizer = Tokenizer::from_hf(&self.tokenizer, hf)?;
+        tokenizer.check_fits(d_vocab)?;
+        Ok(tokenizer)
+    }
+}
+
+/// The files about text of a model whose embedding has `d_vocab` rows.
+pub(super) fn text_files(source: &ModelSource, d_vocab: usize) -> Result<TextFiles, LoadError> {
+    /// A template is a few thousand bytes of text.
+    const TEMPLATE: JsonLimits = JsonLimits { bytes: 1 << 20, values: usize::MAX };
+    let open = |name: &str, limits: JsonLimits| {
+        let file = source.open(name)?;
+        file.map(|(file, bytes)| limits.check(&file, &bytes).map(|()| bytes)).transpose()
     };
-    let tokenizer_config: Option<Value> = json("tokenizer_config.json")?;
+    let missing = || LoadError::NotAModel { path: PathBuf::from(source.name()), lacks: "it has no tokenizer.json" };
+    let json = |name: &str, limits: JsonLimits| {
+        source.open(name)?.map(|(file, bytes)| json::parse(&file, &bytes, limits)).transpose()
+    };
+    let tokenizer_config: Option<Value> = json("tokenizer_config.json", JsonLimits::FILE)?;
     let in_config = tokenizer_config.as_ref().and_then(|config| config.get("chat_template")).and_then(Value::as_str);
     let in_config = in_config.map(ToOwned::to_owned);
-    let own_file = read("chat_template.jinja")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let own_file = open("chat_template.jinja", TEMPLATE)?;
+    let own_file = own_file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(TextFiles {
-        tokenizer: read("tokenizer.json")?.ok_or_else(missing)?,
-        config: json("config.json")?,
+        tokenizer: open("tokenizer.json", JsonLimits::tokenizer(d_vocab))?.ok_or_else(missing)?,
+        config: json("config.json", JsonLimits::CONFIG)?,
         tokenizer_config,
         chat_template: own_file.or(in_config),
     })
 }
 
-pub(super) fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
+/// The vocabulary of a GGUF file, which has a token for every row of the embedding.
+pub(super) fn fitting_vocab(meta: &Metadata<'_>) -> Result<GgufVocab, text::Error> {
+    let vocab = gguf_vocab(meta);
+    match meta.rows("token_embd.weight") {
+        Ok(d_vocab) => vocab.check_fits(d_vocab).map(|()| vocab),
+        // that the embedding is missing is told where the weights are read
+        Err(_) => Ok(vocab),
+    }
+}
+
+fn gguf_vocab(meta: &Metadata<'_>) -> GgufVocab {
     let id = |key: &str| meta.integer(key).and_then(|id| u32::try_from(id).ok());
     let types = meta.integers("tokenizer.ggml.token_type");
     GgufVocab {

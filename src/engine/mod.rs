@@ -12,7 +12,7 @@ pub mod worker;
 
 pub use self::description::{
     ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, describe, hash_files, readable_bytes,
-    readable_count,
+    readable_count, weights_memory,
 };
 pub use self::event::{
     Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens, Verified,

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
 use super::checkpoint::gguf::GgufCheckpoint;
 use super::checkpoint::{
-    Arithmetic, Checkpoint, NameMap, SafetensorsCheckpoint, TensorProblem, Weights, fits, tensors,
+    Arithmetic, Checkpoint, GgufHeaderError, NameMap, SafetensorsCheckpoint, SafetensorsHeaderError, TensorProblem,
+    Weights, fits, tensors,
 };
 use super::decoder::{Decoder, Kernels};
 use super::header::Header;
+use super::json::{self, JsonLimits};
 use super::source::{FileBytes, ModelSource};
-use super::{DecoderConfig, Error, Positions, Result, RopeScaling};
+use super::{DecoderConfig, Error, Positions, Result, Rope, RopeScaling, limits, memory};
 use crate::hub;
 
 /// Stands for the architecture of a model that names none.
@@ -49,6 +51,26 @@ pub enum LoadError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A directory, a pipe or a device stands where a file should.
+    #[error("`{}` is {found}, expected a file", file.display())]
+    NotAFile {
+        /// The path.
+        file: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A file is larger than any of its kind.
+    #[error("`{}` has {found} {what}, expected at most {limit}", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        found: usize,
+        /// What was counted.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// A file is not JSON.
     #[error("`{}` is not valid JSON", file.display())]
     Json {
@@ -56,6 +78,32 @@ pub enum LoadError {
         file: PathBuf,
         /// Where and why.
         source: serde_json::Error,
+    },
+    /// A file is JSON, but not of the kind it should be.
+    #[error("`{}` holds {found}, expected {expected}", file.display())]
+    JsonKind {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        found: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// The index of the shards leads elsewhere.
+    #[error("`{}` names the shard `{found}`, expected the name of a file beside it", file.display())]
+    Shard {
+        /// The index.
+        file: PathBuf,
+        /// The name.
+        found: String,
+    },
+    /// Two shards have a tensor of the same name.
+    #[error("tensor `{tensor}` is in `{}` and in `{}`", files[0].display(), files[1].display())]
+    TwoShards {
+        /// The tensor.
+        tensor: String,
+        /// The shards.
+        files: [PathBuf; 2],
     },
     /// No architecture has this name.
     #[error("architecture `{found}` is not supported, expected one of {}", known.join(", "))]
@@ -91,6 +139,16 @@ pub enum LoadError {
         /// What is wrong.
         source: safetensors::SafeTensorError,
     },
+    /// A safetensors header contradicts its file, or itself.
+    #[error("`{}` ({n_bytes} bytes) is not a complete safetensors file", file.display())]
+    SafetensorsHeader {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        n_bytes: usize,
+        /// What is wrong.
+        source: SafetensorsHeaderError,
+    },
     /// A file does not begin as GGUF files do.
     #[error("`{}` begins with `{found}`, a GGUF file begins with `GGUF`", file.display())]
     GgufMagic {
@@ -107,6 +165,14 @@ pub enum LoadError {
         /// What is wrong.
         source: candle_core::Error,
     },
+    /// A GGUF header contradicts its file, or itself.
+    #[error("the header of `{}` cannot be read", file.display())]
+    GgufHeader {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: GgufHeaderError,
+    },
     /// A file ends too early.
     #[error("`{}` has {found} bytes, its header promises {expected}", file.display())]
     Truncated {
@@ -122,6 +188,24 @@ pub enum LoadError {
     Tensors {
         /// All of them.
         problems: Vec<TensorProblem>,
+    },
+    /// The weights do not fit into memory.
+    #[error("the weights take {} MiB of memory, {} MiB are available", mib(*needed), available >> 20)]
+    Memory {
+        /// Bytes of the weights once they are loaded.
+        needed: u64,
+        /// Bytes that the machine has left.
+        available: u64,
+        /// Bytes of the weights with fast arithmetic, if they are fewer.
+        fast: Option<u64>,
+    },
+    /// A weight is not a finite number.
+    #[error("tensor `{tensor}` holds {found}, expected finite numbers")]
+    NotFinite {
+        /// The checkpoint's name for it.
+        tensor: String,
+        /// What was met first.
+        found: f32,
     },
     /// A tensor's data could not be read.
     #[error("a tensor cannot be read")]
@@ -140,6 +224,10 @@ fn list(problems: &[TensorProblem]) -> String {
     text.join("; ")
 }
 
+const fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
 impl LoadError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -150,9 +238,19 @@ impl LoadError {
             Self::NotAModel { .. } => {
                 "a model is a directory with config.json, tokenizer.json and *.safetensors, or one .gguf file"
             }
-            Self::Safetensors { .. } | Self::Truncated { .. } | Self::Gguf { .. } => {
-                "download the file again; it was probably cut off"
+            Self::Safetensors { .. }
+            | Self::SafetensorsHeader { .. }
+            | Self::Truncated { .. }
+            | Self::Gguf { .. }
+            | Self::TwoShards { .. } => "download the file again; it was probably cut off",
+            Self::GgufHeader { source, .. } => source.hint(),
+            Self::Read { .. } | Self::NotAFile { .. } => "check that the file is there and that you may read it",
+            Self::Json { .. } | Self::JsonKind { .. } | Self::TooLarge { .. } => {
+                "download the file again; it is damaged, or is another file of the same name"
             }
+            Self::Shard { .. } => "shards lie in the directory of the model; download the index again",
+            Self::Memory { fast, .. } => return Some(memory_hint(*fast)),
+            Self::NotFinite { .. } => "the weights are damaged, or overflowed while they were trained or converted",
             Self::GgufMagic { .. } => "name a .gguf file, or the directory that holds config.json",
             Self::Tensors { .. } => "config.json and the weights disagree: check that they come from the same model",
             Self::UnknownArchitecture { .. } => {
@@ -162,9 +260,19 @@ impl LoadError {
                 "lmscope refuses a model that it would compute differently from its reference"
             }
             Self::Hub(error) => return error.hint(),
-            Self::Read { .. } | Self::Json { .. } | Self::Data(_) | Self::Build(_) => return None,
+            Self::Data(_) | Self::Build(_) => {
+                "the file may be damaged, or of a kind that is not read here; `lmscope info` lists what is in it"
+            }
         };
         Some(text.to_owned())
+    }
+}
+
+fn memory_hint(fast: Option<u64>) -> String {
+    const OTHER: &str = "take a smaller quantisation of the model (GGUF), or close other programs";
+    match fast {
+        Some(fast) => format!("--fast keeps quantised weights as they are, {} MiB; or {OTHER}", mib(fast)),
+        None => OTHER.to_owned(),
     }
 }
 
@@ -238,9 +346,10 @@ fn with_directory<T>(
             ConfigError::unsupported("quantization_config", how, "weights that are not quantised, or a GGUF file");
         return Err(LoadError::Config { file, source });
     }
-    let arch = architecture(json.get("model_type").and_then(Value::as_str).unwrap_or(NO_NAME))?;
-    let config =
-        arch.config(&ConfigReader::new(&json)).map_err(|source| LoadError::Config { file: file.clone(), source })?;
+    let refuse = |source| LoadError::Config { file: file.clone(), source };
+    let arch = architecture(limits::model_type(&json).map_err(refuse)?)?;
+    limits::check_layers(&json).map_err(refuse)?;
+    let config = arch.config(&ConfigReader::new(&json)).map_err(refuse)?;
     check_sizes(&config, &file)?;
     let files = weight_files(source)?;
     let checkpoint = SafetensorsCheckpoint::new(&files)?;
@@ -286,10 +395,12 @@ fn with_gguf<T>(
 ) -> Result<T, LoadError> {
     let meta = checkpoint.metadata();
     let name = meta.text("general.architecture").unwrap_or(NO_NAME);
+    let refuse = |source| LoadError::Config { file: file.clone(), source };
+    limits::check_gguf_layers(&meta, name).map_err(refuse)?;
     let (arch, config) = arch::find_gguf(name)
         .and_then(|arch| Some((arch, arch.gguf_config(&meta)?)))
         .ok_or_else(|| unknown(name, Architecture::gguf_name))?;
-    let config = config.map_err(|source| LoadError::Config { file: file.clone(), source })?;
+    let config = config.map_err(refuse)?;
     check_sizes(&config, &file)?;
     let locate = |id| {
         let fits = |source: &super::arch::Source| fits(&config, checkpoint, id, source);
@@ -312,6 +423,7 @@ struct Built<'a> {
 impl Built<'_> {
     fn from(self, checkpoint: &dyn Checkpoint, names: NameMap<'_>, identity: &[u8]) -> Result<LoadedModel, LoadError> {
         let Self { config, arithmetic, kernels } = self;
+        memory::check(&Header::read(config, Described { checkpoint, names, identity })?, arithmetic)?;
         let mut weights = Weights::read(config, checkpoint, names, arithmetic)?;
         let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
         let precision = Precision { stored: stored_types(checkpoint), arithmetic };
@@ -363,8 +475,21 @@ fn read_config(source: &ModelSource) -> Result<(PathBuf, Value), LoadError> {
     let Some((file, bytes)) = source.open("config.json")? else {
         return Err(not_a_model(source, "it has no config.json"));
     };
-    let json = serde_json::from_slice(&bytes).map_err(|source| LoadError::Json { file: file.clone(), source })?;
-    Ok((file, json))
+    let json = json::parse(&file, &bytes, JsonLimits::CONFIG)?;
+    object(json, &file).map(|json| (file, json))
+}
+
+/// The value, if it is an object.
+fn object(json: Value, file: &Path) -> Result<Value, LoadError> {
+    let found = match &json {
+        Value::Object(_) => return Ok(json),
+        Value::Array(_) => "an array",
+        Value::String(_) => "a text",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "a truth value",
+        Value::Null => "null",
+    };
+    Err(LoadError::JsonKind { file: file.into(), found, expected: "an object" })
 }
 
 fn not_a_model(source: &ModelSource, lacks: &'static str) -> LoadError {
@@ -381,27 +506,50 @@ pub fn weight_files(source: &ModelSource) -> Result<Vec<(PathBuf, FileBytes)>, L
         return Ok(vec![single]);
     }
     let Some((file, bytes)) = source.open("model.safetensors.index.json")? else {
-        return Err(not_a_model(source, "it has no model.safetensors and no model.safetensors.index.json"));
+        return Err(not_a_model(source, lacks_weights(source)));
     };
-    let index: Value =
-        serde_json::from_slice(&bytes).map_err(|source| LoadError::Json { file: file.clone(), source })?;
-    let map = index.get("weight_map").and_then(Value::as_object);
-    let map = map.ok_or_else(|| LoadError::Config {
-        file: file.clone(),
-        source: ConfigError::Missing { field: "weight_map".into() },
-    })?;
-    let shards: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+    let index = json::parse(&file, &bytes, JsonLimits::FILE)?;
+    let mut shards = BTreeSet::new();
+    for shard in weight_map(&index, &file)?.values() {
+        shards.insert(shard_name(shard).ok_or_else(|| LoadError::Shard { file: file.clone(), found: plain(shard) })?);
+    }
     let open =
         |shard: &str| source.open(shard)?.ok_or_else(|| LoadError::NotFound { path: file.with_file_name(shard) });
     shards.into_iter().map(open).collect()
 }
 
-/// Each pair of rotated dimensions has its divisor.
-fn check_divisors(n: usize, n_rot: usize) -> Result<(), String> {
-    if n == n_rot / 2 { Ok(()) } else { Err(format!("{n} frequency divisors for {n_rot} rotated dimensions")) }
+fn weight_map<'a>(index: &'a Value, file: &Path) -> Result<&'a Map<String, Value>, LoadError> {
+    const FIELD: &str = "weight_map";
+    let config = |source| LoadError::Config { file: file.into(), source };
+    let map = index.get(FIELD).ok_or_else(|| config(ConfigError::Missing { field: FIELD.into() }))?;
+    let expected = "an object that names the shard of each tensor";
+    let map = map.as_object().filter(|map| !map.is_empty());
+    map.ok_or_else(|| config(ConfigError::unsupported(FIELD, "something else", expected)))
 }
 
-fn check_sizes(cfg: &DecoderConfig, file: &std::path::Path) -> Result<(), LoadError> {
+/// A shard's name, if it is that of a file in the same directory.
+fn shard_name(shard: &Value) -> Option<&str> {
+    let name = shard.as_str()?;
+    let mut parts = Path::new(name).components();
+    let is_plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
+    Some(name).filter(|_| is_plain)
+}
+
+/// A text without its quotes; other values as they are.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+fn lacks_weights(source: &ModelSource) -> &'static str {
+    match source {
+        ModelSource::Directory(dir) if dir.join("pytorch_model.bin").exists() => {
+            "its weights are pytorch_model.bin, a pickle, which can run any code and is not read"
+        }
+        _ => "it has no model.safetensors and no model.safetensors.index.json",
+    }
+}
+
+fn check_sizes(cfg: &DecoderConfig, file: &Path) -> Result<(), LoadError> {
     let refuse = |what: String| Err(LoadError::Sizes { file: file.into(), what });
     if cfg.d_head == 0 {
         return refuse(format!("{} heads do not fit into a width of {}", cfg.n_heads, cfg.d_model));
@@ -409,25 +557,33 @@ fn check_sizes(cfg: &DecoderConfig, file: &std::path::Path) -> Result<(), LoadEr
     if !cfg.n_heads.is_multiple_of(cfg.n_kv_heads) {
         return refuse(format!("{} query heads cannot share {} key/value heads evenly", cfg.n_heads, cfg.n_kv_heads));
     }
-    let Positions::Rotary { main, local } = &cfg.positions else { return Ok(()) };
-    for rope in std::iter::once(main).chain(local) {
-        if rope.n_rot % 2 == 1 || rope.n_rot == 0 || rope.n_rot > cfg.d_head {
-            return refuse(format!("{} rotated dimensions of a head of {}", rope.n_rot, cfg.d_head));
-        }
-        match &rope.scaling {
-            RopeScaling::Divisors(divisors) => check_divisors(divisors.len(), rope.n_rot).or_else(refuse)?,
-            RopeScaling::LongRope { short, long, .. } => {
-                for divisors in [short, long] {
-                    check_divisors(divisors.len(), rope.n_rot).or_else(refuse)?;
-                }
-            }
-            _ => {}
-        }
+    if cfg.norm.eps() < 0.0 {
+        return refuse(format!("{} is added to the variance of norms", cfg.norm.eps()));
     }
     if let Some(experts) = cfg.experts
         && (experts.n_active > experts.n || u16::try_from(experts.n).is_err())
     {
         return refuse(format!("each token is sent to {} of {} experts", experts.n_active, experts.n));
     }
-    Ok(())
+    if let Some(n) = limits::too_many_tensors(cfg) {
+        return refuse(format!(
+            "its layers, heads and experts would take {n} tensors, at most {}",
+            limits::MAX_TENSORS
+        ));
+    }
+    let Positions::Rotary { main, local } = &cfg.positions else { return Ok(()) };
+    std::iter::once(main).chain(local).find_map(|rope| contradiction(rope, cfg.d_head)).map_or(Ok(()), refuse)
+}
+
+fn contradiction(rope: &Rope, d_head: usize) -> Option<String> {
+    if rope.n_rot % 2 == 1 || rope.n_rot == 0 || rope.n_rot > d_head {
+        return Some(format!("{} rotated dimensions of a head of {d_head}", rope.n_rot));
+    }
+    let lengths = match &rope.scaling {
+        RopeScaling::Divisors(divisors) => vec![divisors.len()],
+        RopeScaling::LongRope { short, long, .. } => vec![short.len(), long.len()],
+        _ => Vec::new(),
+    };
+    let wrong = lengths.into_iter().find(|&n| n != rope.n_rot / 2);
+    wrong.map(|n| format!("{n} frequency divisors for {} rotated dimensions", rope.n_rot))
 }

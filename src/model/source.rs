@@ -111,7 +111,11 @@ impl ModelSource {
             }
             Self::Directory(dir) => {
                 let path = dir.join(name);
-                if path.exists() { FileBytes::map(&path).map(|bytes| Some((path, bytes))) } else { Ok(None) }
+                // a link that leads nowhere is there, and is an error
+                if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                    return Ok(None);
+                }
+                FileBytes::map(&path).map(|bytes| Some((path, bytes)))
             }
             Self::Gguf(_) => Ok(None),
         }
@@ -144,8 +148,17 @@ pub enum FileBytes {
 
 impl FileBytes {
     /// Maps a file for reading.
+    ///
+    /// # Errors
+    /// [`LoadError::NotAFile`] for a directory, a pipe or a device; [`LoadError::Read`] with the system's reason.
     pub fn map(path: &Path) -> Result<Self, LoadError> {
         let read = |source| LoadError::Read { file: path.into(), source };
+        // before it is opened: opening a pipe waits for somebody to write
+        let kind = path.metadata().map_err(read)?.file_type();
+        if !kind.is_file() {
+            let found = if kind.is_dir() { "a directory" } else { "a pipe or a device" };
+            return Err(LoadError::NotAFile { file: path.into(), found });
+        }
         let file = File::open(path).map_err(read)?;
         #[expect(
             unsafe_code,

@@ -14,6 +14,34 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A token has an id that no vocabulary has.
+    #[error("token `{token}` has the id {id}, expected less than {limit}")]
+    IdTooLarge {
+        /// The token, printable.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// The vocabulary and the embedding differ.
+    #[error("the vocabulary has {found} tokens, the embedding has {d_vocab} rows")]
+    VocabularySize {
+        /// Tokens.
+        found: usize,
+        /// Rows of the embedding.
+        d_vocab: usize,
+    },
+    /// A token of the GGUF file is longer than any is.
+    #[error("`tokenizer.ggml.tokens` entry {index} has {found} bytes, expected at most {limit}")]
+    GgufToken {
+        /// The position in `tokenizer.ggml.tokens`, from 0.
+        index: usize,
+        /// Its length.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The vocabulary of a GGUF file is of a kind that is not rebuilt here.
     #[error("`tokenizer.ggml.model` is `{found}`, supported are {}", known.join(", "))]
     GgufModel {
@@ -116,10 +144,12 @@ impl Error {
             Self::TokenizerJson { .. } => {
                 "the file must be the `tokenizer.json` of the tokenizers library; `save_pretrained` writes it"
             }
+            Self::IdTooLarge { .. } => "tokenizer.json is damaged; download it again",
+            Self::VocabularySize { .. } => "check that tokenizer and weights come from the same model",
             Self::GgufModel { .. } | Self::GgufPre { .. } => {
                 "use the safetensors version of the model: its tokenizer.json needs no reconstruction"
             }
-            Self::GgufLength { .. } | Self::GgufMerge { .. } | Self::GgufBuild { .. } => {
+            Self::GgufLength { .. } | Self::GgufMerge { .. } | Self::GgufBuild { .. } | Self::GgufToken { .. } => {
                 "the vocabulary in the file is damaged or was written by another program; convert the model again"
             }
             Self::EmptyPrompt => "type some text; to see the model with nothing before it, give the BOS id itself",
@@ -130,7 +160,8 @@ impl Error {
             Self::TemplateSyntax { .. } | Self::TemplateRender { .. } => {
                 "write the prompt out as text, special tokens included, instead of using the template"
             }
-            Self::Encode { .. } | Self::BosPolicy { .. } => return None,
+            Self::Encode { .. } => "the tokenizer may be damaged; download it again",
+            Self::BosPolicy { .. } => return None,
         };
         Some(hint.to_owned())
     }

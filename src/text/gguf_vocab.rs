@@ -9,8 +9,10 @@ use tokenizers::normalizers::{NormalizerWrapper, Prepend, Replace, Sequence};
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::error::Error;
+use super::guard::fenced;
 use super::pretokenizer::PreTokenizer;
 use super::special::SpecialTokens;
+use super::tokenizer::flat;
 use super::visible::visible_bytes;
 
 /// The `tokenizer.ggml.*` metadata of a GGUF file.
@@ -48,6 +50,9 @@ const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 /// `token_type` of `<0xE2>` and the like.
 const BYTE: i32 = 6;
+
+/// Bytes of a token: finding the merge rules of one takes time that grows with its square.
+const MAX_TOKEN_BYTES: usize = 1024;
 
 /// The algorithms that can be rebuilt.
 enum Kind {
@@ -103,6 +108,23 @@ impl GgufVocab {
         is_phi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
     }
 
+    /// Whether there is a token for every row of an embedding of `d_vocab` rows.
+    ///
+    /// # Errors
+    /// [`Error::VocabularySize`].
+    pub fn check_fits(&self, d_vocab: usize) -> Result<(), Error> {
+        let found = self.tokens.len();
+        if found == d_vocab { Ok(()) } else { Err(Error::VocabularySize { found, d_vocab }) }
+    }
+
+    fn check_tokens(&self) -> Result<(), Error> {
+        let lengths = self.tokens.iter().map(String::len).enumerate();
+        match lengths.into_iter().find(|(_, found)| *found > MAX_TOKEN_BYTES) {
+            Some((index, found)) => Err(Error::GgufToken { index, found, limit: MAX_TOKEN_BYTES }),
+            None => Ok(()),
+        }
+    }
+
     fn has_type(&self, index: usize, kind: i32) -> bool {
         self.token_types.get(index) == Some(&kind)
     }
@@ -123,11 +145,12 @@ pub(super) fn build(vocab: &GgufVocab) -> Result<Tokenizer, Error> {
     if !vocab.token_types.is_empty() {
         vocab.check_length("token_type", vocab.token_types.len())?;
     }
+    vocab.check_tokens()?;
     let mut tokenizer = match vocab.kind()? {
         Kind::Bpe => byte_level_bpe(vocab)?,
         Kind::Spm => spm(vocab)?,
     };
-    tokenizer.add_tokens(added_tokens(vocab)).map_err(fail)?;
+    flat(fenced(|| tokenizer.add_tokens(added_tokens(vocab)))).map_err(fail)?;
     Ok(tokenizer)
 }
 

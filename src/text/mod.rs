@@ -14,12 +14,14 @@ mod chat;
 mod error;
 mod facts;
 mod gguf_vocab;
+mod guard;
 mod pretokenizer;
 mod prompt;
 #[cfg(test)]
 mod sample;
 mod special;
 mod tokenizer;
+mod valid_json;
 mod visible;
 
 pub use chat::{ChatTemplate, Ending, Message};

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::error::Error;
-use super::tokenizer::parse_json;
+use super::guard::fenced;
+use super::tokenizer::{flat, parse_json};
 
 /// The tokens that begin and end a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,7 +75,10 @@ fn first_id(id: &Value) -> Option<u32> {
 
 /// The first of the tokens that the post-processor puts before a text.
 fn added_first(tokenizer: &tokenizers::Tokenizer) -> Result<Option<u32>, Error> {
-    let encode = |add_special| tokenizer.encode_fast("a", add_special).map_err(|source| Error::Encode { source });
+    let encode = |add_special| {
+        let encoding = fenced(|| tokenizer.encode_fast("a", add_special));
+        flat(encoding).map_err(|source| Error::TokenizerJson { source })
+    };
     let (bare, full) = (encode(false)?, encode(true)?);
     let (bare, full) = (bare.get_ids(), full.get_ids());
     let is_prefixed = full.len() > bare.len() && !full.starts_with(bare);

@@ -7,7 +7,9 @@ use tokenizers::{ModelWrapper, PostProcessorWrapper};
 use super::alphabet::Alphabet;
 use super::error::Error;
 use super::gguf_vocab::{self, GgufVocab};
+use super::guard::fenced;
 use super::special::{HfFiles, SpecialTokens};
+use super::valid_json;
 use super::visible::{visible_bytes, visible_name};
 
 /// A tokenizer with the bytes of each of its tokens.
@@ -18,7 +20,13 @@ pub struct Tokenizer {
     pieces: Vec<Option<Box<[u8]>>>,
     special_ids: HashSet<u32>,
     special: SpecialTokens,
+    /// Ids of text: the highest of a token that is not matched in the text itself, plus one.
+    n_text_ids: usize,
 }
+
+/// Ids of a tokenizer; each takes 16 bytes here whether it is used or not. The largest vocabularies have a few hundred
+/// thousand.
+const MAX_IDS: u32 = 1 << 22;
 
 /// One token of a text and the bytes of the text it covers.
 ///
@@ -37,14 +45,14 @@ pub struct TokenSpan {
 impl Tokenizer {
     /// Reads a `tokenizer.json` whose special tokens are already known.
     pub fn from_json_bytes(bytes: &[u8], special: SpecialTokens) -> Result<Self, Error> {
-        Ok(Self::from_parsed(parse_json(bytes)?, special))
+        Self::from_parsed(parse_json(bytes)?, special)
     }
 
     /// Reads a `tokenizer.json` and finds its special tokens, as [`SpecialTokens::derive`] does.
     pub fn from_hf(tokenizer_json: &[u8], files: HfFiles<'_>) -> Result<Self, Error> {
         let inner = parse_json(tokenizer_json)?;
         let special = SpecialTokens::of(&inner, files)?;
-        Ok(Self::from_parsed(inner, special))
+        Self::from_parsed(inner, special)
     }
 
     /// Rebuilds the tokenizer of a GGUF file from the vocabulary inside it.
@@ -52,10 +60,10 @@ impl Tokenizer {
         let inner = gguf_vocab::build(vocab)?;
         let special = vocab.special_tokens()?;
         let entries = (0..).zip(vocab.tokens.iter().cloned());
-        Ok(Self::assemble(inner, entries, special))
+        Self::assemble(inner, entries, special)
     }
 
-    fn from_parsed(inner: tokenizers::Tokenizer, special: SpecialTokens) -> Self {
+    fn from_parsed(inner: tokenizers::Tokenizer, special: SpecialTokens) -> Result<Self, Error> {
         let entries = inner.get_vocab(true).into_iter().map(|(token, id)| (id, token));
         Self::assemble(inner, entries, special)
     }
@@ -64,13 +72,20 @@ impl Tokenizer {
         mut inner: tokenizers::Tokenizer,
         entries: impl Iterator<Item = (u32, String)>,
         special: SpecialTokens,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         // Without it offsets are not trimmed of the spaces that belong to tokens.
         inner.with_post_processor(None::<PostProcessorWrapper>);
         let alphabet = Alphabet::of(&inner);
         let added = inner.get_added_tokens_decoder();
         let mut pieces = Vec::new();
+        let mut n_text_ids = 0;
         for (id, token) in entries {
+            if id >= MAX_IDS {
+                return Err(Error::IdTooLarge { token: visible_bytes(token.as_bytes()), id, limit: MAX_IDS });
+            }
+            if !added.contains_key(&id) {
+                n_text_ids = n_text_ids.max(id as usize + 1);
+            }
             // Added tokens are matched in the text itself, so they are spelled as it is.
             let bytes = match added.get(&id) {
                 Some(added) => added.content.clone().into_bytes(),
@@ -79,18 +94,30 @@ impl Tokenizer {
             set_at(&mut pieces, id, bytes.into_boxed_slice());
         }
         let special_ids = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
-        Self { inner, alphabet, pieces, special_ids, special }
+        Ok(Self { inner, alphabet, pieces, special_ids, special, n_text_ids })
+    }
+
+    /// Whether an embedding of `d_vocab` rows has one for every token that a text can be cut into. Tokens that are only
+    /// found where they are written out may lie beyond it: some models are published with such.
+    ///
+    /// # Errors
+    /// [`Error::VocabularySize`].
+    pub fn check_fits(&self, d_vocab: usize) -> Result<(), Error> {
+        let found = self.n_text_ids;
+        if found > d_vocab { Err(Error::VocabularySize { found, d_vocab }) } else { Ok(()) }
     }
 
     /// The ids of a text, with nothing added. Special tokens written in the text are recognised.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|source| Error::Encode { source })?;
+        let encoding = fenced(|| self.inner.encode_fast(text, false));
+        let encoding = flat(encoding).map_err(|source| Error::Encode { source })?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The ids of a text, as [`encode`](Self::encode), with the part of the text that each covers.
     pub fn encode_with_offsets(&self, text: &str) -> Result<Vec<TokenSpan>, Error> {
-        let encoding = self.inner.encode(text, false).map_err(|source| Error::Encode { source })?;
+        let encoding = fenced(|| self.inner.encode(text, false));
+        let encoding = flat(encoding).map_err(|source| Error::Encode { source })?;
         let spans = encoding.get_ids().iter().zip(encoding.get_offsets());
         Ok(spans.map(|(&id, &(start, end))| TokenSpan { id, start, end }).collect())
     }
@@ -199,10 +226,16 @@ impl std::fmt::Debug for Tokenizer {
 /// Parses a `tokenizer.json`. Truncation and padding that somebody saved in it would change the prompt silently.
 pub(super) fn parse_json(bytes: &[u8]) -> Result<tokenizers::Tokenizer, Error> {
     let fail = |source| Error::TokenizerJson { source };
-    let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(fail)?;
+    valid_json::check(bytes).map_err(|error| fail(error.into()))?;
+    let mut tokenizer = flat(fenced(|| tokenizers::Tokenizer::from_bytes(bytes))).map_err(fail)?;
     tokenizer.with_truncation(None).map_err(fail)?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
+}
+
+/// An error of the library, or a panic of it, as one error.
+pub(super) fn flat<T>(result: Result<tokenizers::Result<T>, String>) -> tokenizers::Result<T> {
+    result.map_err(Into::into).flatten()
 }
 
 fn set_at(pieces: &mut Vec<Option<Box<[u8]>>>, id: u32, bytes: Box<[u8]>) {

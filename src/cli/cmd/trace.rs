@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, ModelArgs};
+use crate::cli::args::{BosArgs, ModelArgs, TooMuchMemory};
 use crate::cli::output::Output;
 use crate::engine::Loaded;
 use crate::hook::SitePattern;
@@ -17,7 +17,7 @@ use crate::trace::{self, Trace, TracePlan};
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  lmscope trace \"The cat sat on a\" --hooks 'blocks.*.attn.hook_pattern,*.hook_resid_post' -o cat.safetensors"
+    after_help = "Example:\n  lmscope trace \"The cat sat on a\" --hooks 'blocks.*.attn.hook_pattern,*.hook_resid_post' -o cat.safetensors\n\n--max-memory also limits the trace, to 4096 MiB unless given."
 )]
 pub(in crate::cli) struct Args {
     /// The text
@@ -36,28 +36,14 @@ pub(in crate::cli) struct Args {
     /// The file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Refuse to keep more than this many MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    max_memory: u64,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     bos: BosArgs,
 }
 
-/// A trace that would not fit.
-#[derive(Debug, thiserror::Error)]
-#[error("the trace would take {needed} MiB, --max-memory allows {allowed} MiB")]
-pub(in crate::cli) struct TooMuchMemory {
-    needed: u64,
-    allowed: u64,
-}
-
-impl TooMuchMemory {
-    pub(in crate::cli) fn hint() -> String {
-        "name fewer hooks or layers with --hooks, shorten the prompt, or raise --max-memory".into()
-    }
-}
+/// MiB that a trace may take unless --max-memory says otherwise.
+const DEFAULT_MEMORY: u64 = 4096;
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let patterns = SitePattern::parse_list(&args.hooks)?;
@@ -70,8 +56,10 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let plan = TracePlan::matching(cfg, &patterns)?;
     let needed = plan.bytes(cfg, prompt.ids.len()).div_ceil(1 << 20);
     out.note(&format!("{} hooks over {} tokens: about {needed} MiB", plan.len(), prompt.ids.len()));
-    if needed > args.max_memory {
-        return Err(TooMuchMemory { needed, allowed: args.max_memory }.into());
+    let allowed = args.model.max_memory.unwrap_or(DEFAULT_MEMORY);
+    if needed > allowed {
+        let hint = "name fewer hooks or layers with --hooks, shorten the prompt, or raise --max-memory";
+        return Err(TooMuchMemory { what: "trace", needed, allowed, hint }.into());
     }
     let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut out.cancel())?;
     trace.check_finite()?;

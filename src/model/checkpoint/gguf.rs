@@ -8,12 +8,17 @@ use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
-use super::{Checkpoint, Part};
+use super::{Checkpoint, Part, gguf_header};
 use crate::model::arch::ConfigError;
 use crate::model::load::LoadError;
 
 /// The first four bytes of every GGUF file.
 pub const MAGIC: &[u8; 4] = b"GGUF";
+
+/// The largest size that the metadata can state.
+const MAX_SIZE: usize = 1 << 28;
+/// Divisors of rotary frequencies, one for every two dimensions of a head.
+const MAX_DIVISORS: usize = 1 << 16;
 
 /// A GGUF file whose header has been read.
 pub struct GgufCheckpoint<'a> {
@@ -31,22 +36,17 @@ impl<'a> GgufCheckpoint<'a> {
             let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).escape_default().to_string();
             return Err(LoadError::GgufMagic { file: path.into(), found });
         }
-        let content =
-            Content::read(&mut Cursor::new(bytes)).map_err(|source| LoadError::Gguf { file: path.into(), source })?;
-        let file = Self { content, bytes };
-        file.check_length(path)?;
-        Ok(file)
-    }
-
-    fn check_length(&self, path: &Path) -> Result<(), LoadError> {
-        let ends = self
-            .content
-            .tensor_infos
-            .values()
-            .map(|info| self.content.tensor_data_offset.saturating_add(info.offset).saturating_add(size(info)));
-        let expected = ends.max().unwrap_or(0);
-        let found = self.bytes.len() as u64;
-        if found < expected { Err(LoadError::Truncated { file: path.into(), found, expected }) } else { Ok(()) }
+        let file = path.to_owned();
+        let expected = match gguf_header::check(bytes) {
+            Ok(expected) => expected,
+            Err(source) => return Err(LoadError::GgufHeader { file, source }),
+        };
+        let found = bytes.len() as u64;
+        if found < expected {
+            return Err(LoadError::Truncated { file, found, expected });
+        }
+        let content = Content::read(&mut Cursor::new(bytes)).map_err(|source| LoadError::Gguf { file, source })?;
+        Ok(Self { content, bytes })
     }
 
     /// Typed access to the metadata.
@@ -79,6 +79,10 @@ impl Checkpoint for GgufCheckpoint<'_> {
 
     fn dtype(&self, name: &str) -> Option<String> {
         self.content.tensor_infos.get(name).map(|info| ggml_name(info.ggml_dtype))
+    }
+
+    fn readable(&self) -> &'static [&'static str] {
+        gguf_header::READABLE
     }
 
     fn n_bytes(&self, name: &str) -> Option<u64> {
@@ -155,8 +159,10 @@ impl<'a> Metadata<'a> {
             return default.ok_or_else(|| ConfigError::Missing { field: key.into() });
         };
         let size =
-            as_integer(value).and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0 && size <= 1 << 28);
-        size.ok_or_else(|| ConfigError::unsupported(key, format!("{value:?}"), "a positive integer"))
+            as_integer(value).and_then(|size| usize::try_from(size).ok()).filter(|size| (1..=MAX_SIZE).contains(size));
+        size.ok_or_else(|| {
+            ConfigError::unsupported(key, describe(value), format!("a whole number from 1 to {MAX_SIZE}"))
+        })
     }
 
     /// A number, or `default` where the key is absent.
@@ -164,11 +170,13 @@ impl<'a> Metadata<'a> {
         match self.values().get(key) {
             None => Ok(default),
             // the shortest decimal of the stored f32: 1e-5 and not 9.999999747e-6
-            Some(Value::F32(number)) => Ok(number.to_string().parse().unwrap_or(f64::from(*number))),
-            Some(Value::F64(number)) => Ok(*number),
+            Some(Value::F32(number)) if number.is_finite() => {
+                Ok(number.to_string().parse().unwrap_or(f64::from(*number)))
+            }
+            Some(Value::F64(number)) if number.is_finite() => Ok(*number),
             Some(other) => as_integer(other)
                 .map(|number| number as f64)
-                .ok_or_else(|| ConfigError::unsupported(key, format!("{other:?}"), "a number")),
+                .ok_or_else(|| ConfigError::unsupported(key, describe(other), "a number")),
         }
     }
 
@@ -226,11 +234,26 @@ impl<'a> Metadata<'a> {
 
     /// A tensor of divisors of the rotary frequencies, if the file has it.
     pub fn divisors(&self, tensor: &str) -> Result<Option<Vec<f32>>, ConfigError> {
-        if !self.has_tensor(tensor) {
-            return Ok(None);
+        let refuse = |found: String| Err(ConfigError::unsupported(tensor, found, "a vector of positive numbers"));
+        let Some(shape) = self.file.shape(tensor) else { return Ok(None) };
+        if !matches!(shape.as_slice(), [n] if *n <= MAX_DIVISORS) {
+            return refuse(format!("{shape:?}"));
         }
-        let read = self.file.dense(Part::whole(tensor)).and_then(|values| values.to_vec1::<f32>());
-        read.map(Some).map_err(|error| ConfigError::unsupported(tensor, error, "a vector of numbers"))
+        match self.file.dense(Part::whole(tensor)).and_then(|values| values.to_vec1::<f32>()) {
+            Ok(divisors) => match divisors.iter().find(|divisor| !(divisor.is_finite() && **divisor > 0.0)) {
+                Some(divisor) => refuse(divisor.to_string()),
+                None => Ok(Some(divisors)),
+            },
+            Err(error) => refuse(error.to_string()),
+        }
+    }
+}
+
+/// A value for an error, shortened.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Array(values) => format!("an array of {}", values.len()),
+        other => format!("{other:?}"),
     }
 }
 

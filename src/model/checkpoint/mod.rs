@@ -1,14 +1,18 @@
 //! Checkpoint files: named tensors, whatever the container.
 
 pub mod gguf;
+mod gguf_header;
 mod rows;
 mod safetensors;
+mod safetensors_header;
 mod weights;
 
 use candle_core::Tensor;
 use candle_core::quantized::QTensor;
 
+pub use self::gguf_header::GgufHeaderError;
 pub use self::safetensors::SafetensorsCheckpoint;
+pub use self::safetensors_header::SafetensorsHeaderError;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
 pub(crate) use self::weights::{fits, plan, tensors};
 
@@ -22,6 +26,9 @@ pub trait Checkpoint: Sync {
 
     /// The number type it is stored in, such as `F16` or `Q4_1`.
     fn dtype(&self, name: &str) -> Option<String>;
+
+    /// The number types that can be read as weights.
+    fn readable(&self) -> &'static [&'static str];
 
     /// The bytes it takes in the file.
     fn n_bytes(&self, name: &str) -> Option<u64>;

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
-use super::{Checkpoint, Part};
+use super::{Checkpoint, Part, safetensors_header};
 use crate::model::load::LoadError;
 use crate::model::source::FileBytes;
 
@@ -23,12 +23,17 @@ impl<'a> SafetensorsCheckpoint<'a> {
     /// Reads the headers of `files`; the data stay where they are.
     ///
     /// # Errors
-    /// A header that is damaged, or a file cut off before the end of its last tensor.
+    /// A header that is damaged, a file cut off before the end of its last tensor, a tensor in two files.
     pub fn new(files: &'a [(PathBuf, FileBytes)]) -> Result<Self, LoadError> {
         let parsed = files.iter().map(|(path, bytes)| parse(path, bytes)).collect::<Result<Vec<_>, _>>()?;
         let mut owner = BTreeMap::new();
         for (index, file) in parsed.iter().enumerate() {
-            owner.extend(file.names().into_iter().map(|name| (name.to_owned(), index)));
+            for name in file.names() {
+                if let Some(other) = owner.insert(name.to_owned(), index) {
+                    let files = [files[other].0.clone(), files[index].0.clone()];
+                    return Err(LoadError::TwoShards { tensor: name.to_owned(), files });
+                }
+            }
         }
         Ok(Self { files: parsed, owner })
     }
@@ -39,11 +44,11 @@ impl<'a> SafetensorsCheckpoint<'a> {
 }
 
 fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, LoadError> {
-    SafeTensors::deserialize(bytes).map_err(|source| LoadError::Safetensors {
-        file: path.into(),
-        n_bytes: bytes.len(),
-        source,
-    })
+    let (file, n_bytes) = (path.to_owned(), bytes.len());
+    if let Err(source) = safetensors_header::check(bytes) {
+        return Err(LoadError::SafetensorsHeader { file, n_bytes, source });
+    }
+    SafeTensors::deserialize(bytes).map_err(|source| LoadError::Safetensors { file, n_bytes, source })
 }
 
 impl Checkpoint for SafetensorsCheckpoint<'_> {
@@ -57,6 +62,10 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
 
     fn dtype(&self, name: &str) -> Option<String> {
         self.view(name).map(|view| format!("{:?}", view.dtype()))
+    }
+
+    fn readable(&self) -> &'static [&'static str] {
+        &["F32", "F16", "BF16", "F64"]
     }
 
     fn n_bytes(&self, name: &str) -> Option<u64> {

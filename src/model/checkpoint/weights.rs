@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use candle_core::quantized::QTensor;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Storage, Tensor};
 use rayon::prelude::*;
 
 use super::rows::{uninterleave, uninterleave_quantised};
@@ -42,6 +42,15 @@ pub enum TensorProblem {
         /// What the configuration implies.
         expected: Vec<usize>,
     },
+    /// It is stored as numbers that are no weights.
+    Type {
+        /// The checkpoint's name for it.
+        tensor: String,
+        /// Its type.
+        found: String,
+        /// The types that can be read.
+        expected: &'static [&'static str],
+    },
     /// No parameter uses it.
     Unused {
         /// The checkpoint's name for it.
@@ -54,6 +63,9 @@ impl fmt::Display for TensorProblem {
         match self {
             Self::Missing { tensor } => write!(f, "tensor `{tensor}` is missing"),
             Self::Unused { tensor } => write!(f, "tensor `{tensor}` belongs to no parameter of this architecture"),
+            Self::Type { tensor, found, expected } => {
+                write!(f, "tensor `{tensor}` is stored as {found}, expected {}", expected.join(", "))
+            }
             Self::Shape { tensor, found, expected } => {
                 write!(f, "tensor `{tensor}` is {found:?}, the configuration implies {expected:?}")
             }
@@ -80,7 +92,8 @@ impl Weights {
     /// Reads every parameter of `cfg`, in parallel.
     ///
     /// # Errors
-    /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together.
+    /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together; [`LoadError::NotFinite`] for a
+    /// NaN or an infinity in a tensor that is not kept quantised.
     pub fn read(
         cfg: &DecoderConfig,
         checkpoint: &dyn Checkpoint,
@@ -89,7 +102,7 @@ impl Weights {
     ) -> Result<Self, LoadError> {
         let plan = plan(cfg, checkpoint, names)?;
         let read = |(id, source): &(ParamId, Source)| read_one(cfg, checkpoint, *id, source, arithmetic);
-        let parts = plan.par_iter().map(read).collect::<candle_core::Result<Vec<_>>>().map_err(LoadError::Data)?;
+        let parts = plan.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut weights = Self { dense: HashMap::new(), quantised: HashMap::new() };
         for (id, dense, quantised) in parts {
             weights.dense.extend(dense.map(|tensor| (id, tensor)));
@@ -135,7 +148,7 @@ pub(crate) fn plan(
                 Some(found) if found != expected => {
                     Some(TensorProblem::Shape { tensor: tensor.clone(), found, expected: expected.clone() })
                 }
-                Some(_) => None,
+                Some(_) => unreadable(checkpoint, &tensor),
             };
             if used.insert(tensor) {
                 problems.extend(problem);
@@ -146,6 +159,13 @@ pub(crate) fn plan(
     let left_over = checkpoint.names().into_iter().filter(|name| !used.contains(name) && !(names.ignores)(name));
     problems.extend(left_over.map(|tensor| TensorProblem::Unused { tensor }));
     if problems.is_empty() { Ok(plan) } else { Err(LoadError::Tensors { problems }) }
+}
+
+/// A tensor whose numbers are no weights.
+fn unreadable(checkpoint: &dyn Checkpoint, tensor: &str) -> Option<TensorProblem> {
+    let expected = checkpoint.readable();
+    let found = checkpoint.dtype(tensor).filter(|found| !expected.contains(&found.as_str()))?;
+    Some(TensorProblem::Type { tensor: tensor.to_owned(), found, expected })
 }
 
 /// Whether a parameter can be cut out of the checkpoint there.
@@ -190,6 +210,33 @@ fn stored_shape(cfg: &DecoderConfig, ours: &[usize], view: View) -> Vec<usize> {
 type Read = (ParamId, Option<Tensor>, Option<QTensor>);
 
 fn read_one(
+    cfg: &DecoderConfig,
+    checkpoint: &dyn Checkpoint,
+    id: ParamId,
+    source: &Source,
+    arithmetic: Arithmetic,
+) -> Result<Read, LoadError> {
+    let read = read_unchecked(cfg, checkpoint, id, source, arithmetic).map_err(LoadError::Data)?;
+    match read.1.as_ref().map(not_finite).transpose().map_err(LoadError::Data)?.flatten() {
+        Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
+        None => Ok(read),
+    }
+}
+
+/// The first NaN or infinity of a tensor in f32.
+fn not_finite(tensor: &Tensor) -> candle_core::Result<Option<f32>> {
+    /// Numbers that are looked at together: a loop without a branch inside takes several at once.
+    const CHUNK: usize = 4096;
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else { return Ok(None) };
+    let values = &storage.as_slice::<f32>()?[start..end];
+    let is_finite = |chunk: &&[f32]| chunk.iter().fold(true, |all, value| all & value.is_finite());
+    let damaged = values.chunks(CHUNK).find(|chunk| !is_finite(chunk));
+    Ok(damaged.and_then(|chunk| chunk.iter().copied().find(|value| !value.is_finite())))
+}
+
+fn read_unchecked(
     cfg: &DecoderConfig,
     checkpoint: &dyn Checkpoint,
     id: ParamId,

@@ -76,19 +76,32 @@ fn zero_a_row(file: &Path, name: &str) {
     candle_core::safetensors::save(&all, file).unwrap();
 }
 
-#[test]
-fn a_model_with_a_weight_that_is_no_number_fails_and_says_where() {
+/// A tiny model with one of its tensors multiplied.
+fn spoilt(name: &str, factor: f64) -> tempfile::TempDir {
     let broken = copy("tiny-llama");
     let file = broken.path().join("model.safetensors");
-    let name = "model.layers.0.mlp.down_proj.weight";
     let mut all = tensors(&file);
-    let spoilt = (&all[name] * f64::NAN).unwrap();
+    let spoilt = (&all[name] * factor).unwrap();
     all.insert(name.into(), spoilt);
     candle_core::safetensors::save(&all, &file).unwrap();
+    broken
+}
+
+#[test]
+fn a_model_whose_weights_are_too_large_to_compute_with_fails_and_says_where() {
+    let broken = spoilt("model.layers.0.mlp.down_proj.weight", 1e38);
     let run = lmscope(&["verify", "-m", broken.path().to_str().unwrap()]);
     assert_eq!(run.status, 1, "{}", run.stderr);
     assert!(run.stdout.contains("FAIL: finite"), "{}", run.stdout);
     assert!(run.stdout.contains("blocks.0.hook_mlp_out"), "{}", run.stdout);
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_named_before_anything_is_verified() {
+    let name = "model.layers.0.mlp.down_proj.weight";
+    let broken = spoilt(name, f64::NAN);
+    let error = lmscope(&["verify", "-m", broken.path().to_str().unwrap()]).refused();
+    assert!(error.contains(&format!("tensor `{name}` holds NaN, expected finite numbers")), "{error}");
 }
 
 #[test]
