@@ -24,7 +24,7 @@ use lmscope::trace::{Trace, TracePlan};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const PREFILL: usize = 512;
 const PROMPT: usize = 16;
 const DECODE: usize = 128;

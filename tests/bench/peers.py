@@ -3,7 +3,7 @@
 
 usage: peers.py MODEL.gguf HF_DIRECTORY   (torch, transformers, transformer-lens, llama-cpp-python)
 
-Two threads, one warm-up, median of five; tokens per second. Start to answer is a whole process each.
+Two threads, one warm-up, median of three; tokens per second. Start to answer is a whole process each.
 """
 
 import statistics
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-PREFILL, PROMPT, DECODE, ROUNDS = 512, 16, 128, 5
+PREFILL, PROMPT, DECODE, ROUNDS = 512, 16, 128, 3
 
 
 def ids(n):
