@@ -16,6 +16,8 @@ use crate::model::CancelToken;
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
+/// How often the loop looks whether the process is asked to end.
+const ATTENTION: Duration = Duration::from_millis(50);
 /// How long nothing must happen before what nobody asked for is done.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long quitting waits for the worker.
@@ -32,8 +34,8 @@ pub fn run(options: TuiOptions, end: &CancelToken) -> Result<(), TuiError> {
     screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(Engine::default()).map_err(thread("model-worker"))?;
-    let (_input, inputs) = InputThread::spawn(end.clone()).map_err(thread("input"))?;
-    let mut runtime = Runtime { worker, inputs, reports };
+    let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
+    let mut runtime = Runtime { worker, inputs, reports, end: end.clone() };
     runtime.perform(&mut state, first);
     runtime.run(&mut state, &mut screen)?;
     runtime.worker.shut_down(PATIENCE);
@@ -56,6 +58,7 @@ struct Runtime {
     worker: Worker,
     inputs: Receiver<InputEvent>,
     reports: Receiver<Report>,
+    end: CancelToken,
 }
 
 /// Whether the loop goes on.
@@ -84,11 +87,15 @@ impl Runtime {
     fn wait(&self, state: &State) -> Msg {
         let tick = if state.is_busy() { crossbeam_channel::after(TICK) } else { never() };
         let idle = if state.awaits_idleness() { crossbeam_channel::after(IDLE) } else { never() };
-        select! {
-            recv(self.inputs) -> input => Msg::Input(input.unwrap_or(InputEvent::Closed)),
-            recv(self.reports) -> report => report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
-            recv(tick) -> _ => Msg::Tick,
-            recv(idle) -> _ => Msg::Idle,
+        loop {
+            select! {
+                recv(self.inputs) -> input => return Msg::Input(input.unwrap_or(InputEvent::Closed)),
+                recv(self.reports) -> report => return report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
+                recv(tick) -> _ => return Msg::Tick,
+                recv(idle) -> _ => return Msg::Idle,
+                // not the input thread's business: reading from a terminal that is gone never comes back
+                default(ATTENTION) => if self.end.is_cancelled() { return Msg::Input(InputEvent::Closed) },
+            }
         }
     }
 

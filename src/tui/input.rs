@@ -9,8 +9,6 @@ use crossbeam_channel::{Receiver, Sender};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::InputRequest;
 
-use crate::model::CancelToken;
-
 /// A key with its modifiers; shift is part of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -112,12 +110,12 @@ pub(super) struct InputThread {
 const PATIENCE: Duration = Duration::from_millis(50);
 
 impl InputThread {
-    /// Starts reading, until the terminal is gone or `end` is set: a terminal that was closed says nothing any more.
-    pub(super) fn spawn(end: CancelToken) -> io::Result<(Self, Receiver<InputEvent>)> {
+    /// Starts reading.
+    pub(super) fn spawn() -> io::Result<(Self, Receiver<InputEvent>)> {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let stop = Arc::new(AtomicBool::new(false));
         let theirs = Arc::clone(&stop);
-        std::thread::Builder::new().name("input".into()).spawn(move || read(&theirs, &end, &sender))?;
+        std::thread::Builder::new().name("input".into()).spawn(move || read(&theirs, &sender))?;
         Ok((Self { stop }, receiver))
     }
 }
@@ -128,10 +126,9 @@ impl Drop for InputThread {
     }
 }
 
-fn read(stop: &AtomicBool, end: &CancelToken, sender: &Sender<InputEvent>) {
+fn read(stop: &AtomicBool, sender: &Sender<InputEvent>) {
     while !stop.load(Ordering::Relaxed) {
         let event = match event::poll(PATIENCE) {
-            _ if end.is_cancelled() => Ok(Some(InputEvent::Closed)),
             Ok(false) => continue,
             Ok(true) => event::read().map(translate),
             Err(error) => Err(error),

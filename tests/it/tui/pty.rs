@@ -108,19 +108,13 @@ fn exit_code(child: &mut Box<dyn Child + Send + Sync>) -> u32 {
 
 #[test]
 fn a_request_to_end_restores_the_terminal() {
-    let mut session = Session::start();
-    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
-    let id = session.child.process_id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    session.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
-    assert_eq!(exit_code(&mut session.child), 130);
-}
-
-#[test]
-fn it_ends_with_its_terminal() {
-    let mut session = Session::start();
-    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
-    let Session { mut child, master, keys, output, .. } = session;
-    drop((master, keys, output));
-    exit_code(&mut child);
+    // a window that is closed sends HUP
+    for signal in ["-TERM", "-HUP"] {
+        let mut session = Session::start();
+        session.wait("the end of all work", |screen| screen.contents().contains("✓"));
+        let id = session.child.process_id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        session.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        assert_eq!(exit_code(&mut session.child), 130, "{signal}");
+    }
 }
