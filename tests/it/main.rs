@@ -9,9 +9,11 @@
 
 mod broken;
 mod cli;
+mod docs;
 mod eval;
 mod hub;
 mod layering;
+mod lens;
 mod numerics;
 mod registry;
 mod slide;

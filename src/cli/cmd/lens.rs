@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
 use crate::figure::Figure;
-use crate::lens::{self, Context, LENSES, Lens, LensError, Question};
+use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Stream};
 use crate::probe::{self, PROBES, Probe, Subject};
 use crate::text::Prompt;
 use crate::trace::Trace;
@@ -29,6 +29,9 @@ pub(in crate::cli) struct Args {
     /// A token to follow through the layers, as its exact text or as #ID; may be repeated
     #[arg(long, value_name = "TOKEN")]
     watch: Vec<String>,
+    /// Also read the residual stream between a block's attention and MLP
+    #[arg(long)]
+    sublayers: bool,
     #[command(flatten)]
     model: ModelArgs,
     /// How to print
@@ -70,7 +73,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let loaded = args.model.open()?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let watch = args.watch.iter().map(|text| token_id(text, &loaded.tokenizer)).collect::<anyhow::Result<_>>()?;
-    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch };
+    let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };
+    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch, stream };
     let figures = match analysis {
         Analysis::Lens(lens) => read(lens, &loaded, &prompt, &question, out)?,
         Analysis::Probe(probe) => experiment(probe, &loaded, &prompt, &question, out)?,
@@ -86,7 +90,7 @@ fn read(
     question: &Question,
     out: &Output,
 ) -> anyhow::Result<Vec<Figure>> {
-    let plan = lens.needs(&loaded.info.config);
+    let plan = lens.needs(&loaded.info.config, question);
     let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut out.cancel())?;
     let provenance = loaded.provenance(Some(prompt));
     let context = Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question };
