@@ -11,6 +11,7 @@ mod broken;
 mod cli;
 mod eval;
 mod hub;
+mod intervene;
 mod layering;
 mod numerics;
 mod registry;
