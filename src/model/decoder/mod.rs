@@ -6,6 +6,7 @@
 mod attention;
 mod backward;
 mod block;
+mod frozen;
 mod linear;
 mod mask;
 mod mlp;
@@ -17,6 +18,7 @@ mod rope;
 use candle_core::Tensor;
 
 use self::block::Block;
+pub use self::frozen::FrozenNorm;
 pub(crate) use self::linear::Linear;
 use self::mask::Masks;
 use self::norm::Normalise;
