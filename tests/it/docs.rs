@@ -97,7 +97,9 @@ fn check(page: &Path) {
 
 #[test]
 fn every_example_prints_what_its_page_says() {
-    pages().iter().for_each(|page| check(page));
+    for page in pages() {
+        check(&page);
+    }
 }
 
 #[test]

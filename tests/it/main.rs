@@ -12,6 +12,7 @@ mod cli;
 mod docs;
 mod eval;
 mod hub;
+mod intervene;
 mod layering;
 mod lens;
 mod numerics;
