@@ -3,6 +3,7 @@
 //! A lens reads one trace; a probe runs forward passes of its own, with interventions or gradients, and says how far it
 //! is. It knows no screen and no file format.
 
+pub mod explain;
 pub mod head_atlas;
 
 use crate::figure::{Figure, Provenance, ShapeError};
@@ -24,6 +25,9 @@ pub enum ProbeError {
     /// The question, or a lens, failed.
     #[error(transparent)]
     Lens(#[from] LensError),
+    /// An intervention does not fit.
+    #[error(transparent)]
+    Intervene(#[from] crate::intervene::Error),
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -38,13 +42,18 @@ impl ProbeError {
         match self {
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
+            Self::Intervene(error) => error.hint(),
             Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }
 
     /// Whether the work was cancelled.
     pub const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Model(crate::model::Error::Cancelled))
+        match self {
+            Self::Model(crate::model::Error::Cancelled) => true,
+            Self::Intervene(error) => error.is_cancelled(),
+            _ => false,
+        }
     }
 }
 
