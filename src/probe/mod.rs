@@ -4,6 +4,8 @@
 //! is. It knows no screen and no file format.
 
 pub mod head_atlas;
+pub mod patching;
+pub mod steering;
 
 use crate::figure::{Figure, Provenance, ShapeError};
 use crate::lens::{LensError, Question};

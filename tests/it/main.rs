@@ -14,6 +14,7 @@ mod hub;
 mod intervene;
 mod layering;
 mod numerics;
+mod patching;
 mod registry;
 mod slide;
 mod support;
