@@ -9,10 +9,12 @@
 
 mod broken;
 mod cli;
+mod docs;
 mod eval;
 mod hub;
 mod intervene;
 mod layering;
+mod lens;
 mod numerics;
 mod patching;
 mod registry;

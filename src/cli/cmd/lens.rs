@@ -12,7 +12,7 @@ use crate::cli::progress::Progress;
 use crate::engine::Loaded;
 use crate::figure::Figure;
 use crate::intervene::Interventions;
-use crate::lens::{self, Context, LENSES, Lens, LensError, Question};
+use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Stream};
 use crate::probe::{self, PROBES, Probe, Subject};
 use crate::text::Prompt;
 use crate::trace::Trace;
@@ -33,6 +33,9 @@ pub(in crate::cli) struct Args {
     /// A token to follow through the layers, as its exact text or as #ID; may be repeated
     #[arg(long, value_name = "TOKEN")]
     watch: Vec<String>,
+    /// Also read the residual stream between a block's attention and MLP
+    #[arg(long)]
+    sublayers: bool,
     #[command(flatten)]
     intervene: InterveneArgs,
     #[command(flatten)]
@@ -76,7 +79,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let loaded = args.model.open()?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let watch = args.watch.iter().map(|text| token_id(text, &loaded.tokenizer)).collect::<anyhow::Result<_>>()?;
-    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch };
+    let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };
+    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch, stream };
     let tokenise = |text: &str| args.prompt.tokenise_as_well(&loaded, text);
     let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let figures = match analysis {
@@ -96,7 +100,7 @@ fn read(
     interventions: &Interventions,
     out: &Output,
 ) -> anyhow::Result<Vec<Figure>> {
-    let plan = lens.needs(&loaded.info.config);
+    let plan = lens.needs(&loaded.info.config, question);
     let mut tap = (interventions.tap(0), out.cancel());
     let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut tap)?;
     let provenance = intervene::provenance(loaded, prompt, interventions);
