@@ -5,6 +5,8 @@
 
 pub mod explain;
 pub mod head_atlas;
+pub mod patching;
+pub mod steering;
 
 use crate::figure::{Figure, Provenance, ShapeError};
 use crate::lens::{LensError, Question};
