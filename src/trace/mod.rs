@@ -3,6 +3,7 @@
 //! A [`TracePlan`] says what to keep and what that costs before anything runs; a [`Recorder`] keeps it; a [`Trace`]
 //! is what lenses read. Nothing here draws conclusions.
 
+mod gradient;
 mod plan;
 mod record;
 mod store;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, Tensor};
 
+pub use self::gradient::{Gradients, Metric, Quantity};
 pub use self::plan::TracePlan;
 pub use self::record::Recorder;
 pub use self::store::{StoreError, save};

@@ -6,6 +6,7 @@
 mod attention;
 mod backward;
 mod block;
+mod kept;
 mod linear;
 mod mask;
 mod mlp;
@@ -17,6 +18,7 @@ mod rope;
 use candle_core::Tensor;
 
 use self::block::Block;
+use self::kept::{Keeper, Kept};
 pub(crate) use self::linear::Linear;
 use self::mask::Masks;
 use self::norm::Normalise;
@@ -66,11 +68,24 @@ pub struct Decoder {
     ln_final: Option<Normalise>,
     project_out: Option<Linear>,
     unembed: Linear,
+    kept: Kept,
+}
+
+/// A decoder through which gradients flow: it computes what the one it was made from does, with the same tensors.
+pub struct Differentiable(Decoder);
+
+impl Differentiable {
+    /// The decoder.
+    pub const fn decoder(&self) -> &Decoder {
+        &self.0
+    }
 }
 
 impl Decoder {
     /// Builds the decoder from its configuration and parameters.
     pub fn new(cfg: DecoderConfig, params: &mut dyn Parameters, kernels: Kernels) -> Result<Self> {
+        let keeper = &mut Keeper::new(params);
+        let params: &mut dyn Parameters = keeper;
         let embed = params.dense(ParamId::model(Param::Embed))?;
         let matrix = match cfg.unembed {
             Unembed::Tied => Param::Embed,
@@ -101,7 +116,31 @@ impl Decoder {
             }
             FinalNorm::None => None,
         };
-        Ok(Self { cfg, embed, embed_norm, project_in, pos_embed, rotations, blocks, ln_final, project_out, unembed })
+        let kept = keeper.take();
+        Ok(Self {
+            cfg,
+            embed,
+            embed_norm,
+            project_in,
+            pos_embed,
+            rotations,
+            blocks,
+            ln_final,
+            project_out,
+            unembed,
+            kept,
+        })
+    }
+
+    /// The same decoder on operations that have a backward pass. It shares every tensor with this one.
+    ///
+    /// # Errors
+    /// [`Error::NoGradient`] if weights are still quantised: candle's products with them have no backward pass.
+    pub fn differentiable(&self) -> Result<Differentiable> {
+        if !self.kept.is_differentiable() {
+            return Err(Error::NoGradient);
+        }
+        Self::new(self.cfg.clone(), &mut self.kept.clone(), Kernels::Differentiable).map(Differentiable)
     }
 
     /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
