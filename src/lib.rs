@@ -9,6 +9,7 @@ pub mod hook;
 pub mod hub;
 pub mod lens;
 pub mod model;
+pub mod probe;
 pub mod text;
 pub mod trace;
 pub mod tui;

@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use crate::engine::{Loaded, open, weights_memory};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
+use crate::lens::{Ask, Versus};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::source::ModelSource;
-use crate::text::{BosPolicy, Ending, Message, Prompt};
+use crate::text::{BosPolicy, Ending, Message, Prompt, Tokenizer};
 
 /// Which model, and how it computes.
 #[derive(Args, Clone)]
@@ -112,6 +113,64 @@ pub(super) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
     Ok(input)
+}
+
+/// What a question about one token is about.
+#[derive(Args, Clone)]
+pub(super) struct TargetArgs {
+    /// The position whose next token is asked about; -1 is the last
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    position: Option<isize>,
+    /// Token A, as its exact text (" mat") or as #ID; the most probable one unless given
+    #[arg(long, value_name = "A")]
+    token: Option<String>,
+    /// Token B that A is compared with, or `none`; the most probable other one unless given
+    #[arg(long, value_name = "B")]
+    versus: Option<String>,
+}
+
+/// A text that is not one token.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is {} tokens to this model ({}), expected one", pieces.len(), pieces.join(" | "))]
+pub(super) struct NotOneToken {
+    text: String,
+    pieces: Vec<String>,
+    /// The same text after a space, if that is one token.
+    instead: Option<String>,
+}
+
+impl NotOneToken {
+    /// What the user can do about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        self.instead.as_ref().map(|instead| format!("`{instead}` with its space is one token"))
+    }
+}
+
+impl TargetArgs {
+    /// The question.
+    pub(super) fn ask(&self, tokenizer: &Tokenizer) -> anyhow::Result<Ask> {
+        let versus = match self.versus.as_deref() {
+            None => Versus::BestOther,
+            Some("none") => Versus::Nothing,
+            Some(text) => Versus::Token(token_id(text, tokenizer)?),
+        };
+        let token = self.token.as_deref().map(|text| token_id(text, tokenizer)).transpose()?;
+        Ok(Ask { position: self.position, token, versus })
+    }
+}
+
+/// The token of this exact text, or of this `#id`.
+pub(super) fn token_id(text: &str, tokenizer: &Tokenizer) -> anyhow::Result<u32> {
+    if let Some(id) = text.strip_prefix('#').and_then(|id| id.parse().ok()) {
+        return Ok(id);
+    }
+    if let Some(id) = tokenizer.id_of(text) {
+        return Ok(id);
+    }
+    let pieces = tokenizer.encode(text)?.into_iter().map(|id| tokenizer.visible(id)).collect();
+    let spaced = format!(" {text}");
+    let instead = tokenizer.id_of(&spaced).map(|_| spaced);
+    Err(NotOneToken { text: text.into(), pieces, instead }.into())
 }
 
 /// How results are printed.

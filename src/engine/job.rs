@@ -9,7 +9,7 @@ use super::{
 use crate::hook::{HookPoint, Site};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
 use crate::lens::logit_lens::LogitLens;
-use crate::lens::{Context, Lens as _, attention};
+use crate::lens::{Context, Lens as _, Question, attention};
 use crate::model::sample::{Sampler, Sampling};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
 use crate::text::{BosPolicy, Prompt, Tokenizer};
@@ -54,7 +54,9 @@ fn inspect(loaded: &Loaded, ids: &[u32], panels: &[Panel], cancel: &CancelToken)
     }
     let trace = Trace::record(&loaded.decoder, ids, &plan, &mut cancel.clone())?;
     let provenance = loaded.provenance(None);
-    let context = Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance };
+    let question = Question::default();
+    let context =
+        Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question: &question };
     let mut found = Inspection { tokens: tokens(&loaded.tokenizer, ids, String::new()), ..Inspection::default() };
     for panel in panels {
         cancel.check()?;

@@ -3,6 +3,7 @@
 //! A [`HookPoint`] speaks `TransformerLens`: `blocks.3.attn.hook_pattern`. A [`SitePattern`] is what a user types to
 //! name many of them at once.
 
+mod head;
 mod pattern;
 mod point;
 mod site;

@@ -3,7 +3,7 @@
 use super::{Context, Lens, LensError};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{HookPoint, Site};
-use crate::model::DecoderConfig;
+use crate::model::{CausalLm as _, DecoderConfig};
 use crate::trace::{Trace, TracePlan};
 
 /// The lens: statistics of every head.

@@ -8,8 +8,8 @@ use candle_core::Tensor;
 use super::{Context, Lens, LensError};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{HookPoint, Site};
-use crate::model::DecoderConfig;
 use crate::model::sample::{argmax, entropy_bits, log_softmax};
+use crate::model::{CausalLm as _, DecoderConfig};
 use crate::trace::{Trace, TraceError, TracePlan};
 
 /// The lens.

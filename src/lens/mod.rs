@@ -3,9 +3,12 @@
 pub mod attention;
 pub mod distribution;
 pub mod logit_lens;
+mod target;
 
+pub use self::target::{Ask, Target, Versus};
 use crate::figure::{Figure, Provenance, ShapeError};
-use crate::model::{CausalLm, DecoderConfig};
+use crate::model::DecoderConfig;
+use crate::model::decoder::Decoder;
 use crate::text::Tokenizer;
 use crate::trace::{Trace, TraceError, TracePlan};
 
@@ -24,6 +27,28 @@ pub enum LensError {
     /// A figure's parts do not fit together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// The position is outside the prompt.
+    #[error("position {found} is not in a prompt of {n_pos} tokens")]
+    Position {
+        /// What was asked for.
+        found: isize,
+        /// Tokens of the prompt.
+        n_pos: usize,
+    },
+    /// The token is outside the vocabulary.
+    #[error("token {found} is not in a vocabulary of {d_vocab}")]
+    Token {
+        /// What was asked for.
+        found: u32,
+        /// Size of the vocabulary.
+        d_vocab: usize,
+    },
+    /// A token is compared with itself.
+    #[error("token {token} is compared with itself")]
+    SameToken {
+        /// The token.
+        token: u32,
+    },
     /// No lens has this name.
     #[error("`{found}` is not a lens, expected one of {}", known.join(", "))]
     Unknown {
@@ -41,23 +66,57 @@ impl LensError {
             Self::Trace(TraceError::NotANumber { .. }) => {
                 Some("the model file is damaged, or its arithmetic overflowed".into())
             }
+            Self::Position { n_pos, .. } => {
+                Some(format!("positions are 0 to {}; -1 is the last one", n_pos.saturating_sub(1)))
+            }
+            Self::SameToken { .. } => Some("name two different tokens, or only one of them".into()),
             _ => None,
         }
     }
 }
 
+/// What every lens is asked; a lens reads what concerns it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Question {
+    /// The position and the tokens it is about.
+    pub ask: Ask,
+    /// How many entries of each kind to show.
+    pub top: usize,
+    /// Tokens to follow besides the target's.
+    pub watch: Vec<u32>,
+}
+
 /// What a lens reads besides the trace.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The model, for its unembedding.
-    pub lm: &'a dyn CausalLm,
+    /// The model, for its parameters.
+    pub lm: &'a Decoder,
     /// Names of tokens.
     pub tokenizer: &'a Tokenizer,
     /// Where the numbers come from.
     pub provenance: &'a Provenance,
+    /// What is asked.
+    pub question: &'a Question,
 }
 
 impl Context<'_> {
+    /// The target of the question in this trace.
+    ///
+    /// # Errors
+    /// A position or a token that does not exist.
+    pub fn target(&self, trace: &Trace) -> Result<Target, LensError> {
+        let position = self.question.ask.position_in(trace.ids.len())?;
+        self.question.ask.resolve(position, &trace.logits_at(position)?)
+    }
+
+    /// The target in words: `␣mat rather than ␣chair, after 5 ␣a`.
+    pub fn describe(&self, trace: &Trace, target: Target) -> String {
+        let visible = |id: u32| self.tokenizer.visible(id);
+        let rival = target.versus.map_or_else(String::new, |rival| format!(" rather than {}", visible(rival)));
+        let after = trace.ids.get(target.position).map_or_else(String::new, |&id| visible(id));
+        format!("{}{rival}, after {} {after}", visible(target.token), target.position)
+    }
+
     /// Visible labels of tokens, numbered so that repeated tokens stay apart: `3 ␣sat`.
     pub fn token_labels(&self, ids: &[u32]) -> Vec<String> {
         ids.iter().enumerate().map(|(position, &id)| format!("{position} {}", self.tokenizer.visible(id))).collect()
@@ -83,7 +142,6 @@ pub trait Lens: Sync {
 pub static LENSES: &[&dyn Lens] = &[&attention::Attention, &distribution::NextTokens, &logit_lens::LogitLens];
 
 /// The lens of this name.
-pub fn find(name: &str) -> Result<&'static dyn Lens, LensError> {
-    let unknown = || LensError::Unknown { found: name.into(), known: LENSES.iter().map(|lens| lens.name()).collect() };
-    LENSES.iter().copied().find(|lens| lens.name() == name).ok_or_else(unknown)
+pub fn find(name: &str) -> Option<&'static dyn Lens> {
+    LENSES.iter().copied().find(|lens| lens.name() == name)
 }

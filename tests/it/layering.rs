@@ -18,6 +18,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "rayon"]),
     ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
     ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core"]),
+    // lens: a probe asks a lens's question of many runs
+    ("probe", &["figure", "hook", "lens", "model", "text", "trace"], &["candle_core"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),
     // figure: a report is a table, as a suite's is; safetensors: reference files
     ("verify", &["figure", "hook", "model", "trace"], &["candle_core", "safetensors"]),
@@ -30,7 +32,10 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "cli",
-        &["engine", "eval", "export", "figure", "hook", "hub", "lens", "model", "text", "trace", "tui", "verify"],
+        &[
+            "engine", "eval", "export", "figure", "hook", "hub", "lens", "model", "probe", "text", "trace", "tui",
+            "verify",
+        ],
         &["anyhow", "clap", "clap_complete", "ctrlc", "indicatif"],
     ),
 ];

@@ -1,15 +1,20 @@
 //! `lmscope lens`
 
+use std::fmt::Write as _;
+
 use crate::cli::Exit;
-use crate::cli::args::{Format, ModelArgs, PromptArgs};
+use crate::cli::args::{Format, ModelArgs, PromptArgs, TargetArgs, token_id};
 use crate::cli::output::Output;
-use crate::lens::{self, Context};
+use crate::cli::progress::Progress;
+use crate::engine::Loaded;
+use crate::figure::Figure;
+use crate::lens::{self, Context, LENSES, Lens, LensError, Question};
+use crate::probe::{self, PROBES, Probe, Subject};
+use crate::text::Prompt;
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
-#[command(
-    after_help = "Lenses: attention, distribution, logit-lens\n\nExample:\n  lmscope lens logit-lens \"The cat sat on a\" --format csv"
-)]
+#[command(after_help = help())]
 pub(in crate::cli) struct Args {
     /// The lens
     #[arg(value_name = "LENS")]
@@ -17,20 +22,88 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     prompt: PromptArgs,
     #[command(flatten)]
+    target: TargetArgs,
+    /// How many entries of each kind to show
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+    /// A token to follow through the layers, as its exact text or as #ID; may be repeated
+    #[arg(long, value_name = "TOKEN")]
+    watch: Vec<String>,
+    #[command(flatten)]
     model: ModelArgs,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
 
+/// Every lens and probe, from their registries.
+fn help() -> String {
+    let entries = LENSES.iter().map(|lens| (lens.name(), lens.about()));
+    let entries = entries.chain(PROBES.iter().map(|probe| (probe.name(), probe.about())));
+    let mut text = "Lenses:\n".to_owned();
+    for (name, about) in entries {
+        let _ = writeln!(text, "  {name:<20} {about}");
+    }
+    text.push_str("\nExample:\n  lmscope lens logit-lens \"The cat sat on a\" --format csv");
+    text
+}
+
+/// What a name stands for.
+enum Analysis {
+    Lens(&'static dyn Lens),
+    Probe(&'static dyn Probe),
+}
+
+fn find(name: &str) -> Result<Analysis, LensError> {
+    match (lens::find(name), probe::find(name)) {
+        (Some(lens), _) => Ok(Analysis::Lens(lens)),
+        (None, Some(probe)) => Ok(Analysis::Probe(probe)),
+        (None, None) => {
+            let known = LENSES.iter().map(|lens| lens.name()).chain(PROBES.iter().map(|probe| probe.name())).collect();
+            Err(LensError::Unknown { found: name.into(), known })
+        }
+    }
+}
+
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let lens = lens::find(&args.name)?;
+    let analysis = find(&args.name)?;
     let loaded = args.model.open()?;
     let prompt = args.prompt.tokenise(&loaded)?;
-    let trace = Trace::record(&loaded.decoder, &prompt.ids, &lens.needs(&loaded.info.config), &mut out.cancel())?;
-    let provenance = loaded.provenance(Some(&prompt));
-    let context = Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance };
-    let figures = lens.read(&trace, context)?;
+    let watch = args.watch.iter().map(|text| token_id(text, &loaded.tokenizer)).collect::<anyhow::Result<_>>()?;
+    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch };
+    let figures = match analysis {
+        Analysis::Lens(lens) => read(lens, &loaded, &prompt, &question, out)?,
+        Analysis::Probe(probe) => experiment(probe, &loaded, &prompt, &question, out)?,
+    };
     args.format.exporter().write(&figures, out)?;
     Ok(Exit::Done)
+}
+
+fn read(
+    lens: &dyn Lens,
+    loaded: &Loaded,
+    prompt: &Prompt,
+    question: &Question,
+    out: &Output,
+) -> anyhow::Result<Vec<Figure>> {
+    let plan = lens.needs(&loaded.info.config);
+    let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut out.cancel())?;
+    let provenance = loaded.provenance(Some(prompt));
+    let context = Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question };
+    Ok(lens.read(&trace, context)?)
+}
+
+fn experiment(
+    probe: &dyn Probe,
+    loaded: &Loaded,
+    prompt: &Prompt,
+    question: &Question,
+    out: &Output,
+) -> anyhow::Result<Vec<Figure>> {
+    let (provenance, cancel) = (loaded.provenance(Some(prompt)), out.cancel());
+    let (lm, tokenizer, provenance, cancel) = (&loaded.decoder, &loaded.tokenizer, &provenance, &cancel);
+    let subject = Subject { lm, tokenizer, prompt, provenance, question, cancel };
+    let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
+    let mut tell = |step: probe::Step| bar.tell(step.done as u64, step.total as u64, probe.name());
+    Ok(probe.run(&subject, &mut tell)?)
 }

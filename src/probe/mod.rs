@@ -1,0 +1,98 @@
+//! WHAT HAPPENS IF: experiments that run the model more than once, and return figures.
+//!
+//! A lens reads one trace; a probe runs forward passes of its own, with interventions or gradients, and says how far it
+//! is. It knows no screen and no file format.
+
+pub mod head_atlas;
+
+use crate::figure::{Figure, Provenance, ShapeError};
+use crate::lens::{LensError, Question};
+use crate::model::CancelToken;
+use crate::model::decoder::Decoder;
+use crate::text::{Prompt, Tokenizer};
+use crate::trace::TraceError;
+
+/// Why a probe has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The model could not be run.
+    #[error(transparent)]
+    Model(#[from] crate::model::Error),
+    /// A trace lacks something.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The question, or a lens, failed.
+    #[error(transparent)]
+    Lens(#[from] LensError),
+    /// A tensor operation failed.
+    #[error("a tensor operation failed")]
+    Tensor(#[from] candle_core::Error),
+    /// A figure's parts do not fit together.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
+impl ProbeError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Model(error) => error.hint(),
+            Self::Lens(error) => error.hint(),
+            Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
+        }
+    }
+
+    /// Whether the work was cancelled.
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Model(crate::model::Error::Cancelled))
+    }
+}
+
+/// What a probe works on.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The model.
+    pub lm: &'a Decoder,
+    /// Names of tokens.
+    pub tokenizer: &'a Tokenizer,
+    /// The prompt.
+    pub prompt: &'a Prompt,
+    /// Where the numbers come from.
+    pub provenance: &'a Provenance,
+    /// What is asked.
+    pub question: &'a Question,
+    /// Stops the work at the next sublayer.
+    pub cancel: &'a CancelToken,
+}
+
+/// How far a probe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Forward passes, or batches of them, that are done.
+    pub done: usize,
+    /// How many there will be.
+    pub total: usize,
+}
+
+/// An experiment.
+pub trait Probe: Sync {
+    /// The word on the command line; also the file's name, with `_` for `-`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence without a period, for help and pickers.
+    fn about(&self) -> &'static str;
+
+    /// Runs it; the first figure is the most telling. `tell` hears how far it is.
+    ///
+    /// # Errors
+    /// A question that has no answer, a model that cannot be run, or [`is_cancelled`](ProbeError::is_cancelled).
+    fn run(&self, subject: &Subject<'_>, tell: &mut dyn FnMut(Step)) -> Result<Vec<Figure>, ProbeError>;
+}
+
+/// Every probe.
+pub static PROBES: &[&dyn Probe] = &[&head_atlas::HeadAtlas];
+
+/// The probe of this name.
+pub fn find(name: &str) -> Option<&'static dyn Probe> {
+    PROBES.iter().copied().find(|probe| probe.name() == name)
+}
