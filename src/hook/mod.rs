@@ -8,6 +8,7 @@ mod pattern;
 mod point;
 mod site;
 
+pub use head::Head;
 pub use pattern::SitePattern;
 pub use point::{Error, HookPoint};
 pub use site::{Axis, Scope, Site};

@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod distribution;
+pub mod dla;
 pub mod logit_lens;
 mod target;
 
@@ -139,7 +140,8 @@ pub trait Lens: Sync {
 }
 
 /// Every lens.
-pub static LENSES: &[&dyn Lens] = &[&attention::Attention, &distribution::NextTokens, &logit_lens::LogitLens];
+pub static LENSES: &[&dyn Lens] =
+    &[&distribution::NextTokens, &logit_lens::LogitLens, &dla::DirectLogitAttribution, &attention::Attention];
 
 /// The lens of this name.
 pub fn find(name: &str) -> Option<&'static dyn Lens> {

@@ -47,6 +47,11 @@ impl Attention {
         Ok(Self { n_heads, n_kv_heads, d_head, axes, layer, kernels, q_norm, k_norm, q, k, v, o })
     }
 
+    /// The output projection.
+    pub(super) const fn output(&self) -> &Linear {
+        &self.o
+    }
+
     /// `x` and the result: `[batch, pos, d_model]`.
     pub(super) fn forward(&self, x: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
         let q = step.tap(Site::Q, self.heads(&self.q, x, self.n_heads)?)?; // [batch, pos, head, d_head]

@@ -7,7 +7,7 @@ use super::mlp::MlpLayer;
 use super::moe::Mixture;
 use super::norm::Normalise;
 use super::rope::Angles;
-use super::{Kernels, Parameters, scaled};
+use super::{Kernels, Linear, Parameters, scaled};
 use crate::hook::{HookPoint, Site};
 use crate::model::tap::tapped;
 use crate::model::{DecoderConfig, KvCache, LayerMlp, NormPlacement, Param, Residual, Result, Tap};
@@ -47,7 +47,7 @@ impl Step<'_> {
 pub(super) struct Block {
     axes: Axes,
     ln1: Option<Normalise>,
-    attn: Attention,
+    pub(super) attn: Attention,
     ln1_post: Option<Normalise>,
     ln2: Option<Normalise>,
     mlp: Feed,
@@ -89,6 +89,25 @@ impl Block {
         };
         let axes = Axes { residual, residual_scale, placement };
         Ok(Self { axes, ln1, attn, ln1_post, ln2, mlp, ln2_post })
+    }
+
+    /// The norm whose scale is seen at this site.
+    pub(super) const fn norm_at(&self, scale: Site) -> Option<&Normalise> {
+        match scale {
+            Site::Ln1Scale => self.ln1.as_ref(),
+            Site::Ln1PostScale => self.ln1_post.as_ref(),
+            Site::Ln2Scale => self.ln2.as_ref(),
+            Site::Ln2PostScale => self.ln2_post.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The MLP's output projection; none where experts have one each.
+    pub(super) const fn mlp_output(&self) -> Option<&Linear> {
+        match &self.mlp {
+            Feed::Dense(mlp) => Some(mlp.output()),
+            Feed::Sparse(_) => None,
+        }
     }
 
     /// `x` and the result: `[batch, pos, d_model]`.

@@ -65,15 +65,36 @@ impl Linear {
         })
     }
 
+    /// `W` `[out, in]` in f32.
+    fn dequantised(&self) -> Result<Tensor> {
+        Ok(match &self.weight {
+            Weight::Dense(weight) => weight.clone(),
+            Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(&weight.device())?,
+            Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
+        })
+    }
+
+    /// `b` `[out]`.
+    pub(super) const fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+
+    /// Rows of `W`: `[ids, in]`.
+    pub(super) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let weight = self.dequantised()?;
+        Ok(weight.index_select(&Tensor::new(ids, weight.device())?, 0)?)
+    }
+
+    /// Directions of the input, `[n, in]`, for directions of the output, `[n, out]`: their product with `W`.
+    pub(super) fn pull_back(&self, directions: &Tensor) -> Result<Tensor> {
+        Ok(directions.matmul(&self.dequantised()?)?)
+    }
+
     /// What each head's part of the input contributes: `z` `[batch, pos, head, d_head]` to
     /// `[batch, pos, head, out]`, without the bias.
     pub(super) fn per_head(&self, z: &Tensor) -> Result<Tensor> {
         let (batch, n_pos, n_heads, d_head) = z.dims4()?;
-        let weight = match &self.weight {
-            Weight::Dense(weight) => weight.clone(),
-            Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(z.device())?,
-            Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
-        };
+        let weight = self.dequantised()?;
         let out = weight.dim(0)?;
         // [out, head * d_head] -> [head, d_head, out]
         let by_head = weight.t()?.reshape((n_heads, d_head, out))?;

@@ -36,6 +36,11 @@ impl MlpLayer {
         Ok(Self { activation: cfg.mlp.activation(), kernels, gate, w_in, w_out })
     }
 
+    /// The output projection.
+    pub(super) const fn output(&self) -> &Linear {
+        &self.w_out
+    }
+
     /// `x` and the result: `[batch, pos, d_model]`.
     pub(super) fn forward(&self, x: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
         let post = match &self.gate {

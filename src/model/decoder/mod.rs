@@ -6,6 +6,7 @@
 mod attention;
 mod backward;
 mod block;
+mod frozen;
 mod kept;
 mod linear;
 mod mask;
@@ -18,6 +19,7 @@ mod rope;
 use candle_core::Tensor;
 
 use self::block::Block;
+pub use self::frozen::FrozenNorm;
 use self::kept::{Keeper, Kept};
 pub(crate) use self::linear::Linear;
 use self::mask::Masks;

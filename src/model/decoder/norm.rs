@@ -35,6 +35,21 @@ impl Normalise {
         Self { norm, gain, bias, kernels }
     }
 
+    /// What it multiplies with, `[d_model]`.
+    pub(super) const fn gain(&self) -> Option<&Tensor> {
+        self.gain.as_ref()
+    }
+
+    /// What it adds, `[d_model]`.
+    pub(super) const fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+
+    /// Whether it takes the mean away.
+    pub(super) const fn centres(&self) -> bool {
+        matches!(self.norm, Norm::Layer { .. })
+    }
+
     /// Normalises `x` `[.., d_model]`; `at` names the scale's and the normalised value's hook.
     ///
     /// A tap that only looks changes no bit: the result is then still the fused operation's.
