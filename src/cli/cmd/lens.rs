@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, ModelArgs, PromptArgs, TargetArgs, token_id};
+use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, TargetArgs, token_id};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
 use crate::figure::Figure;
 use crate::lens::{self, Context, LENSES, Lens, LensError, Question};
-use crate::probe::{self, PROBES, Probe, Subject};
+use crate::probe::{self, InputOptions, PROBES, Probe, Subject};
 use crate::text::Prompt;
 use crate::trace::Trace;
 
@@ -34,6 +34,8 @@ pub(in crate::cli) struct Args {
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    inputs: InputArgs,
 }
 
 /// Every lens and probe, from their registries.
@@ -73,7 +75,10 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch };
     let figures = match analysis {
         Analysis::Lens(lens) => read(lens, &loaded, &prompt, &question, out)?,
-        Analysis::Probe(probe) => experiment(probe, &loaded, &prompt, &question, out)?,
+        Analysis::Probe(probe) => {
+            let inputs = args.inputs.options(&loaded.tokenizer)?;
+            experiment(probe, &loaded, &prompt, (&question, inputs), out)?
+        }
     };
     args.format.exporter().write(&figures, out)?;
     Ok(Exit::Done)
@@ -97,12 +102,12 @@ fn experiment(
     probe: &dyn Probe,
     loaded: &Loaded,
     prompt: &Prompt,
-    question: &Question,
+    (question, inputs): (&Question, InputOptions),
     out: &Output,
 ) -> anyhow::Result<Vec<Figure>> {
     let (provenance, cancel) = (loaded.provenance(Some(prompt)), out.cancel());
     let (lm, tokenizer, provenance, cancel) = (&loaded.decoder, &loaded.tokenizer, &provenance, &cancel);
-    let subject = Subject { lm, tokenizer, prompt, provenance, question, cancel };
+    let subject = Subject { lm, tokenizer, prompt, provenance, question, inputs, cancel };
     let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
     let mut tell = |step: probe::Step| bar.tell(step.done as u64, step.total as u64, probe.name());
     Ok(probe.run(&subject, &mut tell)?)
