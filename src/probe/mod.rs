@@ -55,7 +55,8 @@ impl ProbeError {
 
     /// Whether the work was cancelled.
     pub const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Model(crate::model::Error::Cancelled))
+        use crate::model::Error::Cancelled;
+        matches!(self, Self::Model(Cancelled) | Self::Trace(TraceError::Model(Cancelled)))
     }
 }
 
