@@ -162,7 +162,7 @@ pub struct Ablation {
 /// # Errors
 /// A question that has no answer, a model that cannot be run, or cancellation.
 pub fn explain(subject: &Subject<'_>, tell: &mut dyn FnMut(Step)) -> Result<Explanation, ProbeError> {
-    let Subject { lm, tokenizer, provenance, question, cancel, prompt } = *subject;
+    let Subject { lm, tokenizer, provenance, question, cancel, prompt, .. } = *subject;
     let cfg = lm.config();
     let plan = LogitLens.needs(cfg, question).union(&DirectLogitAttribution.needs(cfg, question));
     let trace = Trace::record(lm, &prompt.ids, &plan, &mut cancel.clone())?;

@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::lens::Question;
 use crate::probe::explain::explain;
-use crate::probe::{Step, Subject};
+use crate::probe::{InputOptions, Step, Subject};
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  lmscope explain \"Tom Cruise's mother is\"")]
@@ -45,6 +45,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         prompt: &prompt,
         provenance: &provenance,
         question: &question,
+        inputs: InputOptions::default(),
         cancel: &cancel,
     };
     let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
