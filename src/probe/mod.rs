@@ -5,6 +5,7 @@
 
 pub mod head_atlas;
 pub mod patching;
+pub mod path;
 pub mod steering;
 
 use crate::figure::{Figure, Provenance, ShapeError};

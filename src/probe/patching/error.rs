@@ -37,6 +37,24 @@ pub enum PatchError {
         /// The least difference.
         least: f64,
     },
+    /// A receiver that cannot be read.
+    #[error("`{found}` does not name a receiver, expected logits, L3H0.q, L3H0.k, L3H0.v or L3.mlp")]
+    Receiver {
+        /// What was found.
+        found: String,
+    },
+    /// A receiver that the model does not have.
+    #[error(
+        "receiver {found} does not exist: there are {n_layers} layers and {n_heads} heads of its kind, numbered from 0"
+    )]
+    NoReceiver {
+        /// The receiver.
+        found: String,
+        /// How many layers there are.
+        n_layers: usize,
+        /// How many heads of this kind a layer has.
+        n_heads: usize,
+    },
     /// A word that is not known.
     #[error("`{found}` is not {what}, expected one of {}", known.join(", "))]
     Unknown {
@@ -82,6 +100,9 @@ impl PatchError {
             }
             Self::Lens(error) => error.hint(),
             Self::Model(error) => error.hint(),
+            Self::Receiver { .. } | Self::NoReceiver { .. } => {
+                Some("several receivers are separated by commas: L3H0.k,L3H0.v".into())
+            }
             Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }

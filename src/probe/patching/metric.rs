@@ -70,6 +70,14 @@ impl Metric {
         }
     }
 
+    /// What is compared between the two prompts: a recovery is of a logit difference.
+    pub(super) const fn plain_name(self) -> &'static str {
+        match self {
+            Self::Recovery => Self::LogitDiff.name(),
+            Self::LogitDiff | Self::Logprob | Self::Kl => self.name(),
+        }
+    }
+
     /// What it counts in.
     pub const fn unit(self) -> &'static str {
         match self {
