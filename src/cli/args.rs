@@ -11,7 +11,8 @@ use crate::hub::{Cache, Settings};
 use crate::lens::{Ask, Versus};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::source::ModelSource;
-use crate::text::{BosPolicy, Ending, Message, Prompt, Tokenizer};
+use crate::probe::InputOptions;
+use crate::text::{BosPolicy, Ending, Granularity, Message, Prompt, Tokenizer};
 
 /// Which model, and how it computes.
 #[derive(Args, Clone)]
@@ -132,6 +133,29 @@ pub(super) struct TargetArgs {
     /// Token B that A is compared with, or `none`; the most probable other one unless given
     #[arg(long, value_name = "B")]
     versus: Option<String>,
+}
+
+/// How attributions to the prompt's tokens are made.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Attribution to the prompt's tokens")]
+pub(super) struct InputArgs {
+    /// How large a piece of the prompt gets a number of its own: token, word, sentence or line
+    #[arg(long, value_name = "SIZE", default_value_t)]
+    granularity: Granularity,
+    /// How many gradients integrated-gradients may take
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..))]
+    steps: Option<u32>,
+    /// What leave-one-out puts in the place of a token, as its exact text or as #ID
+    #[arg(long, value_name = "TOKEN")]
+    filler: Option<String>,
+}
+
+impl InputArgs {
+    /// The options.
+    pub(super) fn options(&self, tokenizer: &Tokenizer) -> anyhow::Result<InputOptions> {
+        let filler = self.filler.as_deref().map(|text| token_id(text, tokenizer)).transpose()?;
+        Ok(InputOptions { granularity: self.granularity, steps: self.steps.map(|steps| steps as usize), filler })
+    }
 }
 
 /// A text that is not one token.

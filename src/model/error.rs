@@ -14,6 +14,9 @@ pub enum Error {
     /// The work was cancelled.
     #[error("cancelled")]
     Cancelled,
+    /// Weights are still quantised, and products with them have no backward pass.
+    #[error("there are no gradients through quantised weights")]
+    NoGradient,
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -24,6 +27,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::TooLong { found, n_ctx } => Some(format!("shorten the prompt by at least {} tokens", found - n_ctx)),
+            Self::NoGradient => Some("leave out --fast: then the weights are dequantised".into()),
             Self::Cancelled | Self::Tensor(_) => None,
         }
     }

@@ -3,11 +3,19 @@
 //! A lens reads one trace; a probe runs forward passes of its own, with interventions or gradients, and says how far it
 //! is. It knows no screen and no file format.
 
+pub mod explain;
+pub mod gradient_norm;
+pub mod gradient_x_input;
 pub mod head_atlas;
+pub mod input;
+pub mod integrated_gradients;
+pub mod leave_one_out;
 pub mod patching;
 pub mod path;
 pub mod steering;
+pub mod value_zeroing;
 
+pub use self::input::InputOptions;
 use crate::figure::{Figure, Provenance, ShapeError};
 use crate::lens::{LensError, Question};
 use crate::model::CancelToken;
@@ -27,9 +35,15 @@ pub enum ProbeError {
     /// The question, or a lens, failed.
     #[error(transparent)]
     Lens(#[from] LensError),
+    /// An intervention does not fit.
+    #[error(transparent)]
+    Intervene(#[from] crate::intervene::Error),
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
+    /// A text could not be tokenised.
+    #[error(transparent)]
+    Text(#[from] crate::text::Error),
     /// A figure's parts do not fit together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -41,13 +55,20 @@ impl ProbeError {
         match self {
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
+            Self::Intervene(error) => error.hint(),
+            Self::Text(error) => error.hint(),
             Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }
 
     /// Whether the work was cancelled.
     pub const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Model(crate::model::Error::Cancelled))
+        use crate::model::Error::Cancelled;
+        match self {
+            Self::Model(Cancelled) | Self::Trace(TraceError::Model(Cancelled)) => true,
+            Self::Intervene(error) => error.is_cancelled(),
+            _ => false,
+        }
     }
 }
 
@@ -64,6 +85,8 @@ pub struct Subject<'a> {
     pub provenance: &'a Provenance,
     /// What is asked.
     pub question: &'a Question,
+    /// How attributions to the prompt's tokens are made.
+    pub inputs: InputOptions,
     /// Stops the work at the next sublayer.
     pub cancel: &'a CancelToken,
 }
@@ -93,7 +116,14 @@ pub trait Probe: Sync {
 }
 
 /// Every probe.
-pub static PROBES: &[&dyn Probe] = &[&head_atlas::HeadAtlas];
+pub static PROBES: &[&dyn Probe] = &[
+    &head_atlas::HeadAtlas,
+    &gradient_norm::GradientNorm,
+    &gradient_x_input::GradientXInput,
+    &integrated_gradients::IntegratedGradients,
+    &leave_one_out::LeaveOneOut,
+    &value_zeroing::ValueZeroing,
+];
 
 /// The probe of this name.
 pub fn find(name: &str) -> Option<&'static dyn Probe> {

@@ -112,6 +112,12 @@ pub enum Error {
         /// What was written.
         found: String,
     },
+    /// A granularity that does not exist.
+    #[error("`{found}` is not a granularity, expected token, word, sentence or line")]
+    Granularity {
+        /// What was written.
+        found: String,
+    },
     /// The chat template has a syntax error.
     #[error("the chat template is not valid")]
     TemplateSyntax {
@@ -161,7 +167,7 @@ impl Error {
                 "write the prompt out as text, special tokens included, instead of using the template"
             }
             Self::Encode { .. } => "the tokenizer may be damaged; download it again",
-            Self::BosPolicy { .. } => return None,
+            Self::BosPolicy { .. } | Self::Granularity { .. } => return None,
         };
         Some(hint.to_owned())
     }

@@ -21,6 +21,7 @@ mod prompt;
 mod sample;
 mod special;
 mod tokenizer;
+mod units;
 mod valid_json;
 mod visible;
 
@@ -31,4 +32,5 @@ pub use gguf_vocab::GgufVocab;
 pub use prompt::{Bos, BosPolicy, NoBos, Prompt};
 pub use special::{HfFiles, SpecialTokens};
 pub use tokenizer::{TokenSpan, Tokenizer};
+pub use units::Granularity;
 pub use visible::{visible_bytes, visible_name};

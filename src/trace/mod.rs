@@ -3,6 +3,8 @@
 //! A [`TracePlan`] says what to keep and what that costs before anything runs; a [`Recorder`] keeps it; a [`Trace`]
 //! is what lenses read. Nothing here draws conclusions.
 
+mod attribution_patching;
+mod gradient;
 mod plan;
 mod record;
 mod store;
@@ -11,6 +13,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, Tensor};
 
+pub use self::attribution_patching::{PatchEstimates, estimate_patches};
+pub use self::gradient::{Gradients, Metric, Quantity};
 pub use self::plan::TracePlan;
 pub use self::record::Recorder;
 pub use self::store::{StoreError, save};
@@ -46,6 +50,9 @@ pub enum TraceError {
     /// The hook does not exist.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// The model could not be run.
+    #[error(transparent)]
+    Model(#[from] crate::model::Error),
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),

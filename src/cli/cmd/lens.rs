@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::bail;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, ModelArgs, PromptArgs, TargetArgs, token_id};
+use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, TargetArgs, token_id};
 use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
@@ -13,7 +13,7 @@ use crate::engine::Loaded;
 use crate::figure::Figure;
 use crate::intervene::Interventions;
 use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Stream};
-use crate::probe::{self, PROBES, Probe, Subject};
+use crate::probe::{self, InputOptions, PROBES, Probe, Subject};
 use crate::text::Prompt;
 use crate::trace::Trace;
 
@@ -43,6 +43,8 @@ pub(in crate::cli) struct Args {
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    inputs: InputArgs,
 }
 
 /// Every lens and probe, from their registries.
@@ -85,7 +87,10 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let figures = match analysis {
         Analysis::Lens(lens) => read(lens, &loaded, &prompt, &question, &interventions, out)?,
-        Analysis::Probe(probe) if interventions.is_empty() => experiment(probe, &loaded, &prompt, &question, out)?,
+        Analysis::Probe(probe) if interventions.is_empty() => {
+            let inputs = args.inputs.options(&loaded.tokenizer)?;
+            experiment(probe, &loaded, &prompt, (&question, inputs), out)?
+        }
         Analysis::Probe(_) => bail!("`{}` runs the model with interventions of its own: it takes no --do", args.name),
     };
     args.format.exporter().write(&figures, out)?;
@@ -112,12 +117,12 @@ fn experiment(
     probe: &dyn Probe,
     loaded: &Loaded,
     prompt: &Prompt,
-    question: &Question,
+    (question, inputs): (&Question, InputOptions),
     out: &Output,
 ) -> anyhow::Result<Vec<Figure>> {
     let (provenance, cancel) = (loaded.provenance(Some(prompt)), out.cancel());
     let (lm, tokenizer, provenance, cancel) = (&loaded.decoder, &loaded.tokenizer, &provenance, &cancel);
-    let subject = Subject { lm, tokenizer, prompt, provenance, question, cancel };
+    let subject = Subject { lm, tokenizer, prompt, provenance, question, inputs, cancel };
     let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
     let mut tell = |step: probe::Step| bar.tell(step.done as u64, step.total as u64, probe.name());
     Ok(probe.run(&subject, &mut tell)?)

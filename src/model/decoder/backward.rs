@@ -4,7 +4,7 @@
 //! memory five times. Each operation here is tested against those parts, value and gradient.
 
 use candle_core::backend::BackendStorage as _;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 /// Elements of a contiguous f32 tensor.
@@ -46,6 +46,11 @@ pub(super) fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 /// `x` `[rows, in]` times the transpose of `weight` `[out, in]`: `[rows, out]`.
 pub(super) fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op2(weight, Linear)
+}
+
+/// What [`linear`] computes, for a weight that has no gradient of its own.
+pub(super) fn frozen_linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(FrozenLinear { weight: weight.clone() })
 }
 
 /// Rotates `x` `[batch, pos, head, 2 * n]`, dimension `i` paired with `i + n`, by angles whose cosines and sines are
@@ -205,6 +210,28 @@ impl CustomOp2 for Linear {
     }
 }
 
+struct FrozenLinear {
+    weight: Tensor,
+}
+
+impl CustomOp1 for FrozenLinear {
+    fn name(&self) -> &'static str {
+        "frozen-linear"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (weight, weight_layout) = self.weight.storage_and_layout();
+        match &*weight {
+            Storage::Cpu(weight) => Linear.cpu_fwd(x, layout, weight, weight_layout),
+            _ => bail!("{} needs a weight on the CPU", self.name()),
+        }
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(grad.contiguous()?.matmul(&self.weight)?))
+    }
+}
+
 struct Rotate {
     cos: Vec<f32>,
     sin: Vec<f32>,
@@ -308,6 +335,7 @@ mod tests {
     fn linear_equals_a_product_with_the_transpose() {
         let (x, weight) = (var(&[4, 3]), var(&[5, 3]));
         check(&[&x, &weight], || linear(&x, &weight), || x.matmul(&weight.t()?));
+        check(&[&x], || frozen_linear(&x, &weight), || x.matmul(&weight.t()?));
     }
 
     #[test]

@@ -8,12 +8,14 @@ use candle_core::{Module, Tensor};
 use super::backward;
 use crate::model::Result;
 
-/// `x W^T + b`, with `W` `[out, in]`.
+/// `x W^T + b`, with `W` `[out, in]`; a clone shares the numbers.
+#[derive(Clone)]
 pub struct Linear {
     weight: Weight,
     bias: Option<Tensor>,
 }
 
+#[derive(Clone)]
 enum Weight {
     Dense(Tensor),
     /// candle's quantised product: it rounds the activations as well (`--fast` only).
@@ -31,6 +33,11 @@ impl Linear {
         Ok(Self { weight: Weight::Quantised(QMatMul::from_arc(weight)?), bias })
     }
 
+    /// Whether gradients flow through it.
+    pub(super) const fn is_differentiable(&self) -> bool {
+        matches!(self.weight, Weight::Dense(_))
+    }
+
     /// `x` `[.., in]` to `[.., out]`.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = match &self.weight {
@@ -39,9 +46,13 @@ impl Linear {
                 let mut shape = x.dims().to_vec();
                 let rows = x.elem_count() / shape[shape.len() - 1];
                 let flat = x.reshape((rows, ()))?;
-                // candle's backward pass of a product with a transpose copies; that of a trained weight must not
-                let flat =
-                    if weight.is_variable() { backward::linear(&flat, weight)? } else { flat.matmul(&weight.t()?)? };
+                // candle's backward pass of a product copies the transpose, and computes the gradient of a weight that
+                // nobody trains
+                let flat = match (weight.is_variable(), flat.track_op()) {
+                    (true, _) => backward::linear(&flat, weight)?,
+                    (false, true) => backward::frozen_linear(&flat, weight)?,
+                    (false, false) => flat.matmul(&weight.t()?)?,
+                };
                 if let Some(last) = shape.last_mut() {
                     *last = weight.dim(0)?;
                 }

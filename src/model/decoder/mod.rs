@@ -7,6 +7,7 @@ mod attention;
 mod backward;
 mod block;
 mod frozen;
+mod kept;
 mod linear;
 mod mask;
 mod mlp;
@@ -21,6 +22,7 @@ use candle_core::Tensor;
 
 use self::block::Block;
 pub use self::frozen::FrozenNorm;
+use self::kept::{Keeper, Kept};
 pub(crate) use self::linear::Linear;
 use self::mask::Masks;
 use self::norm::Normalise;
@@ -70,11 +72,24 @@ pub struct Decoder {
     ln_final: Option<Normalise>,
     project_out: Option<Linear>,
     unembed: Linear,
+    kept: Kept,
+}
+
+/// A decoder through which gradients flow: it computes what the one it was made from does, with the same tensors.
+pub struct Differentiable(Decoder);
+
+impl Differentiable {
+    /// The decoder.
+    pub const fn decoder(&self) -> &Decoder {
+        &self.0
+    }
 }
 
 impl Decoder {
     /// Builds the decoder from its configuration and parameters.
     pub fn new(cfg: DecoderConfig, params: &mut dyn Parameters, kernels: Kernels) -> Result<Self> {
+        let keeper = &mut Keeper::new(params);
+        let params: &mut dyn Parameters = keeper;
         let embed = params.dense(ParamId::model(Param::Embed))?;
         let matrix = match cfg.unembed {
             Unembed::Tied => Param::Embed,
@@ -105,7 +120,31 @@ impl Decoder {
             }
             FinalNorm::None => None,
         };
-        Ok(Self { cfg, embed, embed_norm, project_in, pos_embed, rotations, blocks, ln_final, project_out, unembed })
+        let kept = keeper.take();
+        Ok(Self {
+            cfg,
+            embed,
+            embed_norm,
+            project_in,
+            pos_embed,
+            rotations,
+            blocks,
+            ln_final,
+            project_out,
+            unembed,
+            kept,
+        })
+    }
+
+    /// The same decoder on operations that have a backward pass. It shares every tensor with this one.
+    ///
+    /// # Errors
+    /// [`Error::NoGradient`] if weights are still quantised: candle's products with them have no backward pass.
+    pub fn differentiable(&self) -> Result<Differentiable> {
+        if !self.kept.is_differentiable() {
+            return Err(Error::NoGradient);
+        }
+        Self::new(self.cfg.clone(), &mut self.kept.clone(), Kernels::Differentiable).map(Differentiable)
     }
 
     /// Runs the rest of a forward pass whose residual stream before block `layer` is `resid` `[batch, pos, d_model]`.
