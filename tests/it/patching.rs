@@ -5,7 +5,9 @@ use lmscope::hook::{HookPoint, Site};
 use lmscope::lens::{Ask, Target, Versus};
 use lmscope::model::decoder::Decoder;
 use lmscope::model::{CancelToken, CausalLm, NoTap, Result, Tap, ids_tensor, last_logits};
-use lmscope::probe::patching::{CellAt, Direction, Grid, Measure, Metric, MetricOf, PatchError, PatchSite, Request};
+use lmscope::probe::patching::{
+    Cell, CellAt, Direction, Grid, Measure, Metric, MetricOf, Origin, PatchError, PatchSite, Request,
+};
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::support::{golden_models, load, max_abs_diff, project, tiny_models, values};
@@ -213,4 +215,42 @@ fn grids_are_those_of_transformer_lens() {
             assert!((cell.value - expected).abs() < 1e-4, "{name} {:?}: {} {expected}", cell.at, cell.value);
         }
     }
+}
+
+#[test]
+fn estimates_order_the_work_and_the_best_cells_are_run() {
+    let lm = load(&project("fixtures/models/tiny-llama")).decoder;
+    for (site, metric) in [
+        (PatchSite::ResidPre, Metric::Recovery),
+        (PatchSite::Head, Metric::LogitDiff),
+        (PatchSite::V, Metric::Logprob),
+        (PatchSite::MlpOut, Metric::LogitDiff),
+    ] {
+        for &direction in Direction::ALL {
+            let grid = grid(&lm, site, direction, metric);
+            let exact = grid.fill(&CancelToken::default(), &mut |_| {}).unwrap();
+            let mut told = 0;
+            let found = grid.fill_best(4, &CancelToken::default(), &mut |_| told += 1).unwrap();
+            assert_eq!((found.len(), told), (exact.len(), exact.len()));
+            let unchanged = exact.iter().filter(|cell| cell.at.position == Some(0)).count();
+            let n_run = found.iter().filter(|cell| cell.origin == Origin::Run).count();
+            assert_eq!(n_run, 4 + unchanged, "{site}");
+            let base = exact.iter().find(|cell| cell.at.position == Some(0)).map_or(0.0, |cell| cell.value);
+            for (found, exact) in found.iter().zip(&exact) {
+                assert_eq!(found.at, exact.at);
+                if found.origin == Origin::Run {
+                    assert!((found.value - exact.value).abs() < 1e-5, "{site} {:?}", found.at);
+                }
+            }
+            if site == PatchSite::MlpOut {
+                // the last MLP at the last position is only a norm away from the logits: nearly linear
+                let last = found.len() - 1;
+                let change = |cells: &[Cell]| cells[last].value - base;
+                assert!((change(&found) - change(&exact)).abs() <= 0.3 * change(&exact).abs().max(0.1), "{site}");
+            }
+        }
+    }
+    let pattern = grid(&lm, PatchSite::Pattern, Direction::Denoise, Metric::LogitDiff);
+    let error = pattern.fill_best(1, &CancelToken::default(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, PatchError::NoEstimate { found: "pattern", .. }));
 }

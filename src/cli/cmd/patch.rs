@@ -30,6 +30,9 @@ pub(in crate::cli) struct Args {
     /// What may carry it there, besides the residual stream
     #[arg(long, value_enum, default_value = "direct", requires = "to")]
     through: Carrier,
+    /// Estimate all cells by attribution patching and run only the N with the largest estimates; the others are marked ~
+    #[arg(long, value_name = "N", conflicts_with = "to")]
+    estimate: Option<usize>,
     /// denoise puts clean activations into the corrupted run, noise the other way round
     #[arg(long, value_name = "denoise|noise", default_value = "denoise")]
     direction: String,
@@ -106,7 +109,10 @@ fn fill(
     let grid = Grid::new(&loaded.decoder, &loaded.tokenizer, prompts, request, &out.cancel())?;
     let mut bar = Progress::new(BAR);
     let mut tell = |filled: Filled| bar.tell(filled.done as u64, filled.total as u64, request.site.name());
-    let cells = grid.fill(&out.cancel(), &mut tell)?;
+    let cells = match args.estimate {
+        None => grid.fill(&out.cancel(), &mut tell)?,
+        Some(n) => grid.fill_best(n, &out.cancel(), &mut tell)?,
+    };
     Ok(grid.figures(&cells, &loaded.tokenizer, &loaded.provenance(Some(prompts[0])), args.top)?)
 }
 

@@ -55,6 +55,14 @@ pub enum PatchError {
         /// How many heads of this kind a layer has.
         n_heads: usize,
     },
+    /// Attribution patching cannot estimate this.
+    #[error("attribution patching has no estimate for {what} {found}")]
+    NoEstimate {
+        /// What it is.
+        what: &'static str,
+        /// Which.
+        found: &'static str,
+    },
     /// A word that is not known.
     #[error("`{found}` is not {what}, expected one of {}", known.join(", "))]
     Unknown {
@@ -93,6 +101,7 @@ impl PatchError {
             Self::Lengths { .. } => Some("choose words of as many tokens in both prompts".into()),
             Self::Same { .. } => Some("change a word of the prompt before the position asked about".into()),
             Self::NoDifference { .. } => Some("ask about another --token or --versus, or corrupt another word".into()),
+            Self::NoEstimate { .. } => Some("fill the whole grid instead: leave --estimate out".into()),
             Self::Unknown { found, known, .. } => {
                 let likeness = |name: &&&'static str| strsim::normalized_damerau_levenshtein(name, found);
                 let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;

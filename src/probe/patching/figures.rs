@@ -1,6 +1,6 @@
 //! A patching grid as figures: a heatmap, and its strongest cells.
 
-use super::{Cell, Grid, PatchError, PatchSite};
+use super::{Cell, Grid, Origin, PatchError, PatchSite};
 use crate::figure::{Cell as Entry, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use crate::text::Tokenizer;
 
@@ -17,7 +17,7 @@ impl Grid<'_> {
         let title = format!("Activation patching of {}, {}", self.request().site, self.request().measure.direction);
         let figure = |title: String, content| Figure {
             title,
-            caption: self.caption(tokenizer),
+            caption: self.caption(cells, tokenizer),
             provenance: provenance.clone(),
             content,
         };
@@ -43,10 +43,17 @@ impl Grid<'_> {
         clean.iter().zip(corrupted).enumerate().map(label).collect()
     }
 
-    fn caption(&self, tokenizer: &Tokenizer) -> String {
+    fn caption(&self, cells: &[Cell], tokenizer: &Tokenizer) -> String {
         let request = self.request();
+        let n_estimated = cells.iter().filter(|cell| cell.origin == Origin::Estimate).count();
+        let estimated = match n_estimated {
+            0 => String::new(),
+            n => {
+                format!(" {n} cells marked ~ are estimates to first order (attribution patching); the others were run.")
+            }
+        };
         format!(
-            "A cell patches {}; {}. {}",
+            "A cell patches {}; {}. {}{estimated}",
             request.site.about(),
             request.measure.direction.about(),
             self.pair.describe(tokenizer),
@@ -73,7 +80,15 @@ impl Grid<'_> {
         let mid = narrowed(self.pair.base_value());
         let reach = values.iter().map(|value| (value - mid).abs()).fold(0.0, f32::max);
         let scale = Scale::Diverging { mid, reach };
-        Ok(Heatmap::new(rows, columns, values, scale, self.request().measure.metric.unit())?)
+        let heatmap = Heatmap::new(rows, columns, values, scale, self.request().measure.metric.unit())?;
+        if cells.iter().all(|cell| cell.origin == Origin::Run) {
+            return Ok(heatmap);
+        }
+        let text = |cell: &Cell| match cell.origin {
+            Origin::Run => format!("{:.2}", cell.value),
+            Origin::Estimate => format!("~{:.2}", cell.value),
+        };
+        Ok(heatmap.with_cells(cells.iter().map(text).collect())?)
     }
 
     fn strongest(&self, cells: &[Cell], positions: &[String], top: usize) -> Result<Table, PatchError> {
@@ -89,6 +104,7 @@ impl Grid<'_> {
                 position.map_or(Entry::Empty, |label| Entry::Text(label.clone())),
                 Entry::number(cell.value, 3),
                 Entry::number(cell.value - base, 3),
+                Entry::Text(if cell.origin == Origin::Run { "run" } else { "estimate" }.into()),
             ]
         };
         let unit = self.request().measure.metric.unit();
@@ -99,7 +115,8 @@ impl Grid<'_> {
             (self.request().measure.metric.name(), unit),
             ("change", unit),
         ];
-        let columns = columns.iter().map(|(name, unit)| Column::new(name, unit)).collect();
+        let columns = columns.into_iter().chain([("found_by", "")]);
+        let columns = columns.map(|(name, unit)| Column::new(name, unit)).collect();
         Ok(Table::new(columns, order.iter().take(top).map(row).collect())?)
     }
 }

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::pair::{Pair, same_length};
 use super::sweep::Sweeper;
-use super::{Cell, CellAt, Measure, PatchError, PatchSite};
+use super::{Cell, CellAt, Measure, Origin, PatchError, PatchSite};
 use crate::hook::{HookPoint, Site};
 use crate::lens::Target;
 use crate::model::decoder::Decoder;
@@ -34,13 +34,34 @@ pub struct Filled {
     pub cell: Cell,
 }
 
+/// The cells so far.
+pub(super) struct Filling<'a> {
+    pub total: usize,
+    pub cells: Vec<Cell>,
+    pub tell: &'a mut dyn FnMut(Filled),
+}
+
+impl Filling<'_> {
+    /// Keeps a cell and tells of it.
+    pub(super) fn add(&mut self, cell: Cell) {
+        self.cells.push(cell);
+        (self.tell)(Filled { done: self.cells.len(), total: self.total, cell });
+    }
+
+    /// The cells in the order of the grid.
+    pub(super) fn sorted(mut self) -> Vec<Cell> {
+        self.cells.sort_by_key(|cell| cell.at);
+        self.cells
+    }
+}
+
 /// Rows of a batch, times positions, that a sweep runs at once.
 const BATCH_ROWS: usize = 768;
 
 /// Two runs, ready to be patched into each other.
 pub struct Grid<'a> {
-    lm: &'a Decoder,
-    site: PatchSite,
+    pub(super) lm: &'a Decoder,
+    pub(super) site: PatchSite,
     pub(super) pair: Pair,
 }
 
@@ -92,7 +113,7 @@ impl<'a> Grid<'a> {
         self.site.cells(self.lm.config(), self.n_pos())
     }
 
-    const fn n_pos(&self) -> usize {
+    pub(super) const fn n_pos(&self) -> usize {
         self.pair.n_pos()
     }
 
@@ -101,41 +122,56 @@ impl<'a> Grid<'a> {
     /// # Errors
     /// [`is_cancelled`](PatchError::is_cancelled) soon after `cancel` is set; what was told remains true.
     pub fn fill(&self, cancel: &CancelToken, tell: &mut dyn FnMut(Filled)) -> Result<Vec<Cell>, PatchError> {
+        let mut filling = Filling { total: self.cells().len(), cells: Vec::new(), tell };
+        self.run(self.promises()?, cancel, &mut filling)?;
+        self.fill_unchanged(&mut filling)?;
+        Ok(filling.sorted())
+    }
+
+    /// Runs the cells, those first that promise most.
+    pub(super) fn run(
+        &self,
+        promises: Vec<(CellAt, f64)>,
+        cancel: &CancelToken,
+        filling: &mut Filling<'_>,
+    ) -> Result<(), PatchError> {
         let sweeper = Sweeper { lm: self.lm, site: self.site, pair: &self.pair, cancel };
-        let total = self.cells().len();
-        let mut cells = Vec::with_capacity(total);
-        let mut found = |at, value, cells: &mut Vec<Cell>| {
-            let cell = Cell { at, value };
-            cells.push(cell);
-            tell(Filled { done: cells.len(), total, cell });
-        };
-        for (start, group) in self.groups()? {
+        for (start, group) in self.groups(promises) {
             for batch in group.chunks((BATCH_ROWS / (self.n_pos() - start)).max(1)) {
                 cancel.check()?;
                 let logits = sweeper.run(start, batch)?;
                 for (&at, logits) in batch.iter().zip(logits) {
-                    found(at, self.pair.metric.of(&logits), &mut cells);
+                    filling.add(Cell { at, value: self.pair.metric.of(&logits), origin: Origin::Run });
                 }
             }
         }
-        let as_it_is = self.pair.metric.of(&self.pair.base().logits_at(self.n_pos() - 1)?);
+        Ok(())
+    }
+
+    /// Cells before the first difference of the prompts put in what is there already.
+    pub(super) fn fill_unchanged(&self, filling: &mut Filling<'_>) -> Result<(), PatchError> {
+        let value = self.base_value()?;
         for at in self.cells().into_iter().filter(|&at| !self.changes_something(at)) {
-            found(at, as_it_is, &mut cells);
+            filling.add(Cell { at, value, origin: Origin::Run });
         }
-        cells.sort_by_key(|cell| cell.at);
-        Ok(cells)
+        Ok(())
+    }
+
+    /// The metric of the run that is patched.
+    pub(super) fn base_value(&self) -> Result<f64, PatchError> {
+        Ok(self.pair.metric.of(&self.pair.base().logits_at(self.n_pos() - 1)?))
     }
 
     /// Whether the prompts are not the same up to a cell's position.
-    fn changes_something(&self, at: CellAt) -> bool {
+    pub(super) fn changes_something(&self, at: CellAt) -> bool {
         at.position.is_none_or(|position| position >= self.pair.first_difference())
     }
 
     /// Cells that change something, by the position from which they do, most promising first.
-    fn groups(&self) -> Result<Vec<(usize, Vec<CellAt>)>, PatchError> {
+    fn groups(&self, promises: Vec<(CellAt, f64)>) -> Vec<(usize, Vec<CellAt>)> {
         let first = self.pair.first_difference();
         let mut by_start: BTreeMap<usize, Vec<(f64, CellAt)>> = BTreeMap::new();
-        for (at, promise) in self.promises()? {
+        for (at, promise) in promises {
             if self.changes_something(at) {
                 by_start.entry(at.position.unwrap_or(first)).or_default().push((promise, at));
             }
@@ -149,7 +185,7 @@ impl<'a> Grid<'a> {
         let last = self.n_pos() - 1;
         let rank = |start: usize| (start != last, !self.pair.differs(start));
         groups.sort_by(|a, b| rank(a.1).cmp(&rank(b.1)).then(b.0.total_cmp(&a.0)));
-        Ok(groups.into_iter().map(|(_, start, cells)| (start, cells)).collect())
+        groups.into_iter().map(|(_, start, cells)| (start, cells)).collect()
     }
 
     /// How much a cell's patch differs from what it replaces, relative to the layer's largest difference: deeper

@@ -78,6 +78,14 @@ impl Metric {
         }
     }
 
+    /// How far apart it must be on the two prompts.
+    pub(super) const fn least_difference(self) -> f64 {
+        match self {
+            Self::LogitDiff | Self::Recovery | Self::Logprob => 0.1,
+            Self::Kl => 0.01,
+        }
+    }
+
     /// What it counts in.
     pub const fn unit(self) -> &'static str {
         match self {

@@ -20,9 +20,6 @@ pub struct Measure {
     pub ask: Ask,
 }
 
-/// How far the metric must be apart in the two runs.
-const LEAST_DIFFERENCE: f64 = 0.1;
-
 /// The clean and the corrupted run, up to the position asked about.
 pub(in crate::probe) struct Pair {
     pub measure: Measure,
@@ -64,9 +61,10 @@ impl Pair {
         let target = target(measure.ask, position, logits)?;
         let metric = MetricOf::new(measure.metric, measure.direction, target, logits);
         let plain = logits.map(|logits| metric.plain(logits));
-        if (plain[0] - plain[1]).abs() < LEAST_DIFFERENCE {
+        let least = measure.metric.least_difference();
+        if (plain[0] - plain[1]).abs() < least {
             let (what, [clean, corrupted]) = (measure.metric.plain_name(), plain);
-            return Err(PatchError::NoDifference { what, clean, corrupted, least: LEAST_DIFFERENCE });
+            return Err(PatchError::NoDifference { what, clean, corrupted, least });
         }
         let cache = match measure.direction {
             Direction::Denoise => corrupted_cache,
