@@ -12,6 +12,7 @@ pub mod input;
 pub mod integrated_gradients;
 pub mod leave_one_out;
 pub mod patching;
+pub mod path;
 pub mod steering;
 pub mod value_zeroing;
 

@@ -18,6 +18,7 @@ mod layering;
 mod lens;
 mod numerics;
 mod patching;
+mod paths;
 mod registry;
 mod slide;
 mod support;
