@@ -1,15 +1,19 @@
 //! Arguments that several commands share.
 
 use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use super::output::Output;
+use super::progress::Progress;
 use crate::engine::{Loaded, open, weights_memory};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::source::ModelSource;
+use crate::model::{LoadOptions, Loading};
 use crate::text::{BosPolicy, Ending, Message, Prompt};
 
 /// Which model, and how it computes.
@@ -60,9 +64,17 @@ impl ModelArgs {
         Ok(source)
     }
 
-    /// Loads it.
-    pub(super) fn open(&self) -> anyhow::Result<Loaded> {
-        Ok(open(&self.source_within_memory()?, self.arithmetic())?)
+    /// What of loading is open to choice.
+    pub(super) fn options(&self) -> LoadOptions {
+        self.arithmetic().into()
+    }
+
+    /// Loads it, with a bar if that takes long, until Ctrl-C.
+    pub(super) fn open(&self, out: &Output) -> anyhow::Result<Loaded> {
+        let bar = Mutex::new(Progress::new("{bar:30} {decimal_bytes}/{decimal_total_bytes} loaded"));
+        let progress = |done, total| bar.lock().unwrap_or_else(PoisonError::into_inner).tell(done, total, "");
+        let loading = Loading { options: self.options(), cancel: out.cancel(), progress: &progress };
+        Ok(open(&self.source_within_memory()?, &loading)?)
     }
 }
 

@@ -332,6 +332,7 @@ pub fn readable_count(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Loading;
 
     #[test]
     fn sizes_are_readable() {
@@ -360,7 +361,7 @@ mod tests {
         let source = ModelSource::default();
         let inquiry = Inquiry { arithmetic: Arithmetic::Exact, n_tokens: 10 };
         let found = describe(&source, inquiry).unwrap();
-        let loaded = super::super::open(&source, Arithmetic::Exact).unwrap().info;
+        let loaded = super::super::open(&source, &Loading::unwatched(Arithmetic::Exact)).unwrap().info;
         assert_eq!(found.fingerprint, loaded.fingerprint);
         assert_eq!(found.parameters.count, loaded.config.n_params() as u64);
         assert_eq!(found.parameters.precision, loaded.precision.describe());

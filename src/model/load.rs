@@ -13,11 +13,11 @@ use super::checkpoint::{
     Arithmetic, Checkpoint, GgufHeaderError, NameMap, SafetensorsCheckpoint, SafetensorsHeaderError, TensorProblem,
     Weights, fits, tensors,
 };
-use super::decoder::{Decoder, Kernels};
+use super::decoder::Decoder;
 use super::header::Header;
 use super::json::{self, JsonLimits};
 use super::source::{FileBytes, ModelSource};
-use super::{DecoderConfig, Error, Positions, Result, Rope, RopeScaling, limits, memory};
+use super::{DecoderConfig, Error, Loading, Positions, Result, Rope, RopeScaling, limits, memory};
 use crate::hub;
 
 /// Stands for the architecture of a model that names none.
@@ -207,6 +207,9 @@ pub enum LoadError {
         /// What was met first.
         found: f32,
     },
+    /// Loading was cancelled.
+    #[error("cancelled")]
+    Cancelled,
     /// A tensor's data could not be read.
     #[error("a tensor cannot be read")]
     Data(#[source] candle_core::Error),
@@ -260,6 +263,7 @@ impl LoadError {
                 "lmscope refuses a model that it would compute differently from its reference"
             }
             Self::Hub(error) => return error.hint(),
+            Self::Cancelled => return None,
             Self::Data(_) | Self::Build(_) => {
                 "the file may be damaged, or of a kind that is not read here; `lmscope info` lists what is in it"
             }
@@ -317,11 +321,9 @@ pub struct LoadedModel {
     pub fingerprint: String,
 }
 
-/// Loads the decoder of a directory-like source; `kernels` decides whether gradients flow through it.
-pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedModel, LoadError> {
-    with_directory(source, |config, file| {
-        Built { config, arithmetic: Arithmetic::Exact, kernels }.from(file.checkpoint, file.names, file.identity)
-    })
+/// Loads the decoder of a directory-like source.
+pub fn load_directory(source: &ModelSource, loading: &Loading<'_>) -> Result<LoadedModel, LoadError> {
+    with_directory(source, |config, file| build(config, file, loading))
 }
 
 /// What the headers of a directory-like source say; no weight is read.
@@ -330,6 +332,7 @@ pub fn directory_header(source: &ModelSource) -> Result<Header, LoadError> {
 }
 
 /// A checkpoint, the names of its tensors, and what identifies its configuration.
+#[derive(Clone, Copy)]
 pub(super) struct Described<'a> {
     pub(super) checkpoint: &'a dyn Checkpoint,
     pub(super) names: NameMap<'a>,
@@ -376,11 +379,9 @@ fn with_directory<T>(
 pub fn load_gguf(
     checkpoint: &GgufCheckpoint<'_>,
     file: PathBuf,
-    arithmetic: Arithmetic,
+    loading: &Loading<'_>,
 ) -> Result<LoadedModel, LoadError> {
-    with_gguf(checkpoint, file, |config, file| {
-        Built { config, arithmetic, kernels: Kernels::Fused }.from(file.checkpoint, file.names, file.identity)
-    })
+    with_gguf(checkpoint, file, |config, file| build(config, file, loading))
 }
 
 /// What the header of a GGUF file says; no weight is read.
@@ -413,22 +414,14 @@ fn with_gguf<T>(
     work(&config, Described { checkpoint, names, identity: identity.as_bytes() })
 }
 
-/// What is built from a checkpoint.
-struct Built<'a> {
-    config: &'a DecoderConfig,
-    arithmetic: Arithmetic,
-    kernels: Kernels,
-}
-
-impl Built<'_> {
-    fn from(self, checkpoint: &dyn Checkpoint, names: NameMap<'_>, identity: &[u8]) -> Result<LoadedModel, LoadError> {
-        let Self { config, arithmetic, kernels } = self;
-        memory::check(&Header::read(config, Described { checkpoint, names, identity })?, arithmetic)?;
-        let mut weights = Weights::read(config, checkpoint, names, arithmetic)?;
-        let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
-        let precision = Precision { stored: stored_types(checkpoint), arithmetic };
-        Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint: fingerprint(checkpoint, identity) })
-    }
+fn build(config: &DecoderConfig, file: Described<'_>, loading: &Loading<'_>) -> Result<LoadedModel, LoadError> {
+    let arithmetic = loading.options.arithmetic;
+    memory::check(&Header::read(config, file)?, arithmetic)?;
+    let mut weights = Weights::read(config, file.checkpoint, file.names, loading)?;
+    let decoder = Decoder::new(config.clone(), &mut weights, loading.options.kernels).map_err(LoadError::Build)?;
+    let precision = Precision { stored: stored_types(file.checkpoint), arithmetic };
+    let fingerprint = fingerprint(file.checkpoint, file.identity);
+    Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint })
 }
 
 /// The architecture that a model says it has, from its header alone; it need not be one that the decoder knows.

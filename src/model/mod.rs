@@ -15,6 +15,7 @@ pub mod header;
 pub mod json;
 mod limits;
 pub mod load;
+mod loading;
 mod memory;
 mod param;
 pub mod sample;
@@ -33,6 +34,7 @@ pub use self::config::{
 };
 pub use self::error::{Error, Result};
 pub use self::fake::FakeLm;
+pub use self::loading::{LoadOptions, Loading};
 pub use self::param::{Param, ParamId};
 pub use self::tap::{NoTap, Tap};
 pub use self::words::Fact;

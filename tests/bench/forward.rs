@@ -18,7 +18,7 @@ use lmscope::engine::{Loaded, open};
 use lmscope::hook::Site;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CausalLm as _, NoTap, last_logits};
+use lmscope::model::{CausalLm as _, Loading, NoTap, last_logits};
 use lmscope::trace::{Trace, TracePlan};
 
 #[global_allocator]
@@ -149,9 +149,9 @@ fn main() {
         println!("usage: cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY");
         return;
     };
-    let load = |source: &ModelSource, arithmetic| {
+    let load = |source: &ModelSource, arithmetic: Arithmetic| {
         let start = Instant::now();
-        let loaded = open(source, arithmetic).unwrap();
+        let loaded = open(source, &Loading::unwatched(arithmetic)).unwrap();
         println!(
             "{:40} {:8.0} ms",
             format!("load {} {}", loaded.info.name, loaded.info.precision.brief()),

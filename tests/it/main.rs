@@ -12,6 +12,7 @@ mod cli;
 mod eval;
 mod hub;
 mod layering;
+mod loading;
 mod numerics;
 mod registry;
 mod slide;

@@ -74,7 +74,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
 
 fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let suite = eval::load(&args.suite)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let options = RunOptions {
         model: eval::ModelInfo {
             name: loaded.info.name.clone(),

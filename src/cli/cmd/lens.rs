@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let lens = lens::find(&args.name)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let trace = Trace::record(&loaded.decoder, &prompt.ids, &lens.needs(&loaded.info.config), &mut out.cancel())?;
     let provenance = loaded.provenance(Some(&prompt));

@@ -91,7 +91,7 @@ struct Candidate {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let prediction = predict(args, &loaded, &prompt, out)?;
     match args.format {

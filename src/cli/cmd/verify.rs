@@ -54,7 +54,7 @@ struct Verified<'a> {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let cfg = &loaded.info.config;
     let reference = args.reference.as_deref().map(|file| Reference::read(file, cfg, args.tolerance)).transpose()?;
     let prompt = match &reference {

@@ -13,7 +13,8 @@ use super::{Checkpoint, Part};
 use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters};
 use crate::model::load::LoadError;
-use crate::model::{DecoderConfig, Param, ParamId, Result};
+use crate::model::loading::Meter;
+use crate::model::{DecoderConfig, Loading, Param, ParamId, Result};
 
 /// What happens to quantised weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,15 +94,22 @@ impl Weights {
     ///
     /// # Errors
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together; [`LoadError::NotFinite`] for a
-    /// NaN or an infinity in a tensor that is not kept quantised.
+    /// NaN or an infinity in a tensor that is not kept quantised; [`LoadError::Cancelled`] before the next tensor.
     pub fn read(
         cfg: &DecoderConfig,
         checkpoint: &dyn Checkpoint,
         names: NameMap<'_>,
-        arithmetic: Arithmetic,
+        loading: &Loading<'_>,
     ) -> Result<Self, LoadError> {
         let plan = plan(cfg, checkpoint, names)?;
-        let read = |(id, source): &(ParamId, Source)| read_one(cfg, checkpoint, *id, source, arithmetic);
+        let size = |(id, source): &(ParamId, Source)| n_bytes(cfg, checkpoint, *id, source);
+        let meter = Meter::new(loading, plan.iter().map(size).sum());
+        let read = |planned: &(ParamId, Source)| {
+            loading.check()?;
+            let read = read_one(cfg, checkpoint, planned.0, &planned.1, loading.options.arithmetic)?;
+            meter.add(size(planned));
+            Ok(read)
+        };
         let parts = plan.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut weights = Self { dense: HashMap::new(), quantised: HashMap::new() };
         for (id, dense, quantised) in parts {
@@ -205,6 +213,19 @@ fn stored_shape(cfg: &DecoderConfig, ours: &[usize], view: View) -> Vec<usize> {
         }
     }
     shape
+}
+
+/// The bytes of the file that a parameter is read from; of a tensor that several share, its part.
+fn n_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: ParamId, source: &Source) -> u64 {
+    let shape = id.param.shape(cfg);
+    let count = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
+    let share = |tensor: &String| {
+        let stored = count(&checkpoint.shape(tensor).unwrap_or_default()).max(1);
+        let ours = count(&shape).min(stored);
+        u64::try_from(u128::from(checkpoint.n_bytes(tensor).unwrap_or(0)) * u128::from(ours) / u128::from(stored))
+            .unwrap_or(u64::MAX)
+    };
+    tensors(source, &shape).iter().map(share).sum()
 }
 
 type Read = (ParamId, Option<Tensor>, Option<QTensor>);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lmscope::engine::{Inquiry, describe};
+use lmscope::model::Loading;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CausalLm as _, NoTap, last_logits};
@@ -67,7 +68,7 @@ fn damaged(good: &[u8], n: usize, all: &[Damage]) -> Vec<u8> {
 fn read(source: &ModelSource) {
     let inquiry = Inquiry { arithmetic: Arithmetic::Exact, n_tokens: 4 };
     if describe(source, inquiry).is_ok() {
-        let Ok(loaded) = lmscope::engine::open(source, Arithmetic::Exact) else { return };
+        let Ok(loaded) = lmscope::engine::open(source, &Loading::unwatched(Arithmetic::Exact)) else { return };
         let Ok(prompt) = loaded.verification_prompt() else { return };
         let mut cache = loaded.decoder.new_cache();
         drop(last_logits(&loaded.decoder, &prompt.ids, &mut cache, &mut NoTap));

@@ -5,7 +5,7 @@ use lmscope::hook::{HookPoint, Site};
 use lmscope::model::decoder::{Decoder, Kernels};
 use lmscope::model::load::load_directory;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{Activation, CausalLm, NoTap, Result, Tap, ids_tensor};
+use lmscope::model::{Activation, CausalLm, Loading, NoTap, Result, Tap, ids_tensor};
 
 use crate::support::{load, max_abs_diff, tiny_models, values};
 
@@ -52,7 +52,9 @@ fn for_every_directory(check: impl Fn(&Decoder, &Decoder, &str)) {
             continue;
         }
         let differentiable =
-            load_directory(&ModelSource::Directory(dir.clone()), Kernels::Differentiable).unwrap().decoder;
+            load_directory(&ModelSource::Directory(dir.clone()), &Loading::unwatched(Kernels::Differentiable))
+                .unwrap()
+                .decoder;
         check(&load(&dir).decoder, &differentiable, &dir.display().to_string());
     }
 }

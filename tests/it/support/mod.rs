@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use lmscope::model::Loading;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::checkpoint::gguf::GgufCheckpoint;
 use lmscope::model::decoder::Kernels;
@@ -38,14 +39,14 @@ pub(crate) fn load(dir: &Path) -> LoadedModel {
     if gguf.exists() {
         self::gguf(&gguf, Arithmetic::Exact)
     } else {
-        load_directory(&ModelSource::Directory(dir.into()), Kernels::Fused).unwrap()
+        load_directory(&ModelSource::Directory(dir.into()), &Loading::unwatched(Kernels::Fused)).unwrap()
     }
 }
 
 /// A GGUF file.
 pub(crate) fn gguf(path: &Path, arithmetic: Arithmetic) -> LoadedModel {
     let bytes = FileBytes::map(path).unwrap();
-    load_gguf(&GgufCheckpoint::new(path, &bytes).unwrap(), path.into(), arithmetic).unwrap()
+    load_gguf(&GgufCheckpoint::new(path, &bytes).unwrap(), path.into(), &Loading::unwatched(arithmetic)).unwrap()
 }
 
 /// The tensors of a safetensors file.
