@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::progress::Progress;
-use crate::engine::{Loaded, open, weights_memory};
+use crate::engine::{Loaded, check_memory, open};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::model::checkpoint::Arithmetic;
@@ -25,7 +25,7 @@ pub(super) struct ModelArgs {
     /// Keep quantised weights quantised: faster, less memory, and activations are rounded
     #[arg(long)]
     pub(super) fast: bool,
-    /// Refuse a model whose weights take more than this many MiB of memory; without it, more than is free
+    /// How many MiB of memory weights may take; without it, what is free. Quantised weights that would take more are dequantised on demand, which gives the same numbers; what does not fit then is refused
     #[arg(long, value_name = "MIB")]
     pub(super) max_memory: Option<u64>,
 }
@@ -41,9 +41,11 @@ pub(super) struct TooMuchMemory {
 }
 
 impl ModelArgs {
-    /// What is done with quantised weights.
-    pub(super) const fn arithmetic(&self) -> Arithmetic {
-        if self.fast { Arithmetic::Fast } else { Arithmetic::Exact }
+    /// What of loading is open to choice.
+    pub(super) fn options(&self) -> LoadOptions {
+        let arithmetic = if self.fast { Arithmetic::Fast } else { Arithmetic::Exact };
+        let max_memory = self.max_memory.map(|mib| mib.saturating_mul(1 << 20));
+        LoadOptions { arithmetic, max_memory, ..LoadOptions::default() }
     }
 
     /// Where the model is.
@@ -55,18 +57,8 @@ impl ModelArgs {
     /// Where the model is, if its weights take no more memory than allowed.
     pub(super) fn source_within_memory(&self) -> anyhow::Result<ModelSource> {
         let source = self.source()?;
-        let Some(allowed) = self.max_memory else { return Ok(source) };
-        let needed = weights_memory(&source, self.arithmetic())?.div_ceil(1 << 20);
-        if needed > allowed {
-            let hint = "raise --max-memory, keep quantised weights with --fast, or take a smaller quantisation (GGUF)";
-            return Err(TooMuchMemory { what: "weights", needed, allowed, hint }.into());
-        }
+        check_memory(&source, self.options())?;
         Ok(source)
-    }
-
-    /// What of loading is open to choice.
-    pub(super) fn options(&self) -> LoadOptions {
-        self.arithmetic().into()
     }
 
     /// Loads it, with a bar if that takes long, until Ctrl-C.
@@ -74,7 +66,7 @@ impl ModelArgs {
         let bar = Mutex::new(Progress::new("{bar:30} {decimal_bytes}/{decimal_total_bytes} loaded"));
         let progress = |done, total| bar.lock().unwrap_or_else(PoisonError::into_inner).tell(done, total, "");
         let loading = Loading { options: self.options(), cancel: out.cancel(), progress: &progress };
-        Ok(open(&self.source_within_memory()?, &loading)?)
+        Ok(open(&self.source()?, &loading)?)
     }
 }
 

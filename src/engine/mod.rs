@@ -13,8 +13,8 @@ pub mod worker;
 use std::sync::{Mutex, PoisonError};
 
 pub use self::description::{
-    ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, describe, hash_files, readable_bytes,
-    readable_count, weights_memory,
+    ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, check_memory, describe, hash_files,
+    readable_bytes, readable_count,
 };
 pub use self::event::{
     Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens, Verified,

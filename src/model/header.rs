@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::DecoderConfig;
-use super::checkpoint::{Arithmetic, plan, tensors};
+use super::arch::Source;
+use super::checkpoint::{Arithmetic, Checkpoint, Held, held, n_bytes, plan, tensors};
+use super::decoder::BLOCK_BYTES;
 use super::load::{Described, LoadError, fingerprint, stored_types};
+use super::{DecoderConfig, ParamId};
 
 /// A model as its headers describe it.
 #[derive(Debug, Clone)]
@@ -19,6 +21,16 @@ pub struct Header {
     pub fingerprint: String,
     /// Every tensor in the files, in the order of its name.
     pub tensors: Vec<StoredTensor>,
+    /// Bytes of the weights in memory.
+    loaded: Loaded,
+}
+
+/// Bytes of the weights in memory, by what is done with quantised ones.
+#[derive(Debug, Clone, Copy)]
+struct Loaded {
+    exact: u64,
+    on_demand: u64,
+    fast: u64,
 }
 
 /// A tensor in a file.
@@ -90,10 +102,16 @@ impl Header {
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together, as loading would.
     pub(super) fn read(config: &DecoderConfig, file: Described<'_>) -> Result<Self, LoadError> {
         let plan = plan(config, file.checkpoint, file.names)?;
+        let bytes = |arithmetic| n_bytes_loaded(config, file.checkpoint, &plan, arithmetic);
+        let loaded = Loaded {
+            exact: bytes(Arithmetic::Exact),
+            on_demand: bytes(Arithmetic::OnDemand),
+            fast: bytes(Arithmetic::Fast),
+        };
         let mut classes = HashMap::new();
-        for (id, source) in plan {
+        for (id, source) in &plan {
             // a tensor that several parameters share counts where it is first needed
-            for tensor in tensors(&source, &id.param.shape(config)) {
+            for tensor in tensors(source, &id.param.shape(config)) {
                 classes.entry(tensor).or_insert_with(|| TensorClass::of(&id.param.name()));
             }
         }
@@ -111,29 +129,43 @@ impl Header {
             fingerprint: fingerprint(file.checkpoint, file.identity),
             tensors: names.into_iter().map(stored).collect(),
             config: config.clone(),
+            loaded,
         })
     }
 
     /// Bytes of the weights in memory once they are loaded.
     ///
-    /// Exact arithmetic holds every parameter in f32. Fast arithmetic holds quantised ones as they are stored, and the
-    /// embedding in f32 besides, because its rows are looked up.
-    pub fn n_bytes_loaded(&self, arithmetic: Arithmetic) -> u64 {
-        let dense = 4 * self.config.n_params() as u64;
-        if arithmetic == Arithmetic::Exact {
-            return dense;
+    /// Exact arithmetic holds every parameter in f32. On demand, matrices of blocks are held as they are stored, and
+    /// what is dequantised at a time comes on top. Fast arithmetic holds those as they are stored that can be
+    /// multiplied like that.
+    pub const fn n_bytes_loaded(&self, arithmetic: Arithmetic) -> u64 {
+        match arithmetic {
+            Arithmetic::Exact => self.loaded.exact,
+            Arithmetic::OnDemand => self.loaded.on_demand,
+            Arithmetic::Fast => self.loaded.fast,
         }
-        let in_memory = |tensor: &StoredTensor| {
-            let dense = 4 * tensor.n_params;
-            let is_quantised = tensor.n_bytes < 2 * tensor.n_params;
-            match (is_quantised, tensor.class) {
-                (true, TensorClass::Embedding) => tensor.n_bytes + dense,
-                (true, _) => tensor.n_bytes,
-                (false, _) => dense,
-            }
-        };
-        self.tensors.iter().filter(|tensor| tensor.class != TensorClass::Unused).map(in_memory).sum()
     }
+}
+
+fn n_bytes_loaded(
+    config: &DecoderConfig,
+    checkpoint: &dyn Checkpoint,
+    plan: &[(ParamId, Source)],
+    arithmetic: Arithmetic,
+) -> u64 {
+    let (mut held_bytes, mut at_work) = (0_u64, 0);
+    for (id, source) in plan {
+        let dense = id.param.shape(config).into_iter().fold(4, |bytes, n| n as u64 * bytes);
+        match held(config, checkpoint, *id, source, arithmetic) {
+            Held::Dense => held_bytes += dense,
+            Held::Stored => {
+                held_bytes += n_bytes(config, checkpoint, *id, source);
+                // the rows of a block, in parts and joined
+                at_work = at_work.max(2 * dense.min(BLOCK_BYTES as u64));
+            }
+        }
+    }
+    if arithmetic == Arithmetic::OnDemand { held_bytes + at_work } else { held_bytes }
 }
 
 #[cfg(test)]

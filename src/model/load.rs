@@ -16,6 +16,7 @@ use super::checkpoint::{
 use super::decoder::Decoder;
 use super::header::Header;
 use super::json::{self, JsonLimits};
+use super::memory::{Budget, Needs};
 use super::source::{FileBytes, ModelSource};
 use super::{DecoderConfig, Error, Loading, Positions, Result, Rope, RopeScaling, limits, memory};
 use crate::hub;
@@ -190,14 +191,12 @@ pub enum LoadError {
         problems: Vec<TensorProblem>,
     },
     /// The weights do not fit into memory.
-    #[error("the weights take {} MiB of memory, {} MiB are available", mib(*needed), available >> 20)]
+    #[error("the weights take {}, {budget}", in_memory(*needs))]
     Memory {
-        /// Bytes of the weights once they are loaded.
-        needed: u64,
-        /// Bytes that the machine has left.
-        available: u64,
-        /// Bytes of the weights with fast arithmetic, if they are fewer.
-        fast: Option<u64>,
+        /// What they take.
+        needs: Needs,
+        /// What there is.
+        budget: Budget,
     },
     /// A weight is not a finite number.
     #[error("tensor `{tensor}` holds {found}, expected finite numbers")]
@@ -252,7 +251,7 @@ impl LoadError {
                 "download the file again; it is damaged, or is another file of the same name"
             }
             Self::Shard { .. } => "shards lie in the directory of the model; download the index again",
-            Self::Memory { fast, .. } => return Some(memory_hint(*fast)),
+            Self::Memory { needs, budget } => return Some(memory_hint(*needs, *budget)),
             Self::NotFinite { .. } => "the weights are damaged, or overflowed while they were trained or converted",
             Self::GgufMagic { .. } => "name a .gguf file, or the directory that holds config.json",
             Self::Tensors { .. } => "config.json and the weights disagree: check that they come from the same model",
@@ -272,12 +271,21 @@ impl LoadError {
     }
 }
 
-fn memory_hint(fast: Option<u64>) -> String {
-    const OTHER: &str = "take a smaller quantisation of the model (GGUF), or close other programs";
-    match fast {
-        Some(fast) => format!("--fast keeps quantised weights as they are, {} MiB; or {OTHER}", mib(fast)),
-        None => OTHER.to_owned(),
-    }
+fn in_memory(needs: Needs) -> String {
+    let on_demand = needs.on_demand.map(|bytes| format!(" (dequantised on demand {} MiB)", mib(bytes)));
+    format!("{} MiB of memory{}", mib(needs.asked), on_demand.unwrap_or_default())
+}
+
+fn memory_hint(needs: Needs, budget: Budget) -> String {
+    let least = needs.on_demand.unwrap_or(needs.asked);
+    let mut ways = match budget {
+        Budget::Allowed(_) => vec![format!("raise --max-memory to {}", mib(least))],
+        Budget::Free(_) => Vec::new(),
+    };
+    let fast = needs.fast.filter(|&fast| fast < least);
+    ways.extend(fast.map(|fast| format!("--fast keeps quantised weights as they are, {} MiB", mib(fast))));
+    ways.push("take a smaller quantisation of the model (GGUF), or close other programs".into());
+    ways.join("; or ")
 }
 
 /// What kind of numbers a model was loaded from, and how they are computed with.
@@ -294,14 +302,28 @@ impl Precision {
     pub fn brief(&self) -> String {
         match self.arithmetic {
             Arithmetic::Exact => format!("{} exact", self.stored),
+            Arithmetic::OnDemand => format!("{} exact, on demand", self.stored),
             Arithmetic::Fast => format!("{} fast: activations rounded", self.stored),
         }
+    }
+
+    /// The same for all that computes the same bits.
+    #[must_use]
+    pub fn of_numbers(&self) -> Self {
+        let arithmetic = match self.arithmetic {
+            Arithmetic::Exact | Arithmetic::OnDemand => Arithmetic::Exact,
+            Arithmetic::Fast => Arithmetic::Fast,
+        };
+        Self { arithmetic, ..self.clone() }
     }
 
     /// One line for people and records.
     pub fn describe(&self) -> String {
         match self.arithmetic {
             Arithmetic::Exact => format!("{} weights, f32 arithmetic (exact)", self.stored),
+            Arithmetic::OnDemand => {
+                format!("{} weights, f32 arithmetic (exact, dequantised on demand)", self.stored)
+            }
             Arithmetic::Fast => {
                 format!("{} weights, quantised arithmetic (fast: activations are rounded)", self.stored)
             }
@@ -415,9 +437,8 @@ fn with_gguf<T>(
 }
 
 fn build(config: &DecoderConfig, file: Described<'_>, loading: &Loading<'_>) -> Result<LoadedModel, LoadError> {
-    let arithmetic = loading.options.arithmetic;
-    memory::check(&Header::read(config, file)?, arithmetic)?;
-    let mut weights = Weights::read(config, file.checkpoint, file.names, loading)?;
+    let arithmetic = memory::plan(&Header::read(config, file)?, loading.options)?;
+    let mut weights = Weights::read(config, file.checkpoint, file.names, arithmetic, loading)?;
     let decoder = Decoder::new(config.clone(), &mut weights, loading.options.kernels).map_err(LoadError::Build)?;
     let precision = Precision { stored: stored_types(file.checkpoint), arithmetic };
     let fingerprint = fingerprint(file.checkpoint, file.identity);

@@ -14,6 +14,8 @@ pub struct LoadOptions {
     pub arithmetic: Arithmetic,
     /// Whether gradients flow.
     pub kernels: Kernels,
+    /// Bytes that the weights may take; without it, what is free.
+    pub max_memory: Option<u64>,
 }
 
 impl From<Arithmetic> for LoadOptions {

@@ -16,7 +16,7 @@ pub mod json;
 mod limits;
 pub mod load;
 mod loading;
-mod memory;
+pub mod memory;
 mod param;
 pub mod sample;
 pub mod source;

@@ -79,7 +79,7 @@ fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
         model: eval::ModelInfo {
             name: loaded.info.name.clone(),
             fingerprint: loaded.info.fingerprint.clone(),
-            precision: loaded.info.precision.describe(),
+            precision: loaded.info.precision.of_numbers().describe(),
         },
         seed: args.seed,
         limit: args.limit,

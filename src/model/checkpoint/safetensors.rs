@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::QTensor;
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -80,7 +80,11 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
         Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?.to_dtype(DType::F32)
     }
 
-    fn quantised(&self, _: Part<'_>) -> candle_core::Result<Option<QTensor>> {
-        Ok(None)
+    fn blocks(&self, _: &str) -> Option<GgmlDType> {
+        None
+    }
+
+    fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
+        candle_core::bail!("tensor {} has no blocks", part.tensor)
     }
 }

@@ -4,17 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use candle_core::quantized::QTensor;
 use candle_core::{DType, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::rows::{uninterleave, uninterleave_quantised};
-use super::{Checkpoint, Part};
+use super::rows::{self, Order, uninterleave};
+use super::{Checkpoint, Held, Part, held};
 use crate::model::arch::{Qkv, Source, View};
-use crate::model::decoder::{Linear, Parameters};
+use crate::model::decoder::{Linear, Parameters, Stored, Table};
 use crate::model::load::LoadError;
 use crate::model::loading::Meter;
-use crate::model::{DecoderConfig, Loading, Param, ParamId, Result};
+use crate::model::{DecoderConfig, Loading, ParamId, Result};
 
 /// What happens to quantised weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +21,8 @@ pub enum Arithmetic {
     /// Weights dequantised, activations in f32.
     #[default]
     Exact,
+    /// The same numbers, bit for bit; each matrix is dequantised when it is used, and stays quantised otherwise.
+    OnDemand,
     /// Weights stay quantised; candle's product rounds the activations too.
     Fast,
 }
@@ -86,7 +87,8 @@ pub struct NameMap<'a> {
 /// The parameters of a decoder, read and ready to be taken.
 pub struct Weights {
     dense: HashMap<ParamId, Tensor>,
-    quantised: HashMap<ParamId, Arc<QTensor>>,
+    stored: HashMap<ParamId, Stored>,
+    arithmetic: Arithmetic,
 }
 
 impl Weights {
@@ -99,6 +101,7 @@ impl Weights {
         cfg: &DecoderConfig,
         checkpoint: &dyn Checkpoint,
         names: NameMap<'_>,
+        arithmetic: Arithmetic,
         loading: &Loading<'_>,
     ) -> Result<Self, LoadError> {
         let plan = plan(cfg, checkpoint, names)?;
@@ -106,15 +109,17 @@ impl Weights {
         let meter = Meter::new(loading, plan.iter().map(size).sum());
         let read = |planned: &(ParamId, Source)| {
             loading.check()?;
-            let read = read_one(cfg, checkpoint, planned.0, &planned.1, loading.options.arithmetic)?;
+            let read = read_one(cfg, checkpoint, planned.0, &planned.1, arithmetic)?;
             meter.add(size(planned));
-            Ok(read)
+            Ok((planned.0, read))
         };
         let parts = plan.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let mut weights = Self { dense: HashMap::new(), quantised: HashMap::new() };
-        for (id, dense, quantised) in parts {
-            weights.dense.extend(dense.map(|tensor| (id, tensor)));
-            weights.quantised.extend(quantised.map(|tensor| (id, Arc::new(tensor))));
+        let mut weights = Self { dense: HashMap::new(), stored: HashMap::new(), arithmetic };
+        for (id, read) in parts {
+            match read {
+                Read::Dense(tensor) => drop(weights.dense.insert(id, tensor)),
+                Read::Stored(tensor) => drop(weights.stored.insert(id, tensor)),
+            }
         }
         Ok(weights)
     }
@@ -128,9 +133,17 @@ impl Parameters for Weights {
 
     fn linear(&mut self, id: ParamId, bias: Option<ParamId>) -> Result<Linear> {
         let bias = bias.map(|bias| self.dense(bias)).transpose()?;
-        match self.quantised.get(&id) {
-            Some(weight) => Linear::quantised(weight.clone(), bias),
-            None => Ok(Linear::dense(self.dense(id)?, bias)),
+        match (self.stored.get(&id), self.arithmetic) {
+            (Some(weight), Arithmetic::Fast) => Linear::quantised(weight, bias),
+            (Some(weight), Arithmetic::Exact | Arithmetic::OnDemand) => Ok(Linear::on_demand(weight.clone(), bias)),
+            (None, _) => Ok(Linear::dense(self.dense(id)?, bias)),
+        }
+    }
+
+    fn table(&mut self, id: ParamId) -> Result<Table> {
+        match self.stored.get(&id) {
+            Some(table) => Ok(Table::Stored(table.clone())),
+            None => Ok(Table::Dense(self.dense(id)?)),
         }
     }
 }
@@ -216,7 +229,7 @@ fn stored_shape(cfg: &DecoderConfig, ours: &[usize], view: View) -> Vec<usize> {
 }
 
 /// The bytes of the file that a parameter is read from; of a tensor that several share, its part.
-fn n_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: ParamId, source: &Source) -> u64 {
+pub(crate) fn n_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: ParamId, source: &Source) -> u64 {
     let shape = id.param.shape(cfg);
     let count = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
     let share = |tensor: &String| {
@@ -228,7 +241,11 @@ fn n_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: ParamId, source
     tensors(source, &shape).iter().map(share).sum()
 }
 
-type Read = (ParamId, Option<Tensor>, Option<QTensor>);
+/// A parameter that was read.
+enum Read {
+    Dense(Tensor),
+    Stored(Stored),
+}
 
 fn read_one(
     cfg: &DecoderConfig,
@@ -238,7 +255,11 @@ fn read_one(
     arithmetic: Arithmetic,
 ) -> Result<Read, LoadError> {
     let read = read_unchecked(cfg, checkpoint, id, source, arithmetic).map_err(LoadError::Data)?;
-    match read.1.as_ref().map(not_finite).transpose().map_err(LoadError::Data)?.flatten() {
+    let damaged = match &read {
+        Read::Dense(tensor) => not_finite(tensor).map_err(LoadError::Data)?,
+        Read::Stored(_) => None,
+    };
+    match damaged {
         Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
         None => Ok(read),
     }
@@ -264,28 +285,22 @@ fn read_unchecked(
     source: &Source,
     arithmetic: Arithmetic,
 ) -> candle_core::Result<Read> {
-    let quantised = match arithmetic {
-        Arithmetic::Exact => None,
-        Arithmetic::Fast if matches!(source.view, View::Whole | View::Uninterleaved | View::Expert { .. }) => {
-            checkpoint.quantised(part(&source.tensor, source.view))?.filter(can_multiply)
+    let shape = id.param.shape(cfg);
+    match (held(cfg, checkpoint, id, source, arithmetic), rows::order(cfg, source.view, shape[0])) {
+        (Held::Stored, Some(order)) => {
+            let tensor = checkpoint.stored(part(&source.tensor, source.view))?;
+            let tensor = match order {
+                Order::AsStored => tensor,
+                Order::Rows(rows) => rows::pick(&tensor, &rows)?,
+            };
+            Ok(Read::Stored(Stored::new(Arc::new(tensor))))
         }
-        Arithmetic::Fast => None,
-    };
-    let Some(quantised) = quantised else {
-        let shape = id.param.shape(cfg);
-        let read = |name: &String| checkpoint.dense(part(name, source.view));
-        let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let tensor = cut(cfg, &parts, source.view, &shape)?.to_dtype(DType::F32)?;
-        return Ok((id, Some(tensor), None));
-    };
-    let quantised = match source.view {
-        View::Uninterleaved => uninterleave_quantised(&quantised, cfg.d_head)?,
-        _ => quantised,
-    };
-    // rows of the embedding are looked up, so it is needed dense as well
-    let dense =
-        matches!(id.param, Param::Embed).then(|| quantised.dequantize(&candle_core::Device::Cpu)).transpose()?;
-    Ok((id, dense, Some(quantised)))
+        (Held::Dense, _) | (Held::Stored, None) => {
+            let read = |name: &String| checkpoint.dense(part(name, source.view));
+            let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            Ok(Read::Dense(cut(cfg, &parts, source.view, &shape)?.to_dtype(DType::F32)?))
+        }
+    }
 }
 
 /// What is read of a tensor that is cut this way: of a stack of experts, one.
@@ -294,13 +309,6 @@ fn part(tensor: &str, view: View) -> Part<'_> {
         View::Expert { expert } | View::ExpertHalf { expert, .. } => Part { tensor, index: Some(usize::from(expert)) },
         _ => Part::whole(tensor),
     }
-}
-
-/// candle's products panic on rows of an odd number of blocks.
-fn can_multiply(tensor: &QTensor) -> bool {
-    let row = tensor.shape().dims().last().copied().unwrap_or(0);
-    let block = tensor.dtype().block_size();
-    block >= 256 || row % (2 * block) == 0
 }
 
 /// Cuts our parameter, of this shape, out of the stored tensor, or stacks it from several.

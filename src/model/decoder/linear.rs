@@ -1,11 +1,9 @@
-//! A matrix to multiply with, dense or still quantised.
+//! A matrix to multiply with, dense or as its file stores it.
 
-use std::sync::Arc;
-
-use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::quantized::QMatMul;
 use candle_core::{Module, Tensor};
 
-use super::backward;
+use super::{BLOCK_BYTES, Stored, backward};
 use crate::model::Result;
 
 /// `x W^T + b`, with `W` `[out, in]`.
@@ -18,6 +16,8 @@ enum Weight {
     Dense(Tensor),
     /// candle's quantised product: it rounds the activations as well (`--fast` only).
     Quantised(QMatMul),
+    /// Becomes numbers for each product, some rows after the other.
+    OnDemand(Stored),
 }
 
 impl Linear {
@@ -26,27 +26,24 @@ impl Linear {
         Self { weight: Weight::Dense(weight), bias }
     }
 
-    /// A quantised matrix `[out, in]` and an optional bias `[out]`.
-    pub(crate) fn quantised(weight: Arc<QTensor>, bias: Option<Tensor>) -> Result<Self> {
-        Ok(Self { weight: Weight::Quantised(QMatMul::from_arc(weight)?), bias })
+    /// A quantised matrix `[out, in]` that is multiplied as it is, and an optional bias `[out]`.
+    pub(crate) fn quantised(weight: &Stored, bias: Option<Tensor>) -> Result<Self> {
+        Ok(Self { weight: Weight::Quantised(QMatMul::from_arc(weight.tensor().clone())?), bias })
+    }
+
+    /// A matrix `[out, in]` that is dequantised whenever it is used, and an optional bias `[out]`.
+    pub(crate) const fn on_demand(weight: Stored, bias: Option<Tensor>) -> Self {
+        Self { weight: Weight::OnDemand(weight), bias }
     }
 
     /// `x` `[.., in]` to `[.., out]`.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = match &self.weight {
             Weight::Quantised(weight) => weight.forward(x)?,
-            Weight::Dense(weight) => {
-                let mut shape = x.dims().to_vec();
-                let rows = x.elem_count() / shape[shape.len() - 1];
-                let flat = x.reshape((rows, ()))?;
-                // candle's backward pass of a product with a transpose copies; that of a trained weight must not
-                let flat =
-                    if weight.is_variable() { backward::linear(&flat, weight)? } else { flat.matmul(&weight.t()?)? };
-                if let Some(last) = shape.last_mut() {
-                    *last = weight.dim(0)?;
-                }
-                flat.reshape(shape)?
-            }
+            // candle's backward pass of a product with a transpose copies; that of a trained weight must not
+            Weight::Dense(weight) if weight.is_variable() => by_rows(x, |x| Ok(backward::linear(x, weight)?))?,
+            Weight::Dense(weight) => by_rows(x, |x| Ok(x.matmul(&weight.t()?)?))?,
+            Weight::OnDemand(weight) => by_rows(x, |x| on_demand(x, weight, BLOCK_BYTES))?,
         };
         Ok(match &self.bias {
             Some(bias) => product.broadcast_add(bias)?,
@@ -62,6 +59,7 @@ impl Linear {
             Weight::Dense(weight) => weight.clone(),
             Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(z.device())?,
             Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
+            Weight::OnDemand(weight) => weight.dense()?,
         };
         let out = weight.dim(0)?;
         // [out, head * d_head] -> [head, d_head, out]
@@ -78,5 +76,64 @@ impl Linear {
             Some(bias) => sum.broadcast_add(bias)?,
             None => sum,
         })
+    }
+}
+
+/// A product of `x` `[.., in]` as a matrix of rows: `[.., out]`.
+fn by_rows(x: &Tensor, product: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let mut shape = x.dims().to_vec();
+    let rows = x.elem_count() / shape[shape.len() - 1];
+    let flat = product(&x.reshape((rows, ()))?)?;
+    if let Some(last) = shape.last_mut() {
+        *last = flat.dim(1)?;
+    }
+    Ok(flat.reshape(shape)?)
+}
+
+/// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
+/// element of the result is summed up in the same order whatever else is computed beside it.
+fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
+    /// Up to 256 elements of a result are computed by another kernel, which adds up in another order.
+    const TOGETHER: usize = 512;
+    let (n_out, n_in) = weight.dims()?;
+    let block = (block_bytes / (4 * n_in.max(1)) / TOGETHER).max(1) * TOGETHER;
+    if n_out < block + TOGETHER {
+        return Ok(x.matmul(&weight.dense()?.t()?)?);
+    }
+    let mut products = Vec::new();
+    let mut first = 0;
+    while first < n_out {
+        // the rest joins the last block if it is short
+        let end = if n_out - first < block + TOGETHER { n_out } else { first + block };
+        products.push(x.matmul(&weight.rows(first..end)?.t()?)?);
+        first = end;
+    }
+    Ok(Tensor::cat(&products, 1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candle_core::Device;
+    use candle_core::quantized::{GgmlDType, QTensor};
+
+    use super::*;
+
+    #[test]
+    fn a_product_in_blocks_is_the_same_bit_for_bit() {
+        for (n_out, n_in) in [(1100, 64), (2047, 576), (1537, 1536), (3, 256)] {
+            let weight = Tensor::randn(0f32, 1.0, (n_out, n_in), &Device::Cpu).unwrap();
+            let stored = Stored::new(Arc::new(QTensor::quantize(&weight, GgmlDType::Q8_0).unwrap()));
+            for n_rows in [1, 2, 5, 33] {
+                let x = Tensor::randn(0f32, 1.0, (n_rows, n_in), &Device::Cpu).unwrap();
+                let whole = x.matmul(&stored.dense().unwrap().t().unwrap()).unwrap();
+                for rows in [1, 512, 1024] {
+                    let blocks = on_demand(&x, &stored, 4 * n_in * rows).unwrap();
+                    let same = blocks.to_vec2::<f32>().unwrap() == whole.to_vec2::<f32>().unwrap();
+                    assert!(same, "{n_out} {n_rows} {rows}");
+                }
+            }
+        }
     }
 }

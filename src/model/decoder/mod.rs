@@ -13,14 +13,17 @@ mod moe;
 mod norm;
 mod qk_norm;
 mod rope;
+mod stored;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use self::block::Block;
 pub(crate) use self::linear::Linear;
 use self::mask::Masks;
 use self::norm::Normalise;
 use self::rope::Rotations;
+pub use self::stored::Table;
+pub(crate) use self::stored::{BLOCK_BYTES, Stored};
 use super::tap::tapped;
 use super::{
     CausalLm, DecoderConfig, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap, Unembed,
@@ -42,6 +45,11 @@ pub trait Parameters {
     /// A tensor of the shape [`Param::shape`] gives, in f32.
     fn dense(&mut self, id: ParamId) -> Result<Tensor>;
 
+    /// A matrix whose rows are looked up, which may stay quantised.
+    fn table(&mut self, id: ParamId) -> Result<Table> {
+        Ok(Table::Dense(self.dense(id)?))
+    }
+
     /// A matrix to multiply with, which may stay quantised.
     fn linear(&mut self, id: ParamId, bias: Option<ParamId>) -> Result<Linear> {
         let bias = bias.map(|bias| self.dense(bias)).transpose()?;
@@ -57,7 +65,7 @@ fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
 /// A decoder-only transformer.
 pub struct Decoder {
     cfg: DecoderConfig,
-    embed: Tensor,
+    embed: Table,
     embed_norm: Option<Normalise>,
     project_in: Option<Linear>,
     pos_embed: Option<Tensor>,
@@ -71,7 +79,7 @@ pub struct Decoder {
 impl Decoder {
     /// Builds the decoder from its configuration and parameters.
     pub fn new(cfg: DecoderConfig, params: &mut dyn Parameters, kernels: Kernels) -> Result<Self> {
-        let embed = params.dense(ParamId::model(Param::Embed))?;
+        let embed = params.table(ParamId::model(Param::Embed))?;
         let matrix = match cfg.unembed {
             Unembed::Tied => Param::Embed,
             Unembed::Own => Param::Unembed,
@@ -93,7 +101,7 @@ impl Decoder {
             Positions::Learned => Some(params.dense(ParamId::model(Param::PosEmbed))?),
             Positions::None | Positions::Rotary { .. } | Positions::Alibi(_) => None,
         };
-        let rotations = Rotations::new(&cfg.positions, embed.device(), kernels);
+        let rotations = Rotations::new(&cfg.positions, &Device::Cpu, kernels);
         let blocks = (0..cfg.n_layers).map(|layer| Block::new(&cfg, layer, params, kernels)).collect::<Result<_>>()?;
         let ln_final = match cfg.final_norm {
             FinalNorm::Own => {
@@ -107,7 +115,7 @@ impl Decoder {
     /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
     fn embed(&self, ids: &Tensor, start: usize, tap: &mut dyn Tap) -> Result<Tensor> {
         let (batch, n_pos) = ids.dims2()?;
-        let rows = self.embed.index_select(&ids.flatten_all()?, 0)?;
+        let rows = self.embed.gather(&ids.flatten_all()?)?;
         let x = projected(self.project_in.as_ref(), rows.reshape((batch, n_pos, ()))?)?;
         let x = scaled(x, self.cfg.embedding.scale)?;
         let x = match &self.embed_norm {

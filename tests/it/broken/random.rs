@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use lmscope::engine::{Inquiry, describe};
-use lmscope::model::Loading;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CausalLm as _, NoTap, last_logits};
+use lmscope::model::{CausalLm as _, LoadOptions, Loading, NoTap, last_logits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -66,7 +65,7 @@ fn damaged(good: &[u8], n: usize, all: &[Damage]) -> Vec<u8> {
 
 /// Reads everything but the weights; then those as well, and runs the model, as far as it gets.
 fn read(source: &ModelSource) {
-    let inquiry = Inquiry { arithmetic: Arithmetic::Exact, n_tokens: 4 };
+    let inquiry = Inquiry { options: LoadOptions::default(), n_tokens: 4 };
     if describe(source, inquiry).is_ok() {
         let Ok(loaded) = lmscope::engine::open(source, &Loading::unwatched(Arithmetic::Exact)) else { return };
         let Ok(prompt) = loaded.verification_prompt() else { return };
