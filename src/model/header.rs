@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::arch::Source;
 use super::checkpoint::{Arithmetic, Checkpoint, Held, held, n_bytes, plan, tensors};
-use super::decoder::BLOCK_BYTES;
+use super::decoder::bytes_at_work;
 use super::load::{Described, LoadError, fingerprint, stored_types};
 use super::{DecoderConfig, ParamId};
 
@@ -155,13 +155,12 @@ fn n_bytes_loaded(
 ) -> u64 {
     let (mut held_bytes, mut at_work) = (0_u64, 0);
     for (id, source) in plan {
-        let dense = id.param.shape(config).into_iter().fold(4, |bytes, n| n as u64 * bytes);
+        let shape = id.param.shape(config);
         match held(config, checkpoint, *id, source, arithmetic) {
-            Held::Dense => held_bytes += dense,
+            Held::Dense => held_bytes += shape.into_iter().fold(4, |bytes, n| n as u64 * bytes),
             Held::Stored => {
                 held_bytes += n_bytes(config, checkpoint, *id, source);
-                // the rows of a block, in parts and joined
-                at_work = at_work.max(2 * dense.min(BLOCK_BYTES as u64));
+                at_work = at_work.max(bytes_at_work(shape[0], shape[1]));
             }
         }
     }

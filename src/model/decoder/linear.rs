@@ -3,7 +3,7 @@
 use candle_core::quantized::QMatMul;
 use candle_core::{Module, Tensor};
 
-use super::{BLOCK_BYTES, Stored, backward};
+use super::{Stored, backward};
 use crate::model::Result;
 
 /// `x W^T + b`, with `W` `[out, in]`.
@@ -90,21 +90,38 @@ fn by_rows(x: &Tensor, product: impl FnOnce(&Tensor) -> Result<Tensor>) -> Resul
     Ok(flat.reshape(shape)?)
 }
 
+/// What rows of a matrix that are dequantised together may take in f32.
+const BLOCK_BYTES: usize = 16 << 20;
+/// Up to 256 elements of a result are computed by another kernel, which adds up in another order: blocks are longer.
+const BLOCK_ROWS: usize = 512;
+
+/// How many rows of `n_in` numbers are dequantised together; the last block may be as much as [`BLOCK_ROWS`] longer.
+const fn block_rows(n_in: usize, block_bytes: usize) -> usize {
+    let n_in = if n_in == 0 { 1 } else { n_in };
+    let rows = block_bytes / (4 * n_in) / BLOCK_ROWS * BLOCK_ROWS;
+    if rows == 0 { BLOCK_ROWS } else { rows }
+}
+
+/// Bytes that a product with a matrix `[out, in]` that is dequantised on demand takes besides it: rows of a block, in
+/// parts and joined.
+pub(crate) fn bytes_at_work(n_out: usize, n_in: usize) -> u64 {
+    let rows = n_out.min(block_rows(n_in, BLOCK_BYTES) + BLOCK_ROWS);
+    2 * 4 * rows as u64 * n_in as u64
+}
+
 /// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
 /// element of the result is summed up in the same order whatever else is computed beside it.
 fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
-    /// Up to 256 elements of a result are computed by another kernel, which adds up in another order.
-    const TOGETHER: usize = 512;
     let (n_out, n_in) = weight.dims()?;
-    let block = (block_bytes / (4 * n_in.max(1)) / TOGETHER).max(1) * TOGETHER;
-    if n_out < block + TOGETHER {
+    let block = block_rows(n_in, block_bytes);
+    if n_out < block + BLOCK_ROWS {
         return Ok(x.matmul(&weight.dense()?.t()?)?);
     }
     let mut products = Vec::new();
     let mut first = 0;
     while first < n_out {
         // the rest joins the last block if it is short
-        let end = if n_out - first < block + TOGETHER { n_out } else { first + block };
+        let end = if n_out - first < block + BLOCK_ROWS { n_out } else { first + block };
         products.push(x.matmul(&weight.rows(first..end)?.t()?)?);
         first = end;
     }

@@ -18,12 +18,12 @@ mod stored;
 use candle_core::{Device, Tensor};
 
 use self::block::Block;
-pub(crate) use self::linear::Linear;
+pub(crate) use self::linear::{Linear, bytes_at_work};
 use self::mask::Masks;
 use self::norm::Normalise;
 use self::rope::Rotations;
+pub(crate) use self::stored::Stored;
 pub use self::stored::Table;
-pub(crate) use self::stored::{BLOCK_BYTES, Stored};
 use super::tap::tapped;
 use super::{
     CausalLm, DecoderConfig, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap, Unembed,

@@ -12,9 +12,6 @@ use rayon::prelude::*;
 
 use crate::model::Result;
 
-/// What rows that are dequantised together may take in f32.
-pub(crate) const BLOCK_BYTES: usize = 64 << 20;
-
 /// A matrix `[rows, columns]`, quantised or in sixteen bits.
 #[derive(Clone)]
 pub struct Stored(Arc<QTensor>);
