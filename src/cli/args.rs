@@ -13,7 +13,7 @@ use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::source::ModelSource;
-use crate::model::{LoadOptions, Loading};
+use crate::model::{Dtype, LoadOptions, Loading};
 use crate::text::{BosPolicy, Ending, Message, Prompt};
 
 /// Which model, and how it computes.
@@ -25,9 +25,36 @@ pub(super) struct ModelArgs {
     /// Keep quantised weights quantised: faster, less memory, and activations are rounded
     #[arg(long)]
     pub(super) fast: bool,
+    /// What weights and activations are computed in
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32")]
+    pub(super) dtype: DtypeArg,
     /// How many MiB of memory weights may take; without it, what is free. Quantised weights that would take more are dequantised on demand, which gives the same numbers; what does not fit then is refused
     #[arg(long, value_name = "MIB")]
     pub(super) max_memory: Option<u64>,
+}
+
+/// A type of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DtypeArg {
+    /// 32 bits
+    F32,
+    /// 64 bits: what the rounding of f32 is measured with
+    F64,
+    /// 16 bits, 8 of them significant
+    Bf16,
+    /// 16 bits, 11 of them significant
+    F16,
+}
+
+impl From<DtypeArg> for Dtype {
+    fn from(arg: DtypeArg) -> Self {
+        match arg {
+            DtypeArg::F32 => Self::F32,
+            DtypeArg::F64 => Self::F64,
+            DtypeArg::Bf16 => Self::Bf16,
+            DtypeArg::F16 => Self::F16,
+        }
+    }
 }
 
 /// Something that would take more memory than was allowed.
@@ -45,7 +72,7 @@ impl ModelArgs {
     pub(super) fn options(&self) -> LoadOptions {
         let arithmetic = if self.fast { Arithmetic::Fast } else { Arithmetic::Exact };
         let max_memory = self.max_memory.map(|mib| mib.saturating_mul(1 << 20));
-        LoadOptions { arithmetic, max_memory, ..LoadOptions::default() }
+        LoadOptions { arithmetic, max_memory, dtype: self.dtype.into(), ..LoadOptions::default() }
     }
 
     /// Where the model is.

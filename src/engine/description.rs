@@ -77,7 +77,7 @@ pub struct ClassFacts {
 pub struct Memory {
     /// The weights as loaded.
     pub weights: u64,
-    /// The weights in f32.
+    /// The weights with every number on its own.
     pub weights_exact: u64,
     /// The weights dequantised on demand, where those are fewer.
     pub weights_on_demand: Option<u64>,
@@ -158,11 +158,12 @@ pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, O
         }
     };
     let arithmetic = arithmetic(&header, inquiry.options).map_err(load)?;
+    let dtype = inquiry.options.dtype;
     Ok(Description {
         model: header.config.facts(),
-        parameters: parameters(&header, arithmetic),
+        parameters: parameters(&header, Precision { stored: header.stored.clone(), arithmetic, dtype }),
         tensor_classes: classes(&header.tensors),
-        memory: memory_facts(&header, arithmetic, inquiry.n_tokens),
+        memory: memory_facts(&header, arithmetic, inquiry),
         tokenizer,
         chat_template: template.as_deref().map(chat),
         files: files(source).map_err(load)?.iter().map(|file| file.facts(None)).collect(),
@@ -194,7 +195,7 @@ fn arithmetic(header: &Header, options: LoadOptions) -> Result<Arithmetic, LoadE
     }
 }
 
-fn parameters(header: &Header, arithmetic: Arithmetic) -> Parameters {
+fn parameters(header: &Header, precision: Precision) -> Parameters {
     let cfg = &header.config;
     let embeds = [Param::Embed, Param::PosEmbed, Param::Unembed];
     let size = |param: Param| param.shape(cfg).into_iter().map(|n| n as u64).product::<u64>();
@@ -204,7 +205,7 @@ fn parameters(header: &Header, arithmetic: Arithmetic) -> Parameters {
     Parameters {
         count: cfg.n_params() as u64,
         embedding,
-        precision: Precision { stored: header.stored.clone(), arithmetic }.describe(),
+        precision: precision.describe(),
         bytes,
         bytes_per_parameter: bytes as f64 / stored.max(1) as f64,
     }
@@ -224,14 +225,16 @@ fn classes(tensors: &[StoredTensor]) -> Vec<ClassFacts> {
     TensorClass::ALL.into_iter().map(of).filter(|facts| facts.tensors > 0).collect()
 }
 
-fn memory_facts(header: &Header, arithmetic: Arithmetic, n_tokens: usize) -> Memory {
+fn memory_facts(header: &Header, arithmetic: Arithmetic, inquiry: Inquiry) -> Memory {
     let cfg: &DecoderConfig = &header.config;
-    let exact = header.n_bytes_loaded(Arithmetic::Exact);
-    let fewer = |arithmetic| Some(header.n_bytes_loaded(arithmetic)).filter(|&bytes| bytes < exact);
-    let kv_cache_per_token = 4 * 2 * (cfg.n_layers * cfg.n_kv_heads * cfg.d_head) as u64;
+    let (n_tokens, dtype) = (inquiry.n_tokens, inquiry.options.dtype);
+    let bytes = |arithmetic| header.n_bytes_loaded(arithmetic, dtype);
+    let exact = bytes(Arithmetic::Exact);
+    let fewer = |arithmetic| Some(bytes(arithmetic)).filter(|&bytes| bytes < exact);
+    let kv_cache_per_token = (dtype.size() * 2 * cfg.n_layers * cfg.n_kv_heads * cfg.d_head) as u64;
     let trace = |sites: &[Site]| TracePlan::sites(cfg, sites).bytes(cfg, n_tokens);
     Memory {
-        weights: header.n_bytes_loaded(arithmetic),
+        weights: bytes(arithmetic),
         weights_exact: exact,
         weights_on_demand: fewer(Arithmetic::OnDemand),
         weights_fast: fewer(Arithmetic::Fast),

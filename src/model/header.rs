@@ -8,7 +8,7 @@ use super::arch::Source;
 use super::checkpoint::{Arithmetic, Checkpoint, Held, held, n_bytes, plan, tensors};
 use super::decoder::bytes_at_work;
 use super::load::{Described, LoadError, fingerprint, stored_types};
-use super::{DecoderConfig, ParamId};
+use super::{DecoderConfig, Dtype, ParamId};
 
 /// A model as its headers describe it.
 #[derive(Debug, Clone)]
@@ -22,15 +22,18 @@ pub struct Header {
     /// Every tensor in the files, in the order of its name.
     pub tensors: Vec<StoredTensor>,
     /// Bytes of the weights in memory.
-    loaded: Loaded,
+    loaded: [Loaded; 3],
 }
 
-/// Bytes of the weights in memory, by what is done with quantised ones.
-#[derive(Debug, Clone, Copy)]
+/// What the weights take in memory, by what is done with quantised ones.
+#[derive(Debug, Clone, Copy, Default)]
 struct Loaded {
-    exact: u64,
-    on_demand: u64,
-    fast: u64,
+    /// Numbers on their own.
+    dense: u64,
+    /// Bytes of those that are held as they are stored.
+    stored: u64,
+    /// Bytes of what is dequantised at a time.
+    at_work: u64,
 }
 
 /// A tensor in a file.
@@ -102,12 +105,8 @@ impl Header {
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together, as loading would.
     pub(super) fn read(config: &DecoderConfig, file: Described<'_>) -> Result<Self, LoadError> {
         let plan = plan(config, file.checkpoint, file.names)?;
-        let bytes = |arithmetic| n_bytes_loaded(config, file.checkpoint, &plan, arithmetic);
-        let loaded = Loaded {
-            exact: bytes(Arithmetic::Exact),
-            on_demand: bytes(Arithmetic::OnDemand),
-            fast: bytes(Arithmetic::Fast),
-        };
+        let loaded = [Arithmetic::Exact, Arithmetic::OnDemand, Arithmetic::Fast];
+        let loaded = loaded.map(|arithmetic| loaded_weights(config, file.checkpoint, &plan, arithmetic));
         let mut classes = HashMap::new();
         for (id, source) in &plan {
             // a tensor that several parameters share counts where it is first needed
@@ -135,36 +134,38 @@ impl Header {
 
     /// Bytes of the weights in memory once they are loaded.
     ///
-    /// Exact arithmetic holds every parameter in f32. On demand, matrices of blocks are held as they are stored, and
-    /// what is dequantised at a time comes on top. Fast arithmetic holds those as they are stored that can be
+    /// Exact arithmetic holds every parameter in `dtype`. On demand, matrices of blocks are held as they are stored,
+    /// and what is dequantised at a time comes on top. Fast arithmetic holds those as they are stored that can be
     /// multiplied like that.
-    pub const fn n_bytes_loaded(&self, arithmetic: Arithmetic) -> u64 {
-        match arithmetic {
-            Arithmetic::Exact => self.loaded.exact,
-            Arithmetic::OnDemand => self.loaded.on_demand,
-            Arithmetic::Fast => self.loaded.fast,
-        }
+    pub const fn n_bytes_loaded(&self, arithmetic: Arithmetic, dtype: Dtype) -> u64 {
+        let [exact, on_demand, fast] = self.loaded;
+        let Loaded { dense, stored, at_work } = match arithmetic {
+            Arithmetic::Exact => exact,
+            Arithmetic::OnDemand => on_demand,
+            Arithmetic::Fast => fast,
+        };
+        dense.saturating_mul(dtype.size() as u64).saturating_add(stored).saturating_add(at_work)
     }
 }
 
-fn n_bytes_loaded(
+fn loaded_weights(
     config: &DecoderConfig,
     checkpoint: &dyn Checkpoint,
     plan: &[(ParamId, Source)],
     arithmetic: Arithmetic,
-) -> u64 {
-    let (mut held_bytes, mut at_work) = (0_u64, 0);
+) -> Loaded {
+    let mut loaded = Loaded::default();
     for (id, source) in plan {
         let shape = id.param.shape(config);
         match held(config, checkpoint, *id, source, arithmetic) {
-            Held::Dense => held_bytes += shape.into_iter().fold(4, |bytes, n| n as u64 * bytes),
+            Held::Dense => loaded.dense += shape.into_iter().map(|n| n as u64).product::<u64>(),
             Held::Stored => {
-                held_bytes += n_bytes(config, checkpoint, *id, source);
-                at_work = at_work.max(bytes_at_work(shape[0], shape[1]));
+                loaded.stored += n_bytes(config, checkpoint, *id, source);
+                loaded.at_work = loaded.at_work.max(bytes_at_work(shape[0], shape[1]));
             }
         }
     }
-    if arithmetic == Arithmetic::OnDemand { held_bytes + at_work } else { held_bytes }
+    if arithmetic == Arithmetic::OnDemand { loaded } else { Loaded { at_work: 0, ..loaded } }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::header::Header;
 use super::json::{self, JsonLimits};
 use super::memory::{Budget, Needs};
 use super::source::{FileBytes, ModelSource};
-use super::{DecoderConfig, Error, Loading, Positions, Result, Rope, RopeScaling, limits, memory};
+use super::{DecoderConfig, Dtype, Error, LoadOptions, Loading, Positions, Result, Rope, RopeScaling, limits, memory};
 use crate::hub;
 
 /// Stands for the architecture of a model that names none.
@@ -198,6 +198,12 @@ pub enum LoadError {
         /// What there is.
         budget: Budget,
     },
+    /// Two things were asked for that exclude each other.
+    #[error("quantised products compute in f32, not in {dtype}")]
+    FastDtype {
+        /// What was asked for.
+        dtype: &'static str,
+    },
     /// A weight is not a finite number.
     #[error("tensor `{tensor}` holds {found}, expected finite numbers")]
     NotFinite {
@@ -262,6 +268,7 @@ impl LoadError {
                 "lmscope refuses a model that it would compute differently from its reference"
             }
             Self::Hub(error) => return error.hint(),
+            Self::FastDtype { .. } => "leave out --fast, or --dtype",
             Self::Cancelled => return None,
             Self::Data(_) | Self::Build(_) => {
                 "the file may be damaged, or of a kind that is not read here; `lmscope info` lists what is in it"
@@ -293,18 +300,23 @@ fn memory_hint(needs: Needs, budget: Budget) -> String {
 pub struct Precision {
     /// Types in the file, such as `Q4_1, Q8_0, F32`.
     pub stored: String,
-    /// What is computed with.
+    /// What is done with quantised weights.
     pub arithmetic: Arithmetic,
+    /// What is computed in.
+    pub dtype: Dtype,
 }
 
 impl Precision {
     /// A few words for a narrow screen.
     pub fn brief(&self) -> String {
-        match self.arithmetic {
-            Arithmetic::Exact => format!("{} exact", self.stored),
-            Arithmetic::OnDemand => format!("{} exact, on demand", self.stored),
-            Arithmetic::Fast => format!("{} fast: activations rounded", self.stored),
-        }
+        let what = match (self.dtype, self.arithmetic) {
+            (Dtype::F32, Arithmetic::Exact) => "exact",
+            (Dtype::F32, Arithmetic::OnDemand) => "exact, on demand",
+            (dtype, Arithmetic::Exact) => return format!("{} in {}", self.stored, dtype.name()),
+            (dtype, Arithmetic::OnDemand) => return format!("{} in {}, on demand", self.stored, dtype.name()),
+            (_, Arithmetic::Fast) => "fast: activations rounded",
+        };
+        format!("{} {what}", self.stored)
     }
 
     /// The same for all that computes the same bits.
@@ -319,10 +331,15 @@ impl Precision {
 
     /// One line for people and records.
     pub fn describe(&self) -> String {
+        let dtype = self.dtype.name();
+        let how = match self.dtype {
+            Dtype::F32 | Dtype::F64 => "exact",
+            Dtype::Bf16 | Dtype::F16 => "weights and activations are rounded to it",
+        };
         match self.arithmetic {
-            Arithmetic::Exact => format!("{} weights, f32 arithmetic (exact)", self.stored),
+            Arithmetic::Exact => format!("{} weights, {dtype} arithmetic ({how})", self.stored),
             Arithmetic::OnDemand => {
-                format!("{} weights, f32 arithmetic (exact, dequantised on demand)", self.stored)
+                format!("{} weights, {dtype} arithmetic ({how}, dequantised on demand)", self.stored)
             }
             Arithmetic::Fast => {
                 format!("{} weights, quantised arithmetic (fast: activations are rounded)", self.stored)
@@ -437,10 +454,14 @@ fn with_gguf<T>(
 }
 
 fn build(config: &DecoderConfig, file: Described<'_>, loading: &Loading<'_>) -> Result<LoadedModel, LoadError> {
+    let LoadOptions { dtype, kernels, .. } = loading.options;
+    if dtype != Dtype::F32 && loading.options.arithmetic == Arithmetic::Fast {
+        return Err(LoadError::FastDtype { dtype: dtype.name() });
+    }
     let arithmetic = memory::plan(&Header::read(config, file)?, loading.options)?;
     let mut weights = Weights::read(config, file.checkpoint, file.names, arithmetic, loading)?;
-    let decoder = Decoder::new(config.clone(), &mut weights, loading.options.kernels).map_err(LoadError::Build)?;
-    let precision = Precision { stored: stored_types(file.checkpoint), arithmetic };
+    let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
+    let precision = Precision { stored: stored_types(file.checkpoint), arithmetic, dtype };
     let fingerprint = fingerprint(file.checkpoint, file.identity);
     Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint })
 }

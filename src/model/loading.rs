@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::CancelToken;
 use super::checkpoint::Arithmetic;
 use super::decoder::Kernels;
 use super::load::LoadError;
+use super::{CancelToken, Dtype};
 
 /// What of loading is open to choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +14,8 @@ pub struct LoadOptions {
     pub arithmetic: Arithmetic,
     /// Whether gradients flow.
     pub kernels: Kernels,
+    /// What weights and activations are computed in.
+    pub dtype: Dtype,
     /// Bytes that the weights may take; without it, what is free.
     pub max_memory: Option<u64>,
 }
@@ -21,6 +23,12 @@ pub struct LoadOptions {
 impl From<Arithmetic> for LoadOptions {
     fn from(arithmetic: Arithmetic) -> Self {
         Self { arithmetic, ..Self::default() }
+    }
+}
+
+impl From<Dtype> for LoadOptions {
+    fn from(dtype: Dtype) -> Self {
+        Self { dtype, ..Self::default() }
     }
 }
 

@@ -62,11 +62,12 @@ pub struct Needs {
 /// # Errors
 /// [`LoadError::Memory`] if neither fits.
 pub fn plan(header: &Header, options: LoadOptions) -> Result<Arithmetic, LoadError> {
-    choose(header, options.arithmetic, Budget::now(options.max_memory))
+    choose(header, options, Budget::now(options.max_memory))
 }
 
-fn choose(header: &Header, arithmetic: Arithmetic, budget: Option<Budget>) -> Result<Arithmetic, LoadError> {
-    let needed = |arithmetic| header.n_bytes_loaded(arithmetic);
+fn choose(header: &Header, options: LoadOptions, budget: Option<Budget>) -> Result<Arithmetic, LoadError> {
+    let arithmetic = options.arithmetic;
+    let needed = |arithmetic| header.n_bytes_loaded(arithmetic, options.dtype);
     let asked = needed(arithmetic);
     // where nothing is quantised there is nothing to be done with it
     let arithmetic = if needed(Arithmetic::Fast) == needed(Arithmetic::Exact) && arithmetic == Arithmetic::Fast {

@@ -115,7 +115,7 @@ fn memory(memory: &Memory) -> Facts {
     let other = |how: &str, bytes: Option<u64>| bytes.map(|bytes| fact(how, readable_bytes(bytes)));
     let weights = std::iter::once(fact("weights", format!("{} as loaded", readable_bytes(memory.weights))));
     let others = [
-        other("  in f32", memory.weights_on_demand.map(|_| memory.weights_exact)),
+        other("  at once", memory.weights_on_demand.map(|_| memory.weights_exact)),
         other("  on demand", memory.weights_on_demand),
         other("  with --fast", memory.weights_fast),
     ];

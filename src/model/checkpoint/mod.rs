@@ -35,7 +35,7 @@ pub trait Checkpoint: Sync {
     /// The bytes it takes in the file.
     fn n_bytes(&self, name: &str) -> Option<u64>;
 
-    /// The tensor in f32.
+    /// The tensor in f32, or in f64 if it is stored in it.
     fn dense(&self, part: Part<'_>) -> candle_core::Result<Tensor>;
 
     /// The type of its blocks, if it can be kept as it is stored and takes less than f32.

@@ -9,6 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
 use super::{Checkpoint, Part, safetensors_header};
+use crate::model::dtype::wide;
 use crate::model::load::LoadError;
 use crate::model::source::FileBytes;
 
@@ -77,7 +78,8 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
         let view = self.view(part.tensor).ok_or_else(missing)?;
         let (shape, first, n_bytes) = part.place(view.shape(), view.data().len())?;
         let bytes = &view.data()[first..first + n_bytes];
-        Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?.to_dtype(DType::F32)
+        let tensor = Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?;
+        tensor.to_dtype(wide(tensor.dtype()))
     }
 
     fn blocks(&self, _: &str) -> Option<GgmlDType> {

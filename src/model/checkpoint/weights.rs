@@ -13,7 +13,7 @@ use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters, Stored, Table};
 use crate::model::load::LoadError;
 use crate::model::loading::Meter;
-use crate::model::{DecoderConfig, Loading, ParamId, Result};
+use crate::model::{DecoderConfig, Dtype, Loading, ParamId, Result};
 
 /// What happens to quantised weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +89,7 @@ pub struct Weights {
     dense: HashMap<ParamId, Tensor>,
     stored: HashMap<ParamId, Stored>,
     arithmetic: Arithmetic,
+    dtype: Dtype,
 }
 
 impl Weights {
@@ -104,17 +105,19 @@ impl Weights {
         arithmetic: Arithmetic,
         loading: &Loading<'_>,
     ) -> Result<Self, LoadError> {
+        let dtype = loading.options.dtype;
         let plan = plan(cfg, checkpoint, names)?;
         let size = |(id, source): &(ParamId, Source)| n_bytes(cfg, checkpoint, *id, source);
         let meter = Meter::new(loading, plan.iter().map(size).sum());
         let read = |planned: &(ParamId, Source)| {
             loading.check()?;
-            let read = read_one(cfg, checkpoint, planned.0, &planned.1, arithmetic)?;
+            let mut read = read_one(cfg, checkpoint, planned.0, &planned.1, arithmetic)?;
+            read.convert(dtype, &planned.1)?;
             meter.add(size(planned));
             Ok((planned.0, read))
         };
         let parts = plan.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let mut weights = Self { dense: HashMap::new(), stored: HashMap::new(), arithmetic };
+        let mut weights = Self { dense: HashMap::new(), stored: HashMap::new(), arithmetic, dtype };
         for (id, read) in parts {
             match read {
                 Read::Dense(tensor) => drop(weights.dense.insert(id, tensor)),
@@ -126,6 +129,10 @@ impl Weights {
 }
 
 impl Parameters for Weights {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     fn dense(&mut self, id: ParamId) -> Result<Tensor> {
         let found = self.dense.get(&id).cloned();
         Ok(found.ok_or_else(|| candle_core::Error::CannotFindTensor { path: id.to_string() }.bt())?)
@@ -247,29 +254,23 @@ enum Read {
     Stored(Stored),
 }
 
-fn read_one(
-    cfg: &DecoderConfig,
-    checkpoint: &dyn Checkpoint,
-    id: ParamId,
-    source: &Source,
-    arithmetic: Arithmetic,
-) -> Result<Read, LoadError> {
-    let read = read_unchecked(cfg, checkpoint, id, source, arithmetic).map_err(LoadError::Data)?;
-    let damaged = match &read {
-        Read::Dense(tensor) => not_finite(tensor).map_err(LoadError::Data)?,
-        Read::Stored(_) => None,
-    };
-    match damaged {
-        Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
-        None => Ok(read),
+impl Read {
+    /// Numbers in the type that is computed with, if they all are numbers in it.
+    fn convert(&mut self, dtype: Dtype, source: &Source) -> Result<(), LoadError> {
+        let Self::Dense(tensor) = self else { return Ok(()) };
+        *tensor = tensor.to_dtype(dtype.candle()).map_err(LoadError::Data)?;
+        match not_finite(tensor).map_err(LoadError::Data)? {
+            Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
+            None => Ok(()),
+        }
     }
 }
 
-/// The first NaN or infinity of a tensor in f32.
+/// The first NaN or infinity of a tensor.
 fn not_finite(tensor: &Tensor) -> candle_core::Result<Option<f32>> {
     /// Numbers that are looked at together: a loop without a branch inside takes several at once.
     const CHUNK: usize = 4096;
-    let tensor = tensor.contiguous()?;
+    let tensor = tensor.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else { return Ok(None) };
     let values = &storage.as_slice::<f32>()?[start..end];
@@ -278,27 +279,28 @@ fn not_finite(tensor: &Tensor) -> candle_core::Result<Option<f32>> {
     Ok(damaged.and_then(|chunk| chunk.iter().copied().find(|value| !value.is_finite())))
 }
 
-fn read_unchecked(
+fn read_one(
     cfg: &DecoderConfig,
     checkpoint: &dyn Checkpoint,
     id: ParamId,
     source: &Source,
     arithmetic: Arithmetic,
-) -> candle_core::Result<Read> {
+) -> Result<Read, LoadError> {
     let shape = id.param.shape(cfg);
     match (held(cfg, checkpoint, id, source, arithmetic), rows::order(cfg, source.view, shape[0])) {
         (Held::Stored, Some(order)) => {
-            let tensor = checkpoint.stored(part(&source.tensor, source.view))?;
+            let tensor = checkpoint.stored(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
             let tensor = match order {
                 Order::AsStored => tensor,
-                Order::Rows(rows) => rows::pick(&tensor, &rows)?,
+                Order::Rows(rows) => rows::pick(&tensor, &rows).map_err(LoadError::Data)?,
             };
             Ok(Read::Stored(Stored::new(Arc::new(tensor))))
         }
         (Held::Dense, _) | (Held::Stored, None) => {
             let read = |name: &String| checkpoint.dense(part(name, source.view));
-            let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            Ok(Read::Dense(cut(cfg, &parts, source.view, &shape)?.to_dtype(DType::F32)?))
+            let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>();
+            let parts = parts.map_err(LoadError::Data)?;
+            Ok(Read::Dense(cut(cfg, &parts, source.view, &shape).map_err(LoadError::Data)?))
         }
     }
 }

@@ -59,7 +59,7 @@ impl Linear {
             Weight::Dense(weight) => weight.clone(),
             Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(z.device())?,
             Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
-            Weight::OnDemand(weight) => weight.dense()?,
+            Weight::OnDemand(weight) => weight.dense()?.to_dtype(z.dtype())?,
         };
         let out = weight.dim(0)?;
         // [out, head * d_head] -> [head, d_head, out]
@@ -115,14 +115,14 @@ fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> 
     let (n_out, n_in) = weight.dims()?;
     let block = block_rows(n_in, block_bytes);
     if n_out < block + BLOCK_ROWS {
-        return Ok(x.matmul(&weight.dense()?.t()?)?);
+        return Ok(x.matmul(&weight.dense()?.to_dtype(x.dtype())?.t()?)?);
     }
     let mut products = Vec::new();
     let mut first = 0;
     while first < n_out {
         // the rest joins the last block if it is short
         let end = if n_out - first < block + BLOCK_ROWS { n_out } else { first + block };
-        products.push(x.matmul(&weight.rows(first..end)?.t()?)?);
+        products.push(x.matmul(&weight.rows(first..end)?.to_dtype(x.dtype())?.t()?)?);
         first = end;
     }
     Ok(Tensor::cat(&products, 1)?)

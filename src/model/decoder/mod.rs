@@ -15,7 +15,7 @@ mod qk_norm;
 mod rope;
 mod stored;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use self::block::Block;
 pub(crate) use self::linear::{Linear, bytes_at_work};
@@ -24,9 +24,11 @@ use self::norm::Normalise;
 use self::rope::Rotations;
 pub(crate) use self::stored::Stored;
 pub use self::stored::Table;
+use super::dtype::wide;
 use super::tap::tapped;
 use super::{
-    CausalLm, DecoderConfig, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap, Unembed,
+    CausalLm, DecoderConfig, Dtype, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap,
+    Unembed,
 };
 use crate::hook::{HookPoint, Site};
 
@@ -42,7 +44,12 @@ pub enum Kernels {
 
 /// Hands the decoder its parameters while it is built.
 pub trait Parameters {
-    /// A tensor of the shape [`Param::shape`] gives, in f32.
+    /// What the decoder computes in.
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    /// A tensor of the shape [`Param::shape`] gives, in [`dtype`](Self::dtype).
     fn dense(&mut self, id: ParamId) -> Result<Tensor>;
 
     /// A matrix whose rows are looked up, which may stay quantised.
@@ -65,6 +72,7 @@ fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
 /// A decoder-only transformer.
 pub struct Decoder {
     cfg: DecoderConfig,
+    dtype: DType,
     embed: Table,
     embed_norm: Option<Normalise>,
     project_in: Option<Linear>,
@@ -79,6 +87,7 @@ pub struct Decoder {
 impl Decoder {
     /// Builds the decoder from its configuration and parameters.
     pub fn new(cfg: DecoderConfig, params: &mut dyn Parameters, kernels: Kernels) -> Result<Self> {
+        let dtype = params.dtype().candle();
         let embed = params.table(ParamId::model(Param::Embed))?;
         let matrix = match cfg.unembed {
             Unembed::Tied => Param::Embed,
@@ -101,7 +110,7 @@ impl Decoder {
             Positions::Learned => Some(params.dense(ParamId::model(Param::PosEmbed))?),
             Positions::None | Positions::Rotary { .. } | Positions::Alibi(_) => None,
         };
-        let rotations = Rotations::new(&cfg.positions, &Device::Cpu, kernels);
+        let rotations = Rotations::new(&cfg.positions, wide(dtype), kernels);
         let blocks = (0..cfg.n_layers).map(|layer| Block::new(&cfg, layer, params, kernels)).collect::<Result<_>>()?;
         let ln_final = match cfg.final_norm {
             FinalNorm::Own => {
@@ -109,13 +118,25 @@ impl Decoder {
             }
             FinalNorm::None => None,
         };
-        Ok(Self { cfg, embed, embed_norm, project_in, pos_embed, rotations, blocks, ln_final, project_out, unembed })
+        Ok(Self {
+            cfg,
+            dtype,
+            embed,
+            embed_norm,
+            project_in,
+            pos_embed,
+            rotations,
+            blocks,
+            ln_final,
+            project_out,
+            unembed,
+        })
     }
 
     /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
     fn embed(&self, ids: &Tensor, start: usize, tap: &mut dyn Tap) -> Result<Tensor> {
         let (batch, n_pos) = ids.dims2()?;
-        let rows = self.embed.gather(&ids.flatten_all()?)?;
+        let rows = self.embed.gather(&ids.flatten_all()?)?.to_dtype(self.dtype)?;
         let x = projected(self.project_in.as_ref(), rows.reshape((batch, n_pos, ()))?)?;
         let x = scaled(x, self.cfg.embedding.scale)?;
         let x = match &self.embed_norm {
@@ -157,7 +178,7 @@ impl CausalLm for Decoder {
         }
         let mut x = self.embed(ids, start, tap)?;
         let angles = self.rotations.angles(start, n_pos)?;
-        let masks = Masks::new(&self.cfg, start, n_pos, ids.device())?;
+        let masks = Masks::new(&self.cfg, start, n_pos, self.dtype)?;
         for ((layer, block), axes) in self.blocks.iter().enumerate().zip(&self.cfg.layers) {
             let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
             let mut step = block::Step { layer, angles, mask, cache: &mut *cache, tap: &mut *tap };
@@ -171,17 +192,17 @@ impl CausalLm for Decoder {
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let hidden = projected(self.project_out.as_ref(), hidden.clone())?;
+        let hidden = projected(self.project_out.as_ref(), hidden.to_dtype(self.dtype)?)?;
         let logits = scaled(self.unembed.forward(&hidden)?, self.cfg.logits.scale)?;
         match self.cfg.logits.softcap {
-            Some(cap) => Ok(softcap(&logits, cap)?),
-            None => Ok(logits),
+            Some(cap) => Ok(softcap(&logits, cap)?.to_dtype(DType::F32)?),
+            None => Ok(logits.to_dtype(DType::F32)?),
         }
     }
 
     fn unembed(&self, resid: &Tensor) -> Result<Tensor> {
         match &self.ln_final {
-            Some(norm) => self.logits(&norm.apply(resid)?),
+            Some(norm) => self.logits(&norm.apply(&resid.to_dtype(self.dtype)?)?),
             None => self.logits(resid),
         }
     }

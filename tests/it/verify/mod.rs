@@ -4,14 +4,14 @@ mod broken;
 pub(crate) mod reference;
 
 use lmscope::model::checkpoint::Arithmetic;
-use lmscope::model::{CancelToken, CausalLm, Error as ModelError, NormPlacement};
+use lmscope::model::{CancelToken, CausalLm, Dtype, Error as ModelError, NormPlacement};
 use lmscope::verify::{self, Error, Report, Subject, Verdict, small_ids};
 
 use crate::support::{gguf, load, project, tiny_models};
 
 fn verify(lm: &dyn CausalLm, ids: &[u32], arithmetic: Arithmetic) -> Report {
     let cancel = CancelToken::default();
-    verify::run(&Subject { lm, ids, arithmetic, cancel: &cancel }, None, &mut |_| ()).unwrap()
+    verify::run(&Subject { lm, ids, arithmetic, dtype: Dtype::F32, cancel: &cancel }, None, &mut |_| ()).unwrap()
 }
 
 #[test]
@@ -61,7 +61,8 @@ fn steps_are_told_and_cancelling_stops() {
     let model = load(&project("fixtures/models/tiny-llama"));
     let ids = small_ids(model.config.d_vocab);
     let cancel = CancelToken::default();
-    let subject = Subject { lm: &model.decoder, ids: &ids, arithmetic: Arithmetic::Exact, cancel: &cancel };
+    let subject =
+        Subject { lm: &model.decoder, ids: &ids, arithmetic: Arithmetic::Exact, dtype: Dtype::F32, cancel: &cancel };
     let mut names = Vec::new();
     let result = verify::run(&subject, None, &mut |step| {
         assert_eq!((step.done, step.total), (names.len(), verify::INVARIANTS.len()));
