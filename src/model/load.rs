@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
+use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader, Source};
 use super::checkpoint::gguf::GgufCheckpoint;
 use super::checkpoint::{
     Arithmetic, Checkpoint, GgufHeaderError, NameMap, SafetensorsCheckpoint, SafetensorsHeaderError, TensorProblem,
@@ -18,7 +18,10 @@ use super::header::Header;
 use super::json::{self, JsonLimits};
 use super::memory::{Budget, Needs};
 use super::source::{FileBytes, ModelSource};
-use super::{DecoderConfig, Dtype, Error, LoadOptions, Loading, Positions, Result, Rope, RopeScaling, limits, memory};
+use super::{
+    DecoderConfig, Dtype, Error, LoadOptions, Loading, Param, ParamId, Positions, Result, Rope, RopeScaling, Unembed,
+    limits, memory,
+};
 use crate::hub;
 
 /// Stands for the architecture of a model that names none.
@@ -391,18 +394,21 @@ fn with_directory<T>(
     let refuse = |source| LoadError::Config { file: file.clone(), source };
     let arch = architecture(limits::model_type(&json).map_err(refuse)?)?;
     limits::check_layers(&json).map_err(refuse)?;
-    let config = arch.config(&ConfigReader::new(&json)).map_err(refuse)?;
+    let mut config = arch.config(&ConfigReader::new(&json)).map_err(refuse)?;
     check_sizes(&config, &file)?;
     let files = weight_files(source)?;
     let checkpoint = SafetensorsCheckpoint::new(&files)?;
     let bare = checkpoint.names().iter().all(|name| !name.starts_with(arch.prefix()));
-    let strip = |mut source: super::arch::Source| {
+    let strip = |mut source: Source| {
         if bare && let Some(stripped) = source.tensor.strip_prefix(arch.prefix()) {
             source.tensor = stripped.to_owned();
         }
         source
     };
-    let is_there = |id: super::ParamId, source: &super::arch::Source| {
+    if has_own_unembedding(arch, &config, &checkpoint, &strip) {
+        config.unembed = Unembed::Own;
+    }
+    let is_there = |id: ParamId, source: &Source| {
         tensors(source, &id.param.shape(&config)).iter().all(|name| checkpoint.shape(name).is_some())
     };
     let locate = |id| {
@@ -412,6 +418,23 @@ fn with_directory<T>(
     };
     let names = NameMap { source: &locate, ignores: &|tensor| arch.ignores(tensor) };
     work(&config, Described { checkpoint: &checkpoint, names, identity: json.to_string().as_bytes() })
+}
+
+/// Whether a model that is said to have a tied unembedding comes with another one. The reference then takes that.
+fn has_own_unembedding(
+    arch: &dyn Architecture,
+    config: &DecoderConfig,
+    checkpoint: &SafetensorsCheckpoint<'_>,
+    strip: &dyn Fn(Source) -> Source,
+) -> bool {
+    let own = DecoderConfig { unembed: Unembed::Own, ..config.clone() };
+    let tensor = |param| arch.source(ParamId::model(param), &own).map(|source| strip(source).tensor);
+    match (config.unembed, tensor(Param::Embed), tensor(Param::Unembed)) {
+        (Unembed::Tied, Some(embed), Some(unembed)) => {
+            checkpoint.shape(&unembed).is_some() && !checkpoint.are_alike(&embed, &unembed)
+        }
+        _ => false,
+    }
 }
 
 /// Loads the decoder of a GGUF file.
@@ -443,7 +466,7 @@ fn with_gguf<T>(
     let config = config.map_err(refuse)?;
     check_sizes(&config, &file)?;
     let locate = |id| {
-        let fits = |source: &super::arch::Source| fits(&config, checkpoint, id, source);
+        let fits = |source: &Source| fits(&config, checkpoint, id, source);
         let usual = arch.gguf_source(id, &config);
         let other = || arch::gguf_alternative(id, &config).filter(fits);
         usual.clone().filter(fits).or_else(other).or(usual)

@@ -6,6 +6,7 @@ mod held;
 mod rows;
 mod safetensors;
 mod safetensors_header;
+mod scales;
 mod weights;
 
 use candle_core::Tensor;

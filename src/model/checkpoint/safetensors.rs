@@ -39,6 +39,12 @@ impl<'a> SafetensorsCheckpoint<'a> {
         Ok(Self { files: parsed, owner })
     }
 
+    /// Whether two tensors are there and alike, in type, shape and every byte.
+    pub fn are_alike(&self, a: &str, b: &str) -> bool {
+        let (Some(a), Some(b)) = (self.view(a), self.view(b)) else { return false };
+        (a.dtype(), a.shape(), a.data()) == (b.dtype(), b.shape(), b.data())
+    }
+
     fn view(&self, name: &str) -> Option<TensorView<'_>> {
         self.files.get(*self.owner.get(name)?)?.tensor(name).ok()
     }

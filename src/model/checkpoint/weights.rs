@@ -8,7 +8,7 @@ use candle_core::{DType, Storage, Tensor};
 use rayon::prelude::*;
 
 use super::rows::{self, Order, uninterleave};
-use super::{Checkpoint, Held, Part, held};
+use super::{Checkpoint, Held, Part, held, scales};
 use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters, Stored, Table};
 use crate::model::load::LoadError;
@@ -97,7 +97,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together; [`LoadError::NotFinite`] for a
-    /// NaN or an infinity in a tensor that is not kept quantised; [`LoadError::Cancelled`] before the next tensor.
+    /// NaN or an infinity in a tensor, or in the scales of one that is kept quantised; [`LoadError::Cancelled`] before the next tensor.
     pub fn read(
         cfg: &DecoderConfig,
         checkpoint: &dyn Checkpoint,
@@ -257,9 +257,14 @@ enum Read {
 impl Read {
     /// Numbers in the type that is computed with, if they all are numbers in it.
     fn convert(&mut self, dtype: Dtype, source: &Source) -> Result<(), LoadError> {
-        let Self::Dense(tensor) = self else { return Ok(()) };
-        *tensor = tensor.to_dtype(dtype.candle()).map_err(LoadError::Data)?;
-        match not_finite(tensor).map_err(LoadError::Data)? {
+        let damaged = match self {
+            Self::Dense(tensor) => {
+                *tensor = tensor.to_dtype(dtype.candle()).map_err(LoadError::Data)?;
+                not_finite(tensor)
+            }
+            Self::Stored(stored) => scales::not_finite(stored.tensor()),
+        };
+        match damaged.map_err(LoadError::Data)? {
             Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
             None => Ok(()),
         }

@@ -21,7 +21,7 @@ impl Stored {
         Self(tensor)
     }
 
-    pub(super) const fn tensor(&self) -> &Arc<QTensor> {
+    pub(crate) const fn tensor(&self) -> &Arc<QTensor> {
         &self.0
     }
 
