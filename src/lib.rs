@@ -7,6 +7,7 @@ pub mod export;
 pub mod figure;
 pub mod hook;
 pub mod hub;
+pub mod intervene;
 pub mod lens;
 pub mod model;
 pub mod probe;

@@ -97,7 +97,12 @@ pub(super) struct BosArgs {
 impl PromptArgs {
     /// The prompt as tokens.
     pub(super) fn tokenise(&self, loaded: &Loaded) -> anyhow::Result<Prompt> {
-        let mut text = text_or_stdin(&self.prompt)?;
+        self.tokenise_as_well(loaded, &text_or_stdin(&self.prompt)?)
+    }
+
+    /// Another text, in the same way.
+    pub(super) fn tokenise_as_well(&self, loaded: &Loaded, text: &str) -> anyhow::Result<Prompt> {
+        let mut text = text.to_owned();
         if self.chat {
             let Some(chat) = &loaded.chat else { bail!("`{}` has no chat template", loaded.info.name) };
             text = chat.render(&[Message::new("user", text)], Ending::OpenForAssistant)?;

@@ -7,7 +7,7 @@ use crate::engine::{EngineError, OpenError};
 use crate::lens::LensError;
 use crate::model::load::LoadError;
 use crate::probe::ProbeError;
-use crate::{eval, hook, hub, model, text, verify};
+use crate::{eval, hook, hub, intervene, model, text, verify};
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,7 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
             || matches!(cause.downcast_ref::<EngineError>(), Some(EngineError::Cancelled))
             || matches!(cause.downcast_ref::<hub::Error>(), Some(hub::Error::Cancelled))
             || cause.downcast_ref::<eval::run::Error>().is_some_and(eval::run::Error::is_cancelled)
+            || cause.downcast_ref::<intervene::Error>().is_some_and(intervene::Error::is_cancelled)
             || cause.downcast_ref::<ProbeError>().is_some_and(ProbeError::is_cancelled)
             || cause.downcast_ref::<verify::Error>().is_some_and(verify::Error::is_cancelled)
     })
@@ -105,6 +106,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))
             .or_else(|| any.downcast_ref::<verify::Error>().and_then(verify::Error::hint))
+            .or_else(|| any.downcast_ref::<intervene::Error>().and_then(intervene::Error::hint))
             .or_else(|| any.downcast_ref::<ProbeError>().and_then(ProbeError::hint))
             .or_else(|| any.downcast_ref::<NotOneToken>().and_then(NotOneToken::hint))
             .or_else(|| any.downcast_ref::<TooMuchMemory>().map(|error| error.hint.to_owned()))

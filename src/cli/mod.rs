@@ -3,6 +3,7 @@
 mod args;
 mod cmd;
 mod exit;
+mod intervene;
 mod output;
 mod progress;
 

@@ -95,7 +95,7 @@ fn needs(loaded: &Loaded, panel: Panel) -> Result<TracePlan, EngineError> {
     match panel {
         Panel::Distributions { .. } => Ok(TracePlan::default()),
         Panel::HeadGrid { .. } => Ok(TracePlan::sites(cfg, &[Site::Pattern])),
-        Panel::LogitLens => Ok(LogitLens.needs(cfg)),
+        Panel::LogitLens => Ok(LogitLens.needs(cfg, &Question::default())),
         Panel::AttentionHead { layer, head } => {
             check("layer", layer, cfg.n_layers)?;
             check("head", head, cfg.n_heads)?;

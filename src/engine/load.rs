@@ -86,6 +86,7 @@ impl Loaded {
             precision: self.info.precision.describe(),
             prompt: prompt.map(|prompt| prompt.text.clone()),
             bos: prompt.map(|prompt| prompt.bos.to_string()),
+            interventions: Vec::new(),
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }

@@ -85,6 +85,7 @@ fn figure(summary: &RunSummary, title: &str, caption: String, table: Table) -> R
         precision: header.precision.clone(),
         prompt: None,
         bos: Some(bos.into()),
+        interventions: Vec::new(),
         version: header.lmscope_version.clone(),
     };
     let title = format!("{}: {title}", header.suite);

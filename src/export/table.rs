@@ -39,6 +39,9 @@ fn write_provenance(figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
     if let Some(bos) = &from.bos {
         writeln!(out, "{bos}")?;
     }
+    if !from.interventions.is_empty() {
+        writeln!(out, "intervened: {}", from.interventions.join(", "))?;
+    }
     Ok(())
 }
 

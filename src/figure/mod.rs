@@ -53,6 +53,9 @@ pub struct Provenance {
     pub prompt: Option<String>,
     /// Whether a beginning-of-sequence token was added, and why.
     pub bos: Option<String>,
+    /// What was changed in the forward pass, as typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<String>,
     /// Version of lmscope.
     pub version: String,
 }

@@ -1,6 +1,6 @@
 //! Attention patterns: one head as a heatmap, all heads as thumbnails, and a line of statistics a head.
 
-use super::{Context, Lens, LensError};
+use super::{Context, Lens, LensError, Question};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{HookPoint, Site};
 use crate::model::{CausalLm as _, DecoderConfig};
@@ -18,7 +18,7 @@ impl Lens for Attention {
         "where each head looks: entropy, distance, share of the first token"
     }
 
-    fn needs(&self, cfg: &DecoderConfig) -> TracePlan {
+    fn needs(&self, cfg: &DecoderConfig, _: &Question) -> TracePlan {
         TracePlan::sites(cfg, &[Site::Pattern])
     }
 

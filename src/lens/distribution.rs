@@ -1,6 +1,6 @@
 //! Next-token distributions: the most probable tokens after each position, entropy and surprisal.
 
-use super::{Context, Lens, LensError};
+use super::{Context, Lens, LensError, Question};
 use crate::figure::{Cell, Column, Content, Figure, Table};
 use crate::model::DecoderConfig;
 use crate::model::sample::{entropy_bits, log_softmax, ranking};
@@ -55,7 +55,7 @@ impl Lens for NextTokens {
         "how well each token of the prompt was foreseen, and what was expected instead"
     }
 
-    fn needs(&self, _: &DecoderConfig) -> TracePlan {
+    fn needs(&self, _: &DecoderConfig, _: &Question) -> TracePlan {
         TracePlan::default()
     }
 

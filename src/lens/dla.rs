@@ -8,7 +8,7 @@
 
 use candle_core::Tensor;
 
-use super::{Context, Lens, LensError, Target};
+use super::{Context, Lens, LensError, Question, Target};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{Head, HookPoint, Site};
 use crate::model::decoder::Decoder;
@@ -339,7 +339,7 @@ impl Lens for DirectLogitAttribution {
         "direct logit attribution: what each block, head, neuron and source token adds to A's logit over B's"
     }
 
-    fn needs(&self, cfg: &DecoderConfig) -> TracePlan {
+    fn needs(&self, cfg: &DecoderConfig, _: &Question) -> TracePlan {
         let last = TracePlan::new([HookPoint::block(cfg.n_layers - 1, Site::ResidPost)]);
         let sites = [
             Site::Embed,

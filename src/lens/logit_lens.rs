@@ -1,37 +1,192 @@
 //! The logit lens (nostalgebraist 2020): what the model would predict if it stopped after each layer.
 //!
-//! `softmax(unembed(ln_final(resid)))`, with the norm's statistics recomputed from the residual itself; at the last
-//! layer this is the model's own distribution.
+//! `unembed(ln_final(resid))` with soft-cap and logit scale, the norm's statistics recomputed from the residual itself;
+//! at the last layer this is the model's own distribution. Rows of logits are read in batches and dropped: what is
+//! kept is the top tokens, entropy, divergence from the final distribution, and the rank of followed tokens.
 
-use candle_core::Tensor;
+use candle_core::{CpuStorage, Storage, Tensor};
+use rayon::prelude::*;
 
-use super::{Context, Lens, LensError};
+use super::{Context, Lens, LensError, Question, Stream, Target};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{HookPoint, Site};
-use crate::model::sample::{argmax, entropy_bits, log_softmax};
+use crate::model::logits::{RowStats, dot, n_larger, probabilities, row_stats};
 use crate::model::{CausalLm as _, DecoderConfig};
 use crate::trace::{Trace, TraceError, TracePlan};
 
 /// The lens.
 pub struct LogitLens;
 
-/// One layer at one position.
-struct Reading {
-    stage: usize,
-    position: usize,
-    top: u32,
-    prob: f64,
-    entropy_bits: f64,
-    /// Forward divergence KL(final ‖ lens) in nats.
-    kl: f64,
-    /// Rank of the final top token, 1 for the most probable.
-    final_rank: usize,
+/// Bytes of logits that exist at a time, unless a single position takes more.
+const BATCH_BYTES: usize = 48 << 20;
+
+/// A place in the residual stream that the lens reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    /// The hook.
+    pub at: HookPoint,
 }
 
-/// The residual stream before the first block, then after each.
-fn stages(cfg: &DecoderConfig) -> Vec<HookPoint> {
+impl std::fmt::Display for Stage {
+    /// `embed` for the stream before the first block, `3.mid` between a block's sublayers, `3` after the block.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.at.layer(), self.at.site()) {
+            (Some(layer), Site::ResidMid) => write!(f, "{layer}.mid"),
+            (Some(layer), Site::ResidPost) => write!(f, "{layer}"),
+            _ => f.write_str("embed"),
+        }
+    }
+}
+
+/// A token that is followed, at one stage and position.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Watched {
+    /// 1 for the most probable; equals share the better rank.
+    pub rank: usize,
+    /// Natural log of its probability.
+    pub logprob: f64,
+}
+
+/// One stage at one position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The most probable tokens with their log-probabilities, best first.
+    pub top: Vec<(u32, f64)>,
+    /// Entropy in nats.
+    pub entropy: f64,
+    /// Forward divergence KL(final ‖ lens) in nats.
+    pub kl: f64,
+    /// Of the token that is on top at the end.
+    pub final_top: Watched,
+    /// Of the followed tokens, in their order.
+    pub watched: Vec<Watched>,
+}
+
+/// What the lens saw: every stage at every position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Readings {
+    /// The stages, first to last.
+    pub stages: Vec<Stage>,
+    /// How many positions.
+    pub n_pos: usize,
+    /// `[position][stage]`.
+    cells: Vec<Reading>,
+}
+
+impl Readings {
+    /// The reading of a stage at a position.
+    pub fn at(&self, stage: usize, position: usize) -> &Reading {
+        &self.cells[position * self.stages.len() + stage]
+    }
+
+    /// The stages at a position, first to last.
+    pub fn of_position(&self, position: usize) -> &[Reading] {
+        let n = self.stages.len();
+        &self.cells[position * n..(position + 1) * n]
+    }
+
+    /// The first stage from which on the top token is the final one.
+    pub fn settles(&self, position: usize) -> usize {
+        let stages = self.of_position(position);
+        let last_other = stages.iter().rposition(|reading| reading.final_top.rank > 1);
+        last_other.map_or(0, |stage| (stage + 1).min(stages.len() - 1))
+    }
+}
+
+/// The places it reads.
+pub fn stages(cfg: &DecoderConfig, stream: Stream) -> Vec<Stage> {
+    let has_mid = cfg.hook_points().contains(&HookPoint::block(0, Site::ResidMid));
+    let of_layer = |layer| {
+        let mid = (has_mid && stream == Stream::Sublayers).then_some(HookPoint::block(layer, Site::ResidMid));
+        mid.into_iter().chain([HookPoint::block(layer, Site::ResidPost)])
+    };
     let first = HookPoint::block(0, Site::ResidPre);
-    std::iter::once(first).chain((0..cfg.n_layers).map(|layer| HookPoint::block(layer, Site::ResidPost))).collect()
+    std::iter::once(first).chain((0..cfg.n_layers).flat_map(of_layer)).map(|at| Stage { at }).collect()
+}
+
+/// Reads every stage at every position; `top` tokens each, and the ranks of `watch`.
+///
+/// # Errors
+/// A trace without the stages, or a logit that is not a number.
+pub fn read(trace: &Trace, context: Context<'_>, top: usize, watch: &[u32]) -> Result<Readings, LensError> {
+    let cfg = context.lm.config();
+    let stages = stages(cfg, context.question.stream);
+    let n_pos = trace.ids.len();
+    let batch = (BATCH_BYTES / 4 / cfg.d_vocab.max(1) / stages.len()).clamp(1, n_pos.max(1));
+    let streams = stages.iter().map(|stage| trace.get(stage.at)).collect::<Result<Vec<_>, _>>()?;
+    let mut readings = Vec::with_capacity(n_pos * stages.len());
+    for first in (0..n_pos).step_by(batch) {
+        let n = batch.min(n_pos - first);
+        // [position, stage, d_model]
+        let rows = streams.iter().map(|stream| stream.narrow(0, first, n)).collect::<Result<Vec<_>, _>>()?;
+        let logits = context.lm.unembed(&Tensor::stack(&rows, 1)?.flatten_to(1)?)?;
+        let last = trace.logits.narrow(0, first, n)?;
+        let batch = Batch { n_stages: stages.len(), top, watch };
+        readings.extend(with_rows(&last, |last| with_rows(&logits, |logits| batch.read(last, logits, cfg.d_vocab)))?);
+    }
+    Ok(Readings { stages, n_pos, cells: readings })
+}
+
+/// The numbers of a tensor in place.
+fn with_rows<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T, LensError>) -> Result<T, LensError> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => read(&values[start..end]),
+        _ => read(&tensor.flatten_all()?.to_vec1::<f32>()?),
+    }
+}
+
+struct Batch<'a> {
+    n_stages: usize,
+    top: usize,
+    watch: &'a [u32],
+}
+
+impl Batch<'_> {
+    /// `last` `[position, d_vocab]` are the model's own logits, `logits` `[position, stage, d_vocab]` the lens's.
+    fn read(&self, last: &[f32], logits: &[f32], d_vocab: usize) -> Result<Vec<Reading>, LensError> {
+        let positions = last.par_chunks(d_vocab).zip(logits.par_chunks(d_vocab * self.n_stages));
+        let read = |(last, logits): (&[f32], &[f32])| {
+            let stats = row_stats(last, 1).ok_or_else(not_a_number)?;
+            let mut probs = vec![0.0; d_vocab];
+            probabilities(last, stats.log_sum_exp, &mut probs);
+            let last = Last { top: stats.top[0].0, expected: dot(&probs, last) - stats.log_sum_exp, probs };
+            logits.par_chunks(d_vocab).map(|row| self.read_row(row, &last)).collect::<Result<Vec<_>, _>>()
+        };
+        let by_position = positions.map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(by_position.into_iter().flatten().collect())
+    }
+
+    fn read_row(&self, row: &[f32], last: &Last) -> Result<Reading, LensError> {
+        let stats = row_stats(row, self.top).ok_or_else(not_a_number)?;
+        let watched = |&id: &u32| watched(row, &stats, id);
+        Ok(Reading {
+            top: stats.top.iter().map(|&(id, logit)| (id, f64::from(logit) - stats.log_sum_exp)).collect(),
+            entropy: stats.entropy,
+            // Σ p (ln p - ln q) = Σ p z_p - lse_p - (Σ p z_q - lse_q)
+            kl: (last.expected - (dot(&last.probs, row) - stats.log_sum_exp)).max(0.0),
+            final_top: watched(&last.top),
+            watched: self.watch.iter().map(watched).collect(),
+        })
+    }
+}
+
+/// The model's own distribution at one position.
+struct Last {
+    top: u32,
+    probs: Vec<f32>,
+    /// The expectation of its own log-probability: minus its entropy.
+    expected: f64,
+}
+
+fn watched(row: &[f32], stats: &RowStats, id: u32) -> Watched {
+    let logit = row[id as usize];
+    Watched { rank: 1 + n_larger(row, logit), logprob: f64::from(logit) - stats.log_sum_exp }
+}
+
+fn not_a_number() -> LensError {
+    TraceError::NotANumber { at: "logits".into() }.into()
 }
 
 impl Lens for LogitLens {
@@ -43,64 +198,45 @@ impl Lens for LogitLens {
         "what the model would predict if it stopped after each layer"
     }
 
-    fn needs(&self, cfg: &DecoderConfig) -> TracePlan {
-        TracePlan::new(stages(cfg))
+    fn needs(&self, cfg: &DecoderConfig, question: &Question) -> TracePlan {
+        TracePlan::new(stages(cfg, question.stream).into_iter().map(|stage| stage.at))
     }
 
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError> {
-        let stages = stages(context.lm.config());
-        let last: Vec<Vec<f64>> = rows(&trace.logits)?.iter().map(|row| log_softmax(row)).collect();
-        let mut readings = Vec::new();
-        for (stage, &at) in stages.iter().enumerate() {
-            let logits = rows(&context.lm.unembed(trace.get(at)?)?)?;
-            readings.extend(
-                logits.iter().enumerate().map(|(position, row)| read_one(stage, position, row, &last[position])),
-            );
-        }
-        Ok(vec![grid(trace, context, &readings, stages.len())?, table(trace, context, &readings)?])
+        let target = context.target(trace)?;
+        let mut watch: Vec<u32> = std::iter::once(target.token).chain(target.versus).collect();
+        watch.extend(context.question.watch.iter().filter(|&&id| (id as usize) < context.lm.config().d_vocab));
+        let readings = read(trace, context, context.question.top.max(1), &watch)?;
+        Ok(vec![
+            grid(trace, context, &readings)?,
+            trajectory(trace, context, &readings, target, &watch)?,
+            convergence(trace, context, &readings)?,
+            numbers(trace, context, &readings, Quantity::Entropy)?,
+            numbers(trace, context, &readings, Quantity::Divergence)?,
+        ])
     }
 }
 
-/// `[pos, d_vocab]` as rows, refusing values that are not numbers.
-fn rows(logits: &Tensor) -> Result<Vec<Vec<f32>>, LensError> {
-    let rows = logits.to_vec2::<f32>()?;
-    if rows.iter().flatten().any(|logit| logit.is_nan()) {
-        return Err(TraceError::NotANumber { at: "logits".into() }.into());
-    }
-    Ok(rows)
+fn axes(trace: &Trace, context: Context<'_>, readings: &Readings) -> (HeatmapAxis, HeatmapAxis) {
+    let stages = readings.stages.iter().map(ToString::to_string).collect();
+    let layers = HeatmapAxis { name: "layer".into(), labels: stages };
+    (layers, HeatmapAxis { name: "position".into(), labels: context.token_labels(&trace.ids) })
 }
 
-fn read_one(stage: usize, position: usize, logits: &[f32], last: &[f64]) -> Reading {
-    let logprobs = log_softmax(logits);
-    let top = argmax(logits);
-    let final_top = last.iter().enumerate().fold(0, |best, (id, &p)| if p > last[best] { id } else { best });
-    let kl =
-        last.iter().zip(&logprobs).map(|(&p, &q)| if p.is_finite() { p.exp() * (p - q) } else { 0.0 }).sum::<f64>();
-    Reading {
-        stage,
-        position,
-        top,
-        prob: logprobs[top as usize].exp(),
-        entropy_bits: entropy_bits(&logprobs),
-        kl: kl.max(0.0),
-        final_rank: 1 + logits.iter().filter(|&&logit| logit > logits[final_top]).count(),
-    }
+/// A value of every reading, stage by stage.
+fn by_stage<T>(readings: &Readings, value: impl Fn(&Reading) -> T) -> Vec<T> {
+    let value = &value;
+    let of_stage = |stage| (0..readings.n_pos).map(move |position| value(readings.at(stage, position)));
+    (0..readings.stages.len()).flat_map(of_stage).collect()
 }
 
-/// `embed` for the stream before the first block, then the block's number.
-fn stage_name(stage: usize) -> String {
-    match stage.checked_sub(1) {
-        None => "embed".into(),
-        Some(layer) => layer.to_string(),
-    }
-}
-
-fn grid(trace: &Trace, context: Context<'_>, readings: &[Reading], n_stages: usize) -> Result<Figure, LensError> {
-    let layers = HeatmapAxis { name: "layer".into(), labels: (0..n_stages).map(stage_name).collect() };
-    let positions = HeatmapAxis { name: "position".into(), labels: context.token_labels(&trace.ids) };
-    #[expect(clippy::cast_possible_truncation, reason = "probabilities are shown in f32")]
-    let values = readings.iter().map(|reading| reading.prob as f32).collect();
-    let cells = readings.iter().map(|reading| context.tokenizer.visible(reading.top)).collect();
+#[expect(clippy::cast_possible_truncation, reason = "grids are shown in f32")]
+fn grid(trace: &Trace, context: Context<'_>, readings: &Readings) -> Result<Figure, LensError> {
+    let (layers, positions) = axes(trace, context, readings);
+    let values = by_stage(readings, |reading| reading.top.first().map_or(0.0, |top| top.1.exp() as f32));
+    let cells = by_stage(readings, |reading| {
+        reading.top.first().map_or_else(String::new, |top| context.tokenizer.visible(top.0))
+    });
     let heatmap = Heatmap::new(layers, positions, values, Scale::Probability, "probability")?.with_cells(cells)?;
     Ok(Figure {
         title: "Logit lens".into(),
@@ -112,36 +248,95 @@ fn grid(trace: &Trace, context: Context<'_>, readings: &[Reading], n_stages: usi
     })
 }
 
-fn table(trace: &Trace, context: Context<'_>, readings: &[Reading]) -> Result<Figure, LensError> {
-    let columns = vec![
-        Column::new("layer", ""),
-        Column::new("position", ""),
-        Column::new("token", ""),
-        Column::new("top", ""),
-        Column::new("prob", ""),
-        Column::new("entropy_bits", "bits"),
-        Column::new("kl", "nats"),
-        Column::new("final_rank", ""),
-    ];
-    let row = |reading: &Reading| {
+/// The target's position through the layers.
+fn trajectory(
+    trace: &Trace,
+    context: Context<'_>,
+    readings: &Readings,
+    target: Target,
+    watch: &[u32],
+) -> Result<Figure, LensError> {
+    let mut columns = vec![Column::new("layer", ""), Column::new("entropy_bits", "bits"), Column::new("kl", "nats")];
+    for &id in watch {
+        let visible = context.tokenizer.visible(id);
+        columns.push(Column::new(&format!("logprob {visible}"), "nats"));
+        columns.push(Column::new(&format!("rank {visible}"), ""));
+    }
+    columns.push(Column::new("top", ""));
+    let row = |(stage, reading): (&Stage, &Reading)| {
+        let bits = reading.entropy / std::f64::consts::LN_2;
+        let mut row = vec![Cell::Text(stage.to_string()), Cell::number(bits, 2), Cell::number(reading.kl, 3)];
+        for watched in &reading.watched {
+            row.push(Cell::number(watched.logprob, 3));
+            row.push(Cell::Integer(i64::try_from(watched.rank).unwrap_or(i64::MAX)));
+        }
+        let named = |&(id, logprob): &(u32, f64)| format!("{} {:.2}", context.tokenizer.visible(id), logprob.exp());
+        row.push(Cell::Text(reading.top.iter().take(5).map(named).collect::<Vec<_>>().join("  ")));
+        row
+    };
+    let rows = readings.stages.iter().zip(readings.of_position(target.position)).map(row).collect();
+    Ok(Figure {
+        title: "Through the layers".into(),
+        caption: format!(
+            "{}. kl: divergence KL(final ‖ lens). top: the most probable tokens with their probabilities.",
+            context.describe(trace, target)
+        ),
+        provenance: context.provenance.clone(),
+        content: Content::Table(Table::new(columns, rows)?),
+    })
+}
+
+/// Where in the layers each position's answer settles.
+fn convergence(trace: &Trace, context: Context<'_>, readings: &Readings) -> Result<Figure, LensError> {
+    let names = ["position", "token", "final_top", "prob", "first_on_top", "settles"];
+    let columns = names.iter().map(|name| Column::new(name, "")).collect();
+    let row = |position: usize| {
+        let stages = readings.of_position(position);
+        let last = stages.last().and_then(|reading| reading.top.first());
+        let first = stages.iter().position(|reading| reading.final_top.rank == 1);
+        let named = |stage: usize| Cell::Text(readings.stages[stage].to_string());
         vec![
-            Cell::Text(stage_name(reading.stage)),
-            Cell::Integer(i64::try_from(reading.position).unwrap_or(i64::MAX)),
-            Cell::Text(context.tokenizer.visible(trace.ids[reading.position])),
-            Cell::Text(context.tokenizer.visible(reading.top)),
-            Cell::number(reading.prob, 4),
-            Cell::number(reading.entropy_bits, 2),
-            Cell::number(reading.kl, 3),
-            Cell::Integer(i64::try_from(reading.final_rank).unwrap_or(i64::MAX)),
+            Cell::Integer(i64::try_from(position).unwrap_or(i64::MAX)),
+            Cell::Text(context.tokenizer.visible(trace.ids[position])),
+            last.map_or(Cell::Empty, |top| Cell::Text(context.tokenizer.visible(top.0))),
+            last.map_or(Cell::Empty, |top| Cell::number(top.1.exp(), 4)),
+            first.map_or(Cell::Empty, named),
+            named(readings.settles(position)),
         ]
     };
     Ok(Figure {
-        title: "Logit lens".into(),
-        caption:
-            "kl: divergence KL(final ‖ lens); final_rank: rank, at this layer, of the token that is the final top \
-                  token."
-                .into(),
+        title: "Convergence".into(),
+        caption: "The first layer that puts the final top token first, and the layer from which on it stays there."
+            .into(),
         provenance: context.provenance.clone(),
-        content: Content::Table(Table::new(columns, readings.iter().map(row).collect())?),
+        content: Content::Table(Table::new(columns, (0..readings.n_pos).map(row).collect())?),
+    })
+}
+
+/// A number a reading has besides its top token.
+#[derive(Clone, Copy)]
+enum Quantity {
+    Entropy,
+    Divergence,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "grids are shown in f32")]
+fn numbers(trace: &Trace, context: Context<'_>, readings: &Readings, of: Quantity) -> Result<Figure, LensError> {
+    let (layers, positions) = axes(trace, context, readings);
+    let value = |reading: &Reading| match of {
+        Quantity::Entropy => (reading.entropy / std::f64::consts::LN_2) as f32,
+        Quantity::Divergence => reading.kl as f32,
+    };
+    let (title, caption, unit) = match of {
+        Quantity::Entropy => ("Entropy", "Entropy of the lens's distribution.", "bits"),
+        Quantity::Divergence => ("Divergence", "KL(final ‖ lens): how far the layer is from the answer.", "nats"),
+    };
+    let values = by_stage(readings, value);
+    let scale = Scale::Sequential { low: 0.0, high: values.iter().copied().fold(0.0, f32::max) };
+    Ok(Figure {
+        title: format!("Logit lens: {}", title.to_lowercase()),
+        caption: caption.into(),
+        provenance: context.provenance.clone(),
+        content: Content::Heatmap(Heatmap::new(layers, positions, values, scale, unit)?),
     })
 }

@@ -85,6 +85,18 @@ pub struct Question {
     pub top: usize,
     /// Tokens to follow besides the target's.
     pub watch: Vec<u32>,
+    /// How closely the residual stream is read.
+    pub stream: Stream,
+}
+
+/// How closely the residual stream is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stream {
+    /// After every block.
+    #[default]
+    Blocks,
+    /// Also between a block's attention and MLP.
+    Sublayers,
 }
 
 /// What a lens reads besides the trace.
@@ -133,7 +145,7 @@ pub trait Lens: Sync {
     fn about(&self) -> &'static str;
 
     /// The hooks to record; nothing else is.
-    fn needs(&self, cfg: &DecoderConfig) -> TracePlan;
+    fn needs(&self, cfg: &DecoderConfig, question: &Question) -> TracePlan;
 
     /// Computes the figures; the first is the most telling.
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError>;

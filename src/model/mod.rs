@@ -15,6 +15,7 @@ pub mod header;
 pub mod json;
 mod limits;
 pub mod load;
+pub mod logits;
 mod memory;
 mod param;
 pub mod sample;

@@ -3,6 +3,7 @@
 //! A lens reads one trace; a probe runs forward passes of its own, with interventions or gradients, and says how far it
 //! is. It knows no screen and no file format.
 
+pub mod explain;
 pub mod gradient_norm;
 pub mod gradient_x_input;
 pub mod head_atlas;
@@ -31,6 +32,9 @@ pub enum ProbeError {
     /// The question, or a lens, failed.
     #[error(transparent)]
     Lens(#[from] LensError),
+    /// An intervention does not fit.
+    #[error(transparent)]
+    Intervene(#[from] crate::intervene::Error),
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -49,6 +53,7 @@ impl ProbeError {
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
             Self::Text(error) => error.hint(),
+            Self::Intervene(error) => error.hint(),
             Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }
@@ -56,7 +61,11 @@ impl ProbeError {
     /// Whether the work was cancelled.
     pub const fn is_cancelled(&self) -> bool {
         use crate::model::Error::Cancelled;
-        matches!(self, Self::Model(Cancelled) | Self::Trace(TraceError::Model(Cancelled)))
+        match self {
+            Self::Model(Cancelled) | Self::Trace(TraceError::Model(Cancelled)) => true,
+            Self::Intervene(error) => error.is_cancelled(),
+            _ => false,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY`, both of one llama. Each round runs every workload once, so
 //! that a busy machine slows all of them alike; what is printed is the median of each and its ratio to the peer's.
-//! `tests/bench/peers.py` runs the same workloads on the peers that are not written in Rust.
+//! With a third argument, `serve`, it runs the workloads that it is told on standard input, for
+//! `tests/bench/compare.py`, which runs them turn by turn with peers that are not written in Rust.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
 
@@ -15,7 +16,10 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::llama::{Cache, Config, Llama, LlamaConfig};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use lmscope::engine::{Loaded, open};
+use lmscope::figure::Provenance;
 use lmscope::hook::Site;
+use lmscope::lens::logit_lens::{self, LogitLens};
+use lmscope::lens::{Context, Lens as _, Question};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CausalLm as _, NoTap, last_logits};
@@ -28,6 +32,7 @@ const ROUNDS: usize = 3;
 const PREFILL: usize = 512;
 const PROMPT: usize = 16;
 const DECODE: usize = 128;
+const LENS: usize = 128;
 
 /// One thing to time: it answers how many tokens it ran.
 struct Workload<'a> {
@@ -67,6 +72,21 @@ fn capture<'a>(model: &'a Loaded, name: &'static str, plan: TracePlan) -> Worklo
         PREFILL
     };
     Workload { name, beside: None, run: Box::new(run) }
+}
+
+/// The logit lens of every layer and position of a short prompt, forward pass included.
+fn lens(model: &Loaded) -> Workload<'_> {
+    let run = move || {
+        let question = Question { top: 5, ..Question::default() };
+        let plan = LogitLens.needs(&model.info.config, &question);
+        let trace = Trace::record(&model.decoder, &ids(LENS), &plan, &mut NoTap).unwrap();
+        let provenance = Provenance::default();
+        let (lm, tokenizer) = (&model.decoder, &model.tokenizer);
+        let context = Context { lm, tokenizer, provenance: &provenance, question: &question };
+        logit_lens::read(&trace, context, 5, &[]).unwrap();
+        LENS
+    };
+    Workload { name: "f32 logit lens 128", beside: None, run: Box::new(run) }
 }
 
 /// A model of candle-transformers: tokens and the position of the first in, logits out.
@@ -141,22 +161,35 @@ fn report(workloads: &[Workload<'_>]) {
     }
 }
 
+/// Runs what each line of standard input names, and answers with the seconds it took and how many tokens it ran.
+fn serve(workloads: &[Workload<'_>]) {
+    for workload in workloads {
+        println!("{}", workload.name);
+    }
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let workload = workloads.iter().find(|workload| workload.name == line).unwrap();
+        let (seconds, tokens) = seconds(&*workload.run);
+        println!("{seconds} {tokens}");
+    }
+}
+
 fn main() {
     // `cargo bench` adds a flag of its own
     let paths: Vec<PathBuf> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();
-    let [gguf, directory] = &paths[..] else {
-        println!("usage: cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY");
+    let [gguf, directory, served @ ..] = &paths[..] else {
+        println!("usage: cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY [serve]");
         return;
     };
     let load = |source: &ModelSource, arithmetic| {
         let start = Instant::now();
         let loaded = open(source, arithmetic).unwrap();
-        println!(
-            "{:40} {:8.0} ms",
-            format!("load {} {}", loaded.info.name, loaded.info.precision.brief()),
-            start.elapsed().as_secs_f64() * 1e3
-        );
+        if served.is_empty() {
+            let what = format!("load {} {}", loaded.info.name, loaded.info.precision.brief());
+            println!("{what:40} {:8.0} ms", start.elapsed().as_secs_f64() * 1e3);
+        }
         loaded
     };
     let exact = load(&ModelSource::Gguf(gguf.clone()), Arithmetic::Exact);
@@ -184,9 +217,10 @@ fn main() {
     workloads.extend(ours(&exact, ["gguf exact prefill 512", "gguf exact decode 128"], quantised_peer));
     workloads.extend(ours(&fast, ["gguf fast prefill 512", "gguf fast decode 128"], quantised_peer));
     workloads.extend(ours(&f32, ["f32 prefill 512", "f32 decode 128"], dense_peer));
+    workloads.push(lens(&f32));
     workloads.push(capture(&f32, "f32 512, patterns and streams kept", streams));
     workloads.push(capture(&f32, "f32 512, every hook but result kept", every_hook_but_result(cfg)));
-    report(&workloads);
+    if served.is_empty() { report(&workloads) } else { serve(&workloads) }
 }
 
 /// `hook_result` is recomputed on demand by the peers too.

@@ -1,31 +1,30 @@
 #!/usr/bin/env python3
-"""The workloads of forward.rs on peers that are not written in Rust; run by hand, right before or after it.
+"""The workloads of forward.rs on peers that are not written in Rust; compare.py runs it.
 
-usage: peers.py MODEL.gguf HF_DIRECTORY   (torch, transformers, transformer-lens, llama-cpp-python)
-
-Two threads, one warm-up, median of three; tokens per second. Start to answer is a whole process each.
+usage: peers.py MODEL.gguf HF_DIRECTORY serve|answer PEER   (torch, transformers, transformer-lens, llama-cpp-python)
 """
 
-import statistics
-import subprocess
 import sys
 import time
 
-PREFILL, PROMPT, DECODE, ROUNDS = 512, 16, 128, 3
+PREFILL, PROMPT, DECODE, LENS = 512, 16, 128, 128
+TEXT = "The capital of France is"
 
 
 def ids(n):
     return [1000 + (i * 7919) % 20000 for i in range(n)]
 
 
-def rate(name, tokens, run):
-    times = []
-    for round in range(ROUNDS + 1):
+def serve(workloads):
+    """Runs the workload that each line of standard input names, and answers with its seconds and tokens."""
+    for name in workloads:
+        print(name)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        tokens, run = workloads[line.rstrip("\n")]
         start = time.perf_counter()
         run()
-        if round:
-            times.append(time.perf_counter() - start)
-    print(f"{name:40} {tokens / statistics.median(times):8.0f} tokens/s", flush=True)
+        print(time.perf_counter() - start, tokens, flush=True)
 
 
 def transformers(directory):
@@ -33,25 +32,37 @@ def transformers(directory):
     from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(2)
+    torch.set_grad_enabled(False)
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
 
-    @torch.no_grad()
     def prefill():
         model(torch.tensor([ids(PREFILL)]), logits_to_keep=1)
 
-    @torch.no_grad()
     def decode():
         cache = model(torch.tensor([ids(PROMPT)]), use_cache=True, logits_to_keep=1).past_key_values
         for token in ids(DECODE):
             cache = model(torch.tensor([[token]]), past_key_values=cache, use_cache=True).past_key_values
 
-    @torch.no_grad()
     def capture():
         model(torch.tensor([ids(PREFILL)]), output_attentions=True, output_hidden_states=True)
 
-    rate("transformers f32 prefill 512", PREFILL, prefill)
-    rate("transformers f32 decode 128", DECODE, decode)
-    rate("transformers f32 512, attentions and states", PREFILL, capture)
+    def lens():
+        out = model(torch.tensor([ids(LENS)]), output_hidden_states=True)
+        last = out.logits[0].log_softmax(-1)
+        # the last hidden state is already normalised
+        for hidden in out.hidden_states[:-1]:
+            logprobs = model.lm_head(model.model.norm(hidden))[0].log_softmax(-1)
+            probs = logprobs.exp()
+            logprobs.topk(5)
+            -(probs * logprobs).sum(-1)
+            (last.exp() * (last - logprobs)).sum(-1)
+
+    return {
+        "transformers f32 prefill 512": (PREFILL, prefill),
+        "transformers f32 decode 128": (DECODE, decode),
+        "transformers f32 512, attentions and states": (PREFILL, capture),
+        "transformers f32 logit lens 128": (LENS, lens),
+    }
 
 
 def transformer_lens(directory):
@@ -59,10 +70,10 @@ def transformer_lens(directory):
     from transformer_lens.model_bridge import TransformerBridge
 
     torch.set_num_threads(2)
+    torch.set_grad_enabled(False)
     model = TransformerBridge.boot_transformers(directory, dtype=torch.float32)
     tokens = torch.tensor([ids(PREFILL)])
-    with torch.no_grad():
-        rate("TransformerLens f32 512, run_with_cache", PREFILL, lambda: model.run_with_cache(tokens))
+    return {"TransformerLens f32 512, run_with_cache": (PREFILL, lambda: model.run_with_cache(tokens))}
 
 
 def llama_cpp(gguf):
@@ -80,20 +91,38 @@ def llama_cpp(gguf):
         for token in ids(DECODE):
             model.eval([token])
 
-    rate("llama.cpp Q4_1 prefill 512", PREFILL, prefill)
-    rate("llama.cpp Q4_1 decode 128", DECODE, decode)
+    return {"llama.cpp prefill 512": (PREFILL, prefill), "llama.cpp decode 128": (DECODE, decode)}
+
+
+def answer_llama_cpp(gguf, _):
+    from llama_cpp import Llama
+
+    model = Llama(gguf, n_ctx=512, n_threads=2, logits_all=True, verbose=False)
+    print(model(TEXT, max_tokens=1, logprobs=10)["choices"][0]["logprobs"])
+
+
+def answer_transformers(_, directory):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    logits = model(**tokenizer(TEXT, return_tensors="pt")).logits[0, -1]
+    top = logits.softmax(-1).topk(10)
+    print([(tokenizer.decode([i]), p) for i, p in zip(top.indices.tolist(), top.values.tolist())])
 
 
 def main():
-    peers = {"transformers": transformers, "transformer-lens": transformer_lens, "llama.cpp": llama_cpp}
-    if len(sys.argv) == 4:
-        return peers[sys.argv[3]](sys.argv[2] if sys.argv[3] != "llama.cpp" else sys.argv[1])
-    # one process a peer: their thread pools do not meet
-    for name in peers:
-        done = subprocess.run([sys.executable, __file__, *sys.argv[1:3], name], capture_output=True, text=True)
-        print(done.stdout, end="")
-        if done.returncode:
-            print(f"{name}: {done.stderr.strip().splitlines()[-1]}")
+    gguf, directory, how, peer = sys.argv[1:5]
+    if how == "answer":
+        {"llama.cpp": answer_llama_cpp, "transformers": answer_transformers}[peer](gguf, directory)
+        return
+    peers = {
+        "llama.cpp": lambda: llama_cpp(gguf),
+        "transformers": lambda: transformers(directory),
+        "transformer-lens": lambda: transformer_lens(directory),
+    }
+    serve(peers[peer]())
 
 
 if __name__ == "__main__":

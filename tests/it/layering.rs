@@ -15,11 +15,14 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("hub", &[], &["ureq", "sha1"]),
     ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
     // a name on the hub is one of the places that a model's files are in; the arrow is to the cache on disk
-    ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "rayon"]),
+    ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "pulp", "rayon"]),
     ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
-    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core"]),
+    // trace: activations of another run take the place of those of this one
+    ("intervene", &["hook", "model", "trace"], &["candle_core", "safetensors", "tempfile"]),
+    // rayon: the logit lens reads thousands of rows of a vocabulary
+    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon"]),
     // lens: a probe asks a lens's question of many runs
-    ("probe", &["figure", "hook", "lens", "model", "text", "trace"], &["candle_core"]),
+    ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),
     // figure: a report is a table, as a suite's is; safetensors: reference files
     ("verify", &["figure", "hook", "model", "trace"], &["candle_core", "safetensors"]),
@@ -33,7 +36,19 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "eval", "export", "figure", "hook", "hub", "lens", "model", "probe", "text", "trace", "tui",
+            "engine",
+            "eval",
+            "export",
+            "figure",
+            "hook",
+            "hub",
+            "intervene",
+            "lens",
+            "model",
+            "probe",
+            "text",
+            "trace",
+            "tui",
             "verify",
         ],
         &["anyhow", "clap", "clap_complete", "ctrlc", "indicatif"],

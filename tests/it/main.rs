@@ -10,9 +10,12 @@
 mod attribution;
 mod broken;
 mod cli;
+mod docs;
 mod eval;
 mod hub;
+mod intervene;
 mod layering;
+mod lens;
 mod numerics;
 mod registry;
 mod slide;

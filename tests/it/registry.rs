@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use lmscope::{export, lens, model::arch, probe, verify};
+use lmscope::{export, intervene, lens, model::arch, probe, verify};
 
 use crate::support::project;
 
@@ -20,7 +20,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 #[test]
 fn every_file_of_a_registry_is_registered_under_its_name() {
     assert_eq!(files("src/lens", &["mod", "target"]), names(lens::LENSES.iter().map(|lens| lens.name())));
-    assert_eq!(files("src/probe", &["mod", "input"]), names(probe::PROBES.iter().map(|probe| probe.name())));
+    assert_eq!(files("src/probe", &["mod", "explain", "input"]), names(probe::PROBES.iter().map(|probe| probe.name())));
     assert_eq!(files("src/export", &["mod"]), names(export::EXPORTERS.iter().map(|exporter| exporter.name())));
     let invariants = verify::INVARIANTS.iter().map(|invariant| invariant.name());
     assert_eq!(files("src/verify/invariant", &["mod"]), names(invariants));
@@ -35,7 +35,8 @@ fn what_an_entry_says_about_itself_is_a_sentence_without_a_period() {
     let lenses = lens::LENSES.iter().map(|lens| (lens.name(), lens.about()));
     let invariants = verify::INVARIANTS.iter().map(|invariant| (invariant.name(), invariant.about()));
     let probes = probe::PROBES.iter().map(|probe| (probe.name(), probe.about()));
-    for (name, about) in lenses.chain(invariants).chain(probes) {
+    let kinds = intervene::INTERVENTIONS.iter().map(|kind| (kind.name(), kind.about()));
+    for (name, about) in lenses.chain(invariants).chain(probes).chain(kinds) {
         assert!(!about.ends_with('.') && about.len() > 10, "{name}");
     }
 }

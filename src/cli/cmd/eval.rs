@@ -8,10 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Exit;
 use crate::cli::args::ModelArgs;
+use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::engine::Loaded;
 use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite};
 use crate::export::EXPORTERS;
+use crate::intervene::Intervened;
+use crate::text::{BosPolicy, Prompt};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -38,6 +41,8 @@ struct RunArgs {
     suite: String,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    intervene: InterveneArgs,
     /// The folder for the record, one JSON line an item; an unfinished record there is continued
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -75,20 +80,25 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
 fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let suite = eval::load(&args.suite)?;
     let loaded = args.model.open()?;
+    let cancel = out.cancel();
+    let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, BosPolicy::Model)?);
+    let interventions = args.intervene.prepare(&loaded, None, &tokenise, &cancel)?;
+    let name = std::iter::once(&loaded.info.name).chain(interventions.specs()).map(String::as_str);
+    let name = name.collect::<Vec<_>>().join(" ");
     let options = RunOptions {
         model: eval::ModelInfo {
-            name: loaded.info.name.clone(),
+            name: name.clone(),
             fingerprint: loaded.info.fingerprint.clone(),
             precision: loaded.info.precision.describe(),
         },
         seed: args.seed,
         limit: args.limit,
         started: now(),
-        record: args.output.as_deref().map(|dir| record_file(dir, &suite, &loaded)),
+        record: args.output.as_deref().map(|dir| record_file(dir, &suite, &name, &loaded)),
     };
-    let cancel = out.cancel();
     let mut sink = Bar { bar: None };
-    let summary = eval::run(&suite, &loaded.decoder, &loaded.tokenizer, &options, &cancel, &mut sink)?;
+    let lm = Intervened::new(&loaded.decoder, &interventions);
+    let summary = eval::run(&suite, &lm, &loaded.tokenizer, &options, &cancel, &mut sink)?;
     match args.format {
         EvalFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &summary)?;
@@ -102,10 +112,9 @@ fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// One record a suite, model and arithmetic.
-fn record_file(dir: &Path, suite: &Suite, loaded: &Loaded) -> PathBuf {
-    let model: String =
-        loaded.info.name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+/// One record a suite, model and arithmetic; `name` is the model's, with its interventions.
+fn record_file(dir: &Path, suite: &Suite, name: &str, loaded: &Loaded) -> PathBuf {
+    let model: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     dir.join(format!("{}-{model}-{}.jsonl", suite.spec.name, &loaded.info.fingerprint[..8]))
 }
 

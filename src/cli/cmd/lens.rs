@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
+use anyhow::bail;
+
 use crate::cli::Exit;
 use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, TargetArgs, token_id};
+use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
 use crate::figure::Figure;
-use crate::lens::{self, Context, LENSES, Lens, LensError, Question};
+use crate::intervene::Interventions;
+use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Stream};
 use crate::probe::{self, InputOptions, PROBES, Probe, Subject};
 use crate::text::Prompt;
 use crate::trace::Trace;
@@ -29,6 +33,11 @@ pub(in crate::cli) struct Args {
     /// A token to follow through the layers, as its exact text or as #ID; may be repeated
     #[arg(long, value_name = "TOKEN")]
     watch: Vec<String>,
+    /// Also read the residual stream between a block's attention and MLP
+    #[arg(long)]
+    sublayers: bool,
+    #[command(flatten)]
+    intervene: InterveneArgs,
     #[command(flatten)]
     model: ModelArgs,
     /// How to print
@@ -72,13 +81,17 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let loaded = args.model.open()?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let watch = args.watch.iter().map(|text| token_id(text, &loaded.tokenizer)).collect::<anyhow::Result<_>>()?;
-    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch };
+    let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };
+    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch, stream };
+    let tokenise = |text: &str| args.prompt.tokenise_as_well(&loaded, text);
+    let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let figures = match analysis {
-        Analysis::Lens(lens) => read(lens, &loaded, &prompt, &question, out)?,
-        Analysis::Probe(probe) => {
+        Analysis::Lens(lens) => read(lens, &loaded, &prompt, &question, &interventions, out)?,
+        Analysis::Probe(probe) if interventions.is_empty() => {
             let inputs = args.inputs.options(&loaded.tokenizer)?;
             experiment(probe, &loaded, &prompt, (&question, inputs), out)?
         }
+        Analysis::Probe(_) => bail!("`{}` runs the model with interventions of its own: it takes no --do", args.name),
     };
     args.format.exporter().write(&figures, out)?;
     Ok(Exit::Done)
@@ -89,11 +102,13 @@ fn read(
     loaded: &Loaded,
     prompt: &Prompt,
     question: &Question,
+    interventions: &Interventions,
     out: &Output,
 ) -> anyhow::Result<Vec<Figure>> {
-    let plan = lens.needs(&loaded.info.config);
-    let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut out.cancel())?;
-    let provenance = loaded.provenance(Some(prompt));
+    let plan = lens.needs(&loaded.info.config, question);
+    let mut tap = (interventions.tap(0), out.cancel());
+    let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut tap)?;
+    let provenance = intervene::provenance(loaded, prompt, interventions);
     let context = Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question };
     Ok(lens.read(&trace, context)?)
 }

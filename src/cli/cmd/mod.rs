@@ -2,6 +2,7 @@
 
 pub(super) mod completions;
 pub(super) mod eval;
+pub(super) mod explain;
 pub(super) mod hooks;
 pub(super) mod info;
 pub(super) mod lens;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Predict(predict::Args),
     /// Write the activations of a forward pass to a safetensors file
     Trace(trace::Args),
+    /// Say on one screen why the next token is what it is
+    Explain(explain::Args),
     /// Look at a forward pass through a lens
     Lens(lens::Args),
     /// Check, on this very model, the laws that every decoder obeys
@@ -50,6 +53,7 @@ impl Command {
             Self::Tui(args) => tui::run(args, out),
             Self::Predict(args) => predict::run(&args, out),
             Self::Trace(args) => trace::run(&args, out),
+            Self::Explain(args) => explain::run(&args, out),
             Self::Lens(args) => lens::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Eval(args) => eval::run(&args, out),

@@ -8,8 +8,10 @@ use anyhow::Context as _;
 
 use crate::cli::Exit;
 use crate::cli::args::{BosArgs, ModelArgs, TooMuchMemory};
+use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::engine::Loaded;
+use crate::figure::Provenance;
 use crate::hook::SitePattern;
 use crate::model;
 use crate::text::Prompt;
@@ -37,6 +39,8 @@ pub(in crate::cli) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
+    intervene: InterveneArgs,
+    #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     bos: BosArgs,
@@ -61,9 +65,12 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         let hint = "name fewer hooks or layers with --hooks, shorten the prompt, or raise --max-memory";
         return Err(TooMuchMemory { what: "trace", needed, allowed, hint }.into());
     }
-    let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut out.cancel())?;
+    let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, args.bos.bos)?);
+    let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
+    let mut tap = (interventions.tap(0), out.cancel());
+    let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut tap)?;
     trace.check_finite()?;
-    trace::save(&trace, about(&loaded, &prompt), &args.output)?;
+    trace::save(&trace, about(&intervene::provenance(&loaded, &prompt, &interventions), &prompt), &args.output)?;
     writeln!(out, "{}", args.output.display())?;
     Ok(Exit::Done)
 }
@@ -78,15 +85,16 @@ fn prompt(args: &Args, loaded: &Loaded) -> anyhow::Result<Prompt> {
     }
 }
 
-fn about(loaded: &Loaded, prompt: &Prompt) -> HashMap<String, String> {
-    let from = loaded.provenance(Some(prompt));
+fn about(from: &Provenance, prompt: &Prompt) -> HashMap<String, String> {
     let pairs = [
-        ("model", from.model),
-        ("fingerprint", from.fingerprint),
-        ("precision", from.precision),
+        ("model", from.model.clone()),
+        ("fingerprint", from.fingerprint.clone()),
+        ("precision", from.precision.clone()),
         ("prompt", prompt.text.clone()),
         ("bos", prompt.bos.to_string()),
-        ("lmscope", from.version),
+        ("interventions", from.interventions.join(" ")),
+        ("lmscope", from.version.clone()),
     ];
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+    pairs.map(|(key, value)| (key.to_owned(), value)).collect()
 }

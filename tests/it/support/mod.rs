@@ -9,6 +9,7 @@ use lmscope::model::checkpoint::gguf::GgufCheckpoint;
 use lmscope::model::decoder::Kernels;
 use lmscope::model::load::{LoadedModel, load_directory, load_gguf};
 use lmscope::model::source::{FileBytes, ModelSource};
+use lmscope::text::{SpecialTokens, Tokenizer};
 
 /// A path inside the project.
 pub(crate) fn project(path: &str) -> PathBuf {
@@ -63,4 +64,10 @@ pub(crate) fn max_abs_diff(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());
     let pairs = values(a).into_iter().zip(values(b));
     pairs.map(|(a, b)| if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() }).fold(0.0, f32::max)
+}
+
+/// The tokenizer of the embedded model, for lenses that name tokens.
+pub(crate) fn tokenizer() -> Tokenizer {
+    let json = std::fs::read(project("fixtures/slide/base/tokenizer.json")).unwrap();
+    Tokenizer::from_json_bytes(&json, SpecialTokens::default()).unwrap()
 }

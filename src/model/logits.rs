@@ -1,0 +1,237 @@
+//! Statistics of a row of logits, in few passes that the compiler turns into the machine's widest vectors.
+//!
+//! A lens reads some thousand rows of a whole vocabulary each; none of them is kept. Exponentials are a polynomial in
+//! f32 (relative error below 2e-7); sums are f32 within a block and f64 over blocks.
+
+#![expect(
+    clippy::inline_always,
+    reason = "the inner loops must become part of a function that is compiled for wide vectors"
+)]
+
+use pulp::Arch;
+
+/// Elements that are added up in f32 before they go into a sum in f64.
+const BLOCK: usize = 512;
+/// Lanes of the inner loops.
+const LANES: usize = 16;
+
+/// What one row of logits says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowStats {
+    /// Natural log of the sum of exponentials: a logit minus it is a log-probability.
+    pub log_sum_exp: f64,
+    /// Entropy in nats.
+    pub entropy: f64,
+    /// The largest logits, largest first; of equals the lower id.
+    pub top: Vec<(u32, f32)>,
+}
+
+/// Reads a row of logits `[d_vocab]` and the `k` largest of them; `None` if one is not a number.
+pub fn row_stats(logits: &[f32], k: usize) -> Option<RowStats> {
+    let arch = Arch::new();
+    let max = arch.dispatch(|| max(logits));
+    if max.is_nan() {
+        return None;
+    }
+    let (sum, weighted) = arch.dispatch(|| exp_sums(logits, max));
+    let log_sum_exp = f64::from(max) + sum.ln();
+    // p = exp(z - max) / sum, so that -Σ p ln p = ln sum - Σ p (z - max)
+    let entropy = (sum.ln() - weighted / sum).max(0.0);
+    let top = arch.dispatch(|| largest(logits, k));
+    Some(RowStats { log_sum_exp, entropy, top })
+}
+
+/// How many of `logits` are larger than `value`.
+pub fn n_larger(logits: &[f32], value: f32) -> usize {
+    Arch::new().dispatch(|| {
+        let count = |block: &[f32]| block.iter().map(|&logit| u32::from(logit > value)).sum::<u32>() as usize;
+        logits.chunks(BLOCK).map(count).sum()
+    })
+}
+
+/// Probabilities of logits whose log-sum-exp is known, into `out`.
+pub fn probabilities(logits: &[f32], log_sum_exp: f64, out: &mut [f32]) {
+    #[expect(clippy::cast_possible_truncation, reason = "probabilities are f32 here")]
+    let shift = log_sum_exp as f32;
+    Arch::new().dispatch(|| {
+        for (out, &logit) in out.iter_mut().zip(logits) {
+            *out = exp(logit - shift);
+        }
+    });
+}
+
+/// `Σ a b`.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    Arch::new().dispatch(|| {
+        let block = |(a, b): (&[f32], &[f32])| {
+            let mut lanes = [0f32; LANES];
+            let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+            let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+            for (a, b) in a.zip(b) {
+                for lane in 0..LANES {
+                    lanes[lane] += a[lane] * b[lane];
+                }
+            }
+            f64::from(lanes.iter().sum::<f32>() + rest)
+        };
+        a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(block).sum()
+    })
+}
+
+/// The largest element; NaN if there is one.
+#[inline(always)]
+fn max(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let mut nan = [false; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            nan[lane] |= chunk[lane].is_nan();
+            lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
+        }
+    }
+    if nan.iter().any(|&nan| nan) || rest.iter().any(|value| value.is_nan()) {
+        return f32::NAN;
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// `Σ exp(z - max)` and `Σ exp(z - max) (z - max)`.
+#[inline(always)]
+fn exp_sums(logits: &[f32], max: f32) -> (f64, f64) {
+    let mut sums = (0f64, 0f64);
+    for block in logits.chunks(BLOCK) {
+        let (mut plain, mut weighted) = ([0f32; LANES], [0f32; LANES]);
+        let chunks = block.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                let shifted = clamped(chunk[lane] - max);
+                let exponential = exp(shifted);
+                plain[lane] += exponential;
+                weighted[lane] += exponential * shifted;
+            }
+        }
+        for &logit in rest {
+            let shifted = clamped(logit - max);
+            plain[0] += exp(shifted);
+            weighted[0] += exp(shifted) * shifted;
+        }
+        sums.0 += f64::from(plain.iter().sum::<f32>());
+        sums.1 += f64::from(weighted.iter().sum::<f32>());
+    }
+    sums
+}
+
+/// Below, the exponential is zero for every purpose; minus infinity must not meet it in a product.
+#[inline(always)]
+fn clamped(x: f32) -> f32 {
+    const LEAST: f32 = -87.0;
+    if x > LEAST { x } else { LEAST }
+}
+
+/// `e^x` for `x` from -87 to 88 (Cephes' polynomial after reduction by powers of two).
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    let x = clamped(x);
+    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    let p = 1.987_569_1e-4_f32;
+    let p = p * r + 1.398_199_9e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 0.5;
+    let y = p * r * r + r + 1.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "n is a whole number from -126 to 127")]
+    let power = f32::from_bits((((n as i32) + 127) as u32) << 23);
+    y * power
+}
+
+/// The `k` largest with their places, largest first.
+#[inline(always)]
+fn largest(values: &[f32], k: usize) -> Vec<(u32, f32)> {
+    let mut top: Vec<(u32, f32)> = Vec::with_capacity(k + 1);
+    for (number, block) in values.chunks(BLOCK).enumerate() {
+        let least =
+            if top.len() < k { f32::NEG_INFINITY } else { top.last().map_or(f32::INFINITY, |&(_, least)| least) };
+        // most blocks hold nothing that large
+        if top.len() == k && max(block) <= least {
+            continue;
+        }
+        for (at, &value) in block.iter().enumerate() {
+            if top.len() == k && top.last().is_some_and(|&(_, least)| value <= least) {
+                continue;
+            }
+            let place = top.partition_point(|&(_, other)| other >= value);
+            let id = u32::try_from(number * BLOCK + at).unwrap_or(u32::MAX);
+            top.insert(place, (id, value));
+            top.truncate(k);
+        }
+    }
+    top
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::{entropy_bits, log_softmax, ranking};
+
+    /// Numbers that look random, from -20 to 20.
+    fn row(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 * 40.0 - 20.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn statistics_are_those_of_plain_sums_in_f64() {
+        for (n, k) in [(1, 1), (7, 3), (16, 5), (511, 5), (513, 5), (5000, 10)] {
+            let logits = row(n, u32::try_from(n).unwrap());
+            let stats = row_stats(&logits, k).unwrap();
+            let logprobs = log_softmax(&logits);
+            let lse = f64::from(logits[0]) - logprobs[0];
+            assert!((stats.log_sum_exp - lse).abs() < 1e-5, "{n}");
+            assert!((stats.entropy / std::f64::consts::LN_2 - entropy_bits(&logprobs)).abs() < 1e-4, "{n}");
+            let expected: Vec<u32> = ranking(&logits).into_iter().take(k).collect();
+            assert_eq!(stats.top.iter().map(|&(id, _)| id).collect::<Vec<_>>(), expected, "{n}");
+            let value = logits[n / 2];
+            let rank = ranking(&logits).iter().position(|&id| id as usize == n / 2).unwrap();
+            assert_eq!(n_larger(&logits, value), rank, "{n}");
+            let mut probs = vec![0.0; n];
+            probabilities(&logits, stats.log_sum_exp, &mut probs);
+            let off =
+                probs.iter().zip(&logprobs).map(|(&p, logp)| (f64::from(p) - logp.exp()).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-6, "{n}: {off}");
+            let expected: f64 = probs.iter().zip(&logits).map(|(&p, &z)| f64::from(p) * f64::from(z)).sum();
+            assert!((dot(&probs, &logits) - expected).abs() < 1e-5, "{n}");
+        }
+    }
+
+    #[test]
+    fn equals_masked_entries_and_what_is_no_number() {
+        let stats = row_stats(&[1.0, 3.0, f32::NEG_INFINITY, 3.0], 2).unwrap();
+        assert_eq!(stats.top, [(1, 3.0), (3, 3.0)]);
+        assert!(stats.entropy.is_finite() && stats.log_sum_exp.is_finite());
+        assert_eq!(row_stats(&[1.0, f32::NAN, 2.0], 1), None);
+        let mut long = vec![0.0; 40];
+        long[3] = f32::NAN;
+        assert_eq!(row_stats(&long, 1), None);
+    }
+
+    #[test]
+    fn the_exponential_is_that_of_f64() {
+        for step in -8700..=8800i16 {
+            let x = f32::from(step) / 100.0;
+            let expected = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / expected - 1.0).abs() < 2.5e-7, "{x}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Lenses and probes against hand-worked cases, sums that must close, and independent implementations.
+
+mod dla;
+mod logit_lens;
