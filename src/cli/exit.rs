@@ -4,9 +4,11 @@ use std::io::{self, Write as _};
 
 use super::args::{NotOneToken, TooMuchMemory};
 use crate::engine::{EngineError, OpenError};
+use crate::intervene::vector::SaveError;
 use crate::lens::LensError;
 use crate::model::load::LoadError;
 use crate::probe::ProbeError;
+use crate::probe::patching::PatchError;
 use crate::{eval, hook, hub, intervene, model, text, verify};
 
 /// What the process ends with.
@@ -86,6 +88,7 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
             || matches!(cause.downcast_ref::<hub::Error>(), Some(hub::Error::Cancelled))
             || cause.downcast_ref::<eval::run::Error>().is_some_and(eval::run::Error::is_cancelled)
             || cause.downcast_ref::<intervene::Error>().is_some_and(intervene::Error::is_cancelled)
+            || cause.downcast_ref::<PatchError>().is_some_and(PatchError::is_cancelled)
             || cause.downcast_ref::<ProbeError>().is_some_and(ProbeError::is_cancelled)
             || cause.downcast_ref::<verify::Error>().is_some_and(verify::Error::is_cancelled)
     })
@@ -107,6 +110,10 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))
             .or_else(|| any.downcast_ref::<verify::Error>().and_then(verify::Error::hint))
             .or_else(|| any.downcast_ref::<intervene::Error>().and_then(intervene::Error::hint))
+            .or_else(|| any.downcast_ref::<intervene::Problem>().and_then(intervene::Problem::hint))
+            .or_else(|| any.downcast_ref::<intervene::ParseError>().map(intervene::ParseError::hint))
+            .or_else(|| any.downcast_ref::<SaveError>().and_then(SaveError::hint))
+            .or_else(|| any.downcast_ref::<PatchError>().and_then(PatchError::hint))
             .or_else(|| any.downcast_ref::<ProbeError>().and_then(ProbeError::hint))
             .or_else(|| any.downcast_ref::<NotOneToken>().and_then(NotOneToken::hint))
             .or_else(|| any.downcast_ref::<TooMuchMemory>().map(|error| error.hint.to_owned()))

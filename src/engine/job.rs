@@ -79,7 +79,7 @@ fn inspect(loaded: &Loaded, ids: &[u32], panels: &[Panel], cancel: &CancelToken)
 fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Result<Verified, EngineError> {
     let ids = loaded.verification_prompt()?.ids;
     let arithmetic = loaded.info.precision.arithmetic;
-    let subject = Subject { lm: &loaded.decoder, ids: &ids, arithmetic, cancel };
+    let subject = Subject { lm: &loaded.decoder, decoder: Some(&loaded.decoder), ids: &ids, arithmetic, cancel };
     let mut tell = |step: verify::Step| {
         sink.send(Event::Progress(Progress { done: step.done, total: step.total, unit: "laws" }));
     };

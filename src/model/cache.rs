@@ -25,7 +25,12 @@ impl KvCache {
 
     /// How many positions are stored.
     pub fn len(&self) -> usize {
-        self.layers.first().and_then(Option::as_ref).map_or(0, |kv| kv.k.dim(2).unwrap_or(0))
+        self.len_at(0)
+    }
+
+    /// How many positions are stored for one block.
+    pub fn len_at(&self, layer: usize) -> usize {
+        self.layers.get(layer).and_then(Option::as_ref).map_or(0, |kv| kv.k.dim(2).unwrap_or(0))
     }
 
     /// Whether nothing is stored.
@@ -35,11 +40,11 @@ impl KvCache {
 
     /// Forgets every position from `len` on.
     pub fn truncate(&mut self, len: usize) -> Result<()> {
-        if len >= self.len() {
-            return Ok(());
-        }
-        for layer in &mut self.layers {
-            *layer = match layer.take() {
+        for layer in 0..self.layers.len() {
+            if len >= self.len_at(layer) {
+                continue;
+            }
+            self.layers[layer] = match self.layers[layer].take() {
                 Some(kv) if len > 0 => {
                     Some(LayerKv { k: kv.k.narrow(2, 0, len)?.contiguous()?, v: kv.v.narrow(2, 0, len)?.contiguous()? })
                 }
@@ -49,14 +54,25 @@ impl KvCache {
         Ok(())
     }
 
-    /// Appends keys and values `[batch, kv_head, pos, d_head]` of new positions and returns all of them.
+    /// Appends keys and values `[batch, kv_head, pos, d_head]` of new positions and returns all of them. What is stored
+    /// for one sequence belongs to every one of the batch.
     pub(crate) fn append(&mut self, layer: usize, k: Tensor, v: Tensor) -> Result<(Tensor, Tensor)> {
         let slot = &mut self.layers[layer];
         let (k, v) = match slot.take() {
-            Some(old) => (Tensor::cat(&[&old.k, &k], 2)?, Tensor::cat(&[&old.v, &v], 2)?),
+            Some(old) => (joined(&old.k, &k)?, joined(&old.v, &v)?),
             None => (k, v),
         };
         *slot = Some(LayerKv { k: k.clone(), v: v.clone() });
         Ok((k, v))
     }
+}
+
+/// `old` and `new` along the positions, with `old` repeated to the batch of `new`.
+fn joined(old: &Tensor, new: &Tensor) -> Result<Tensor> {
+    let (batch, n_heads, _, d_head) = new.dims4()?;
+    if old.dim(0)? == batch {
+        return Ok(Tensor::cat(&[old, new], 2)?);
+    }
+    let repeated = old.broadcast_as((batch, n_heads, old.dim(2)?, d_head))?.contiguous()?;
+    Ok(Tensor::cat(&[&repeated, new], 2)?)
 }

@@ -22,7 +22,9 @@ use crate::trace::Trace;
 /// How many components are taken out.
 const N_ABLATED: usize = 3;
 /// How many entries of each kind are told.
-const N_TOLD: usize = 5;
+const N_TOLD: usize = 4;
+/// How many layers are told.
+const N_LAYERS_TOLD: usize = 8;
 
 /// The answer to "why this token?".
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -354,12 +356,10 @@ impl Explanation {
 
     fn write_layers(&self, text: &mut String) {
         let _ = writeln!(text, "WHEN (logit lens)    top token         rank of {}   kl to the end", self.token.text);
-        let step = self.layers.len().div_ceil(8).max(1);
-        let last = self.layers.len().saturating_sub(1);
-        for (number, layer) in
-            self.layers.iter().enumerate().filter(|(number, _)| number % step == 0 || *number == last)
-        {
-            let _ = number;
+        let step = self.layers.len().div_ceil(N_LAYERS_TOLD).max(1);
+        // counted from the end, so that the last one is told
+        let told = |number: usize| (self.layers.len() - 1 - number).is_multiple_of(step);
+        for (_, layer) in self.layers.iter().enumerate().filter(|(number, _)| told(*number)) {
             let top = format!("{} {:.2}", layer.top, layer.top_prob);
             let _ = writeln!(text, "  layer {:<12} {top:<18} {:<10} {:8.3}", layer.layer, layer.rank, layer.kl);
         }
@@ -383,13 +383,10 @@ impl Explanation {
             let _ = writeln!(text, "  {:<14} {:+8.3}", pushed.component, pushed.difference);
         }
         for head in self.heads.iter().take(N_TOLD) {
-            let role = head.role.unwrap_or("");
             let from = format!("{} {}", head.mostly_from, self.tokens[head.mostly_from]);
-            let _ = writeln!(
-                text,
-                "  {:<14} {:+8.3}  {role:<16} mostly from {from} ({:+.3})",
-                head.head, head.difference, head.from_there
-            );
+            let role = head.role.map_or_else(String::new, |role| format!("  {role} head"));
+            let (name, push, there) = (&head.head, head.difference, head.from_there);
+            let _ = writeln!(text, "  {name:<14} {push:+8.3}  mostly from {from} ({there:+.3}){role}");
         }
         let mut sources: Vec<&SourcePush> = self.sources.iter().collect();
         sources.sort_by(|a, b| b.difference.abs().total_cmp(&a.difference.abs()));
@@ -401,18 +398,15 @@ impl Explanation {
     }
 
     fn write_ablations(&self, text: &mut String) {
-        let _ =
-            writeln!(text, "WITHOUT THEM (measured: zero ablation)     difference   log p({})    top", self.token.text);
+        let heading = format!("log p({})", self.token.text);
+        let _ = writeln!(text, "WITHOUT THEM, measured      difference  {heading:<18}  then on top");
         for ablation in &self.ablations {
-            let _ = writeln!(
-                text,
-                "  --do {:<36} {:+8.3}   {:8.3} ({:+.3})  {}",
-                ablation.specs.join(" --do "),
-                ablation.logit_difference,
-                ablation.logprob,
-                -ablation.logprob_fall,
-                ablation.top
-            );
+            let what = match ablation.specs.as_slice() {
+                [one] => format!("--do {one}"),
+                all => format!("all {}", all.len()),
+            };
+            let fall = format!("{:.3} ({:+.3})", ablation.logprob, -ablation.logprob_fall);
+            let _ = writeln!(text, "  {what:<24}  {:+10.3}  {fall:<18}  {}", ablation.logit_difference, ablation.top);
         }
     }
 }

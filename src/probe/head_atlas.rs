@@ -112,6 +112,30 @@ fn score(pattern: &[Vec<f32>], half: usize) -> HeadScores {
     }
 }
 
+/// The share of a head's whole attention on a prompt that goes to the token before, to earlier copies of the same
+/// token, to the tokens after those copies, and to the first token (`TransformerLens`' head detectors, measure "mul").
+///
+/// A head that does nothing else still scores low where there is little to look at.
+pub fn shares(pattern: &[Vec<f32>], ids: &[u32]) -> HeadScores {
+    let mut sums = HeadScores::default();
+    let n = pattern.len().max(1) as f64;
+    for (query, row) in pattern.iter().enumerate() {
+        for (key, &weight) in row.iter().enumerate().take(query + 1) {
+            let share = f64::from(weight) / n;
+            let mut count = |counts: bool, of: fn(&mut HeadScores) -> &mut f64| {
+                if counts {
+                    *of(&mut sums) += share;
+                }
+            };
+            count(key + 1 == query, |sums| &mut sums.previous_token);
+            count(key < query && ids[key] == ids[query], |sums| &mut sums.duplicate_token);
+            count(key > 0 && ids[key - 1] == ids[query], |sums| &mut sums.induction);
+            count(key == 0, |sums| &mut sums.first_token);
+        }
+    }
+    sums
+}
+
 fn add(sum: &mut HeadScores, one: &HeadScores) {
     let n = N_STIMULI as f64;
     sum.previous_token += one.previous_token / n;
@@ -207,12 +231,36 @@ impl Probe for HeadAtlas {
     fn run(&self, subject: &Subject<'_>, tell: &mut dyn FnMut(Step)) -> Result<Vec<Figure>, ProbeError> {
         let Subject { lm, tokenizer, cancel, provenance, .. } = *subject;
         let atlas = measure(lm, tokenizer, cancel, tell)?;
-        let confirmation = confirmation(subject, &atlas)?;
-        Ok(vec![scores_figure(&atlas, provenance)?, confirmation])
+        let caption = format!(
+            "Mean weight in the second of two equal halves of random tokens, {N_STIMULI} stimuli: on the token after \
+             the earlier copy (induction), on the earlier copy, on the token before, on the first token. A role is \
+             named from {NAMED} on. The prompt plays no part."
+        );
+        let here = "The share of each head's whole attention on the prompt that goes to such tokens; where little is \
+                    repeated, little can."
+            .to_owned();
+        Ok(vec![
+            scores_figure("Head atlas", caption, &atlas, provenance)?,
+            confirmation(subject, &atlas)?,
+            scores_figure("On this prompt", here, &on_prompt(subject)?, provenance)?,
+        ])
     }
 }
 
-fn scores_figure(atlas: &Atlas, provenance: &Provenance) -> Result<Figure, ProbeError> {
+/// The shares of every head on the subject's prompt.
+fn on_prompt(subject: &Subject<'_>) -> Result<Atlas, ProbeError> {
+    let (cfg, ids) = (subject.lm.config(), &subject.prompt.ids);
+    let plan = TracePlan::sites(cfg, &[Site::Pattern]);
+    let trace = Trace::record(subject.lm, ids, &plan, &mut subject.cancel.clone())?;
+    let mut scores = Vec::new();
+    for layer in 0..cfg.n_layers {
+        let patterns = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
+        scores.extend(patterns.iter().map(|pattern| shares(pattern, ids)));
+    }
+    Ok(Atlas { n_heads: cfg.n_heads, scores })
+}
+
+fn scores_figure(title: &str, caption: String, atlas: &Atlas, provenance: &Provenance) -> Result<Figure, ProbeError> {
     let names = ["head", "role", "induction", "duplicate_token", "previous_token", "first_token"];
     let mut heads: Vec<(usize, &HeadScores)> = atlas.scores.iter().enumerate().collect();
     heads.sort_by(|a, b| b.1.induction.total_cmp(&a.1.induction).then(a.0.cmp(&b.0)));
@@ -228,12 +276,8 @@ fn scores_figure(atlas: &Atlas, provenance: &Provenance) -> Result<Figure, Probe
         ]
     };
     Ok(Figure {
-        title: "Head atlas".into(),
-        caption: format!(
-            "Mean weight in the second of two equal halves of random tokens, {N_STIMULI} stimuli: on the token after \
-             the earlier copy (induction), on the earlier copy, on the token before, on the first token. A role is \
-             named from {NAMED} on. The prompt plays no part."
-        ),
+        title: title.into(),
+        caption,
         provenance: provenance.clone(),
         content: Content::Table(Table::new(
             names.map(|name| Column::new(name, "")).to_vec(),
@@ -303,6 +347,18 @@ mod tests {
         ];
         for (found, expected) in expected {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn shares_of_uniform_attention_are_those_worked_by_hand() {
+        // tokens 0 5 7 5 7, row i is 1 / (i + 1)
+        let row = |query: usize| (0..5).map(|key| if key <= query { 1.0 / (query + 1) as f32 } else { 0.0 }).collect();
+        let pattern: Vec<Vec<f32>> = (0..5).map(row).collect();
+        let found = shares(&pattern, &[0, 5, 7, 5, 7]);
+        let expected = [(found.previous_token, 0.2567), (found.duplicate_token, 0.09), (found.induction, 0.09)];
+        for (found, expected) in expected {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
         }
     }
 

@@ -10,6 +10,8 @@ pub mod head_atlas;
 pub mod input;
 pub mod integrated_gradients;
 pub mod leave_one_out;
+pub mod patching;
+pub mod steering;
 pub mod value_zeroing;
 
 pub use self::input::InputOptions;
@@ -52,8 +54,8 @@ impl ProbeError {
         match self {
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
-            Self::Text(error) => error.hint(),
             Self::Intervene(error) => error.hint(),
+            Self::Text(error) => error.hint(),
             Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }

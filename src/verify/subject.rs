@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use crate::model::checkpoint::Arithmetic;
+use crate::model::decoder::Decoder;
 use crate::model::{CancelToken, CausalLm, KvCache, NoTap, Result, Tap, ids_tensor};
 
 /// The text that a model is verified on unless another is given.
@@ -22,6 +23,8 @@ pub fn small_ids(d_vocab: usize) -> Vec<u32> {
 pub struct Subject<'a> {
     /// The model.
     pub lm: &'a dyn CausalLm,
+    /// Its parameters, for laws about them.
+    pub decoder: Option<&'a Decoder>,
     /// The prompt.
     pub ids: &'a [u32],
     /// How it multiplies with quantised weights.
@@ -76,7 +79,7 @@ mod tests {
         let lm = FakeLm::new(5, 16, |_| vec![0.0; 5]);
         for ids in [vec![4], vec![0, 1, 2, 3, 4], vec![4, 4, 4, 4, 4, 4]] {
             let cancel = CancelToken::default();
-            let subject = Subject { lm: &lm, ids: &ids, arithmetic: Arithmetic::Exact, cancel: &cancel };
+            let subject = Subject { lm: &lm, decoder: None, ids: &ids, arithmetic: Arithmetic::Exact, cancel: &cancel };
             let other = subject.other();
             assert_eq!(other.len(), ids.len());
             assert_ne!(other[0], ids[0]);

@@ -24,8 +24,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // lens: a probe asks a lens's question of many runs
     ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),
-    // figure: a report is a table, as a suite's is; safetensors: reference files
-    ("verify", &["figure", "hook", "model", "trace"], &["candle_core", "safetensors"]),
+    // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
+    ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
     ("engine", &["eval", "figure", "hook", "lens", "model", "text", "trace", "verify"], &["crossbeam_channel"]),
     ("export", &["figure"], &["csv", "unicode_width"]),
     (

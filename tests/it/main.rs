@@ -17,6 +17,7 @@ mod intervene;
 mod layering;
 mod lens;
 mod numerics;
+mod patching;
 mod registry;
 mod slide;
 mod support;

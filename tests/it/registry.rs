@@ -20,7 +20,11 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 #[test]
 fn every_file_of_a_registry_is_registered_under_its_name() {
     assert_eq!(files("src/lens", &["mod", "target"]), names(lens::LENSES.iter().map(|lens| lens.name())));
-    assert_eq!(files("src/probe", &["mod", "explain", "input"]), names(probe::PROBES.iter().map(|probe| probe.name())));
+    assert_eq!(
+        files("src/probe", &["mod", "explain", "input", "patching", "steering"]),
+        names(probe::PROBES.iter().map(|probe| probe.name()))
+    );
+    assert_eq!(files("src/intervene/kind", &["mod"]), names(intervene::INTERVENTIONS.iter().map(|kind| kind.name())));
     assert_eq!(files("src/export", &["mod"]), names(export::EXPORTERS.iter().map(|exporter| exporter.name())));
     let invariants = verify::INVARIANTS.iter().map(|invariant| invariant.name());
     assert_eq!(files("src/verify/invariant", &["mod"]), names(invariants));

@@ -7,8 +7,10 @@ pub(super) mod hooks;
 pub(super) mod info;
 pub(super) mod lens;
 pub(super) mod models;
+pub(super) mod patch;
 pub(super) mod predict;
 pub(super) mod pull;
+pub(super) mod steer;
 pub(super) mod trace;
 pub(super) mod tui;
 pub(super) mod verify;
@@ -31,6 +33,10 @@ pub(super) enum Command {
     Explain(explain::Args),
     /// Look at a forward pass through a lens
     Lens(lens::Args),
+    /// Put activations of one prompt into another: which of them carry the answer?
+    Patch(patch::Args),
+    /// Compute steering vectors from contrasting prompts
+    Steer(steer::Args),
     /// Check, on this very model, the laws that every decoder obeys
     Verify(verify::Args),
     /// Measure a model with a suite of questions
@@ -55,6 +61,8 @@ impl Command {
             Self::Trace(args) => trace::run(&args, out),
             Self::Explain(args) => explain::run(&args, out),
             Self::Lens(args) => lens::run(&args, out),
+            Self::Patch(args) => patch::run(&args, out),
+            Self::Steer(args) => steer::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Eval(args) => eval::run(&args, out),
             Self::Info(args) => info::run(&args, out),

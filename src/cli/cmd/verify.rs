@@ -63,7 +63,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     };
     let cancel = out.cancel();
     let arithmetic = loaded.info.precision.arithmetic;
-    let subject = Subject { lm: &loaded.decoder, ids: &prompt.ids, arithmetic, cancel: &cancel };
+    let subject =
+        Subject { lm: &loaded.decoder, decoder: Some(&loaded.decoder), ids: &prompt.ids, arithmetic, cancel: &cancel };
     let mut progress = Progress::new("{bar:30} {pos}/{len} {msg}");
     let mut tell = |step: Step| progress.tell(step.done as u64, step.total as u64, step.name);
     let report = verify::run(&subject, reference.as_ref(), &mut tell)?;

@@ -16,6 +16,8 @@ mod norm;
 mod qk_norm;
 mod rope;
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 
 use self::block::Block;
@@ -145,6 +147,41 @@ impl Decoder {
         Self::new(self.cfg.clone(), &mut self.kept.clone(), Kernels::Differentiable).map(Differentiable)
     }
 
+    /// Runs the rest of a forward pass whose residual stream before block `layer` is `resid` `[batch, pos, d_model]`.
+    ///
+    /// The positions follow those that the cache holds for blocks from `layer` on; earlier blocks are not looked at.
+    /// Keys and values that were cached for one sequence are shared by the whole batch. Returns what
+    /// [`forward`](CausalLm::forward) returns.
+    pub fn resume(&self, layer: usize, resid: Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor> {
+        let resid = self.blocks(layer..self.cfg.n_layers, resid, cache, tap)?;
+        let at = [HookPoint::model(Site::LnFinalScale), HookPoint::model(Site::LnFinalNormalized)];
+        match &self.ln_final {
+            Some(norm) => norm.forward(&resid, at, tap),
+            None => Ok(resid),
+        }
+    }
+
+    /// Runs only the blocks `layers`, in the same way; the result is the residual stream after the last of them.
+    pub fn blocks(
+        &self,
+        layers: Range<usize>,
+        resid: Tensor,
+        cache: &mut KvCache,
+        tap: &mut dyn Tap,
+    ) -> Result<Tensor> {
+        let (start, n_pos) = (cache.len_at(layers.start), resid.dim(1)?);
+        let angles = self.rotations.angles(start, n_pos)?;
+        let masks = Masks::new(&self.cfg, start, n_pos, resid.device())?;
+        let mut x = resid;
+        for layer in layers {
+            let axes = &self.cfg.layers[layer];
+            let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
+            let mut step = block::Step { layer, angles, mask, cache: &mut *cache, tap: &mut *tap };
+            x = self.blocks[layer].forward(x, &mut step)?;
+        }
+        Ok(x)
+    }
+
     /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
     fn embed(&self, ids: &Tensor, start: usize, tap: &mut dyn Tap) -> Result<Tensor> {
         let (batch, n_pos) = ids.dims2()?;
@@ -188,19 +225,8 @@ impl CausalLm for Decoder {
         if start + n_pos > self.cfg.n_ctx {
             return Err(Error::TooLong { found: start + n_pos, n_ctx: self.cfg.n_ctx });
         }
-        let mut x = self.embed(ids, start, tap)?;
-        let angles = self.rotations.angles(start, n_pos)?;
-        let masks = Masks::new(&self.cfg, start, n_pos, ids.device())?;
-        for ((layer, block), axes) in self.blocks.iter().enumerate().zip(&self.cfg.layers) {
-            let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
-            let mut step = block::Step { layer, angles, mask, cache: &mut *cache, tap: &mut *tap };
-            x = block.forward(x, &mut step)?;
-        }
-        let at = [HookPoint::model(Site::LnFinalScale), HookPoint::model(Site::LnFinalNormalized)];
-        match &self.ln_final {
-            Some(norm) => norm.forward(&x, at, tap),
-            None => Ok(x),
-        }
+        let resid = self.embed(ids, start, tap)?;
+        self.resume(0, resid, cache, tap)
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {

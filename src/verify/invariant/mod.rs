@@ -8,9 +8,11 @@
 mod batch_is_single;
 mod cached_is_uncached;
 mod causal_cone;
+mod dla_sum;
 mod finite;
 mod head_sum;
 mod lens_is_logits;
+mod neuron_sum;
 mod patch_first_residual;
 mod patch_own_is_noop;
 mod pattern_rows;
@@ -109,6 +111,8 @@ pub static INVARIANTS: &[&dyn Invariant] = &[
     &pattern_rows::PatternRows,
     &residual_sum::ResidualSum,
     &head_sum::HeadSum,
+    &neuron_sum::NeuronSum,
+    &dla_sum::DlaSum,
     &lens_is_logits::LensIsLogits,
     &cached_is_uncached::CachedIsUncached,
     &batch_is_single::BatchIsSingle,

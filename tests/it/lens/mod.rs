@@ -1,4 +1,6 @@
 //! Lenses and probes against hand-worked cases, sums that must close, and independent implementations.
 
 mod dla;
+mod explain;
 mod logit_lens;
+mod transformer_lens;

@@ -8,7 +8,7 @@ use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::{CausalLm, DecoderConfig, KvCache, Result, Tap};
 use lmscope::verify::{INVARIANTS, Verdict, small_ids};
 
-use super::verify;
+use super::verify_as;
 use crate::support::{load, project};
 
 /// One way of being wrong, and the law that forbids it.
@@ -24,6 +24,8 @@ enum Fault {
     HiddenWrite,
     /// `hook_result` lacks a head that `attn_out` has.
     DroppedHead,
+    /// What the MLP writes is no sum over its neurons.
+    BentMlp,
     /// The lens unembeds otherwise than the model.
     WrongUnembed,
     /// A cached position is lost.
@@ -48,6 +50,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::RowsLookAhead, "pattern-rows"),
     (Fault::HiddenWrite, "residual-sum"),
     (Fault::DroppedHead, "head-sum"),
+    (Fault::BentMlp, "neuron-sum"),
+    (Fault::HiddenWrite, "dla-sum"),
     (Fault::WrongUnembed, "lens-is-logits"),
     (Fault::ForgetfulCache, "cached-is-uncached"),
     (Fault::MixedBatch, "batch-is-single"),
@@ -111,7 +115,7 @@ impl Spoil<'_> {
     /// The site that is spoilt, in block 1.
     fn site(&self) -> Option<Site> {
         match self.fault {
-            Fault::NotANumber | Fault::SecondEmbedding => Some(Site::MlpOut),
+            Fault::NotANumber | Fault::SecondEmbedding | Fault::BentMlp => Some(Site::MlpOut),
             Fault::HeavyRows | Fault::RowsLookAhead => Some(Site::Pattern),
             Fault::HiddenWrite => Some(Site::AttnOut),
             Fault::DroppedHead => Some(Site::Result),
@@ -132,7 +136,13 @@ impl Spoil<'_> {
             Fault::NotANumber => (x * f64::NAN)?,
             Fault::HeavyRows => (x * 1.01)?,
             Fault::RowsLookAhead => x.flip(&[3])?,
-            Fault::HiddenWrite => (x + 0.01)?,
+            // not the same in every dimension: a layer norm would take it out again
+            Fault::HiddenWrite => {
+                let n = x.dim(2)?;
+                let write: Vec<f32> = (0u8..).map(|dim| f32::from(dim % 5) * 0.01).take(n).collect();
+                x.broadcast_add(&Tensor::from_vec(write, n, x.device())?)?
+            }
+            Fault::BentMlp => (x + (x.sqr()? * 0.1)?)?,
             Fault::DroppedHead => {
                 let n = x.dim(2)?;
                 Tensor::cat(&[x.narrow(2, 0, 1)?.zeros_like()?, x.narrow(2, 1, n - 1)?], 2)?
@@ -169,7 +179,7 @@ fn every_fault_breaks_the_law_that_forbids_it() {
         let model = load(&project("fixtures/models").join(name));
         for &(fault, law) in FAULTS {
             let broken = Broken { lm: &model.decoder, fault };
-            let report = verify(&broken, &small_ids(model.config.d_vocab), Arithmetic::Exact);
+            let report = verify_as(&broken, &model.decoder, &small_ids(model.config.d_vocab), Arithmetic::Exact);
             let check = report.checks.iter().find(|check| check.name == law).unwrap();
             assert_eq!(check.verdict, Verdict::Fails, "{name} {fault:?}: {check:?}");
             assert!(check.at.is_some(), "{name} {fault:?} says where: {check:?}");
@@ -189,7 +199,7 @@ fn the_place_of_a_fault_is_named() {
     let model = load(&project("fixtures/models/tiny-llama"));
     let at = |fault| {
         let broken = Broken { lm: &model.decoder, fault };
-        let report = verify(&broken, &small_ids(model.config.d_vocab), Arithmetic::Exact);
+        let report = verify_as(&broken, &model.decoder, &small_ids(model.config.d_vocab), Arithmetic::Exact);
         report.failed().next().and_then(|check| check.at.clone()).unwrap()
     };
     assert_eq!(at(Fault::NotANumber), "blocks.1.hook_mlp_out");

@@ -41,7 +41,7 @@ fn verdicts(dir: &Path, tensors: &Tensors) -> Vec<(Verdict, Option<String>)> {
     let reference = read(tensors, dir).unwrap();
     let cancel = CancelToken::default();
     let arithmetic = Arithmetic::Exact;
-    let subject = Subject { lm: &model.decoder, ids: reference.ids(), arithmetic, cancel: &cancel };
+    let subject = Subject { lm: &model.decoder, decoder: None, ids: reference.ids(), arithmetic, cancel: &cancel };
     let report = verify::run(&subject, Some(&reference), &mut |_| ()).unwrap();
     let of_reference = report.checks.into_iter().filter(|check| check.name.starts_with("reference-"));
     of_reference.map(|check| (check.verdict, check.at)).collect()

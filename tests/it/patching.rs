@@ -1,0 +1,194 @@
+//! Patching grids against full runs, one a cell.
+
+use candle_core::Tensor;
+use lmscope::hook::{HookPoint, Site};
+use lmscope::lens::{Ask, Target, Versus};
+use lmscope::model::decoder::Decoder;
+use lmscope::model::{CancelToken, CausalLm, NoTap, Result, Tap, ids_tensor, last_logits};
+use lmscope::probe::patching::{CellAt, Direction, Grid, Metric, MetricOf, PatchError, PatchSite, Request};
+use lmscope::trace::{Trace, TracePlan};
+
+use crate::support::{golden_models, load, max_abs_diff, project, tiny_models, values};
+
+/// They differ at positions 1 and 4.
+const CLEAN: [u32; 6] = [3, 14, 15, 92, 65, 35];
+const CORRUPTED: [u32; 6] = [3, 26, 15, 92, 31, 35];
+
+/// Replaces a cell by another run's activation, number by number.
+struct Naive<'a> {
+    at: HookPoint,
+    site: PatchSite,
+    cell: CellAt,
+    source: &'a Trace,
+}
+
+impl Tap for Naive<'_> {
+    fn wants(&self, at: HookPoint) -> bool {
+        at == self.at
+    }
+
+    fn visit(&mut self, at: HookPoint, x: Tensor) -> Result<Tensor> {
+        let (new, mut old) = (values(&self.source.activations[&at]), values(&x));
+        let dims = x.dims()[1..].to_vec();
+        for index in 0..old.len() {
+            let mut rest = index;
+            let mut place = vec![0; dims.len()];
+            for axis in (0..dims.len()).rev() {
+                (place[axis], rest) = (rest % dims[axis], rest / dims[axis]);
+            }
+            let (head, position) = match self.site {
+                PatchSite::Pattern => (Some(place[0]), place[1]),
+                PatchSite::ResidPre | PatchSite::AttnOut | PatchSite::MlpOut => (None, place[0]),
+                _ => (Some(place[1]), place[0]),
+            };
+            if head == self.cell.head && self.cell.position.is_none_or(|of| of == position) {
+                old[index] = new[index];
+            }
+        }
+        Ok(Tensor::from_vec(old, x.shape(), x.device())?)
+    }
+}
+
+fn logits(lm: &Decoder, ids: &[u32], tap: &mut dyn Tap) -> Vec<f32> {
+    last_logits(lm, ids, &mut lm.new_cache(), tap).unwrap()
+}
+
+/// The tokens whose logits the two prompts move furthest apart.
+fn ask(lm: &Decoder) -> Ask {
+    let (clean, corrupted) = (logits(lm, &CLEAN, &mut NoTap), logits(lm, &CORRUPTED, &mut NoTap));
+    let change = |id: &u32| clean[*id as usize] - corrupted[*id as usize];
+    let by_change = |a: &u32, b: &u32| change(a).total_cmp(&change(b));
+    let ids = 0..u32::try_from(clean.len()).unwrap();
+    let (token, rival) = (ids.clone().max_by(by_change).unwrap(), ids.min_by(by_change).unwrap());
+    Ask { position: None, token: Some(token), versus: Versus::Token(rival) }
+}
+
+fn grid(lm: &Decoder, site: PatchSite, direction: Direction, metric: Metric) -> Grid<'_> {
+    let request = Request { site, direction, metric, ask: ask(lm) };
+    Grid::of_ids(lm, [&CLEAN, &CORRUPTED], request, &CancelToken::default()).unwrap()
+}
+
+/// Every cell of a grid, by a full run each.
+fn check(lm: &Decoder, site: PatchSite, direction: Direction, metric: Metric, name: &str) {
+    let grid = grid(lm, site, direction, metric);
+    let cells = grid.fill(&CancelToken::default(), &mut |_| {}).unwrap();
+    assert_eq!(cells.iter().map(|cell| cell.at).collect::<Vec<_>>(), grid.cells(), "{name}");
+    let plan = TracePlan::sites(lm.config(), &[site.hook()]);
+    let (base, source) = match direction {
+        Direction::Denoise => (&CORRUPTED, &CLEAN),
+        Direction::Noise => (&CLEAN, &CORRUPTED),
+    };
+    let source = Trace::record(lm, source, &plan, &mut NoTap).unwrap();
+    let plain = [logits(lm, &CLEAN, &mut NoTap), logits(lm, &CORRUPTED, &mut NoTap)];
+    let measure = MetricOf::new(metric, direction, grid.target(), [&plain[0], &plain[1]]);
+    let mut moved = 0.0f64;
+    for cell in cells {
+        let at = HookPoint::block(cell.at.layer, site.hook());
+        let mut naive = Naive { at, site, cell: cell.at, source: &source };
+        let expected = measure.of(&logits(lm, base, &mut naive));
+        assert!((cell.value - expected).abs() < 1e-4, "{name} {site} {:?}: {} {expected}", cell.at, cell.value);
+        moved = moved.max((expected - measure.of(&logits(lm, base, &mut NoTap))).abs());
+    }
+    assert!(moved > 1e-4, "{name} {site}: patching moves something");
+}
+
+#[test]
+fn a_grid_equals_full_runs_on_every_architecture() {
+    for dir in tiny_models() {
+        let lm = load(&dir).decoder;
+        for site in [PatchSite::ResidPre, PatchSite::Z] {
+            check(&lm, site, Direction::Denoise, Metric::LogitDiff, &dir.display().to_string());
+        }
+    }
+}
+
+#[test]
+fn every_site_direction_and_metric_equals_full_runs() {
+    let more = ["bloom-plain", "mistral-sliding", "olmo2-plain", "gptj-rotary-4", "qwen3_moe-fused"];
+    let more = more.map(|name| project("fixtures/architectures").join(name));
+    for dir in golden_models().into_iter().chain(more) {
+        let lm = load(&dir).decoder;
+        for (number, site) in PatchSite::ALL.into_iter().enumerate() {
+            let metric = Metric::ALL[number % Metric::ALL.len()];
+            for &direction in Direction::ALL {
+                check(&lm, site, direction, metric, &dir.display().to_string());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_forward_pass_resumes_at_any_layer_and_position() {
+    for dir in tiny_models() {
+        let lm = load(&dir).decoder;
+        let plan = TracePlan::sites(lm.config(), &[Site::ResidPre]);
+        let trace = Trace::record(&lm, &CLEAN, &plan, &mut NoTap).unwrap();
+        let mut whole = lm.new_cache();
+        lm.forward(&ids_tensor(&CLEAN).unwrap(), &mut whole, &mut NoTap).unwrap();
+        for (layer, start) in [(0, 0), (0, 3), (1, 0), (1, 5)] {
+            let mut cache = whole.clone();
+            cache.truncate(start).unwrap();
+            let resid = trace.get(HookPoint::block(layer, Site::ResidPre)).unwrap();
+            let resid = resid.narrow(0, start, CLEAN.len() - start).unwrap().unsqueeze(0).unwrap();
+            let batch = Tensor::cat(&[&resid, &resid], 0).unwrap();
+            let hidden = lm.resume(layer, batch, &mut cache, &mut NoTap).unwrap();
+            let found = lm.logits(&hidden).unwrap();
+            let expected = trace.logits.narrow(0, start, CLEAN.len() - start).unwrap();
+            for row in 0..2 {
+                let apart = max_abs_diff(&found.get(row).unwrap(), &expected);
+                assert!(apart < 1e-4, "{} {layer} {start}: {apart}", dir.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn cells_come_from_the_last_position_first_and_can_be_cancelled() {
+    let lm = load(&project("fixtures/models/tiny-llama")).decoder;
+    let grid = grid(&lm, PatchSite::ResidPre, Direction::Denoise, Metric::Recovery);
+    let mut order = Vec::new();
+    let cells = grid.fill(&CancelToken::default(), &mut |filled| order.push(filled)).unwrap();
+    assert_eq!(cells.len(), 12);
+    assert!(order.iter().enumerate().all(|(index, filled)| (filled.done, filled.total) == (index + 1, 12)));
+    let positions: Vec<usize> = order.iter().step_by(2).map(|filled| filled.cell.at.position.unwrap()).collect();
+    assert_eq!(positions[0], 5, "the last position first");
+    assert!(positions[1..3].contains(&1) && positions[1..3].contains(&4), "then those that differ: {positions:?}");
+    assert_eq!(positions[5], 0, "what cannot change comes last: {positions:?}");
+    let value = |layer, position| {
+        let at = CellAt { layer, head: None, position: Some(position) };
+        cells.iter().find(|cell| cell.at == at).unwrap().value
+    };
+    assert!(value(0, 0).abs() < 1e-6 && value(0, 2).abs() < 1e-6, "the same embedding changes nothing");
+
+    let cancel = CancelToken::default();
+    let mut seen = 0;
+    let stopped = grid.fill(&cancel, &mut |_| {
+        seen += 1;
+        cancel.cancel();
+    });
+    assert!(stopped.unwrap_err().is_cancelled());
+    assert_eq!(seen, 2, "the cells of the sweep that was running");
+}
+
+#[test]
+fn prompts_that_cannot_be_compared_are_refused() {
+    let lm = load(&project("fixtures/models/tiny-llama")).decoder;
+    let request =
+        Request { site: PatchSite::ResidPre, direction: Direction::Denoise, metric: Metric::Recovery, ask: ask(&lm) };
+    let try_grid = |other: &[u32], ask: Ask| {
+        Grid::of_ids(&lm, [&CLEAN, other], Request { ask, ..request }, &CancelToken::default()).map(|_| ()).unwrap_err()
+    };
+    assert!(matches!(try_grid(&CLEAN, request.ask), PatchError::Same { position: 5 }));
+    let first = Ask { position: Some(0), ..request.ask };
+    assert!(matches!(try_grid(&CORRUPTED, first), PatchError::Same { position: 0 }));
+    // two tokens that the prompts move alike
+    let (clean, corrupted) = (logits(&lm, &CLEAN, &mut NoTap), logits(&lm, &CORRUPTED, &mut NoTap));
+    let moved = |token, rival| {
+        let target = Target { position: 5, token, versus: Some(rival) };
+        (target.logit(&clean) - target.logit(&corrupted)).abs()
+    };
+    let rival = (1..200).find(|&rival| moved(0, rival) < 0.05).unwrap();
+    let alike = Ask { position: None, token: Some(0), versus: Versus::Token(rival) };
+    let error = try_grid(&CORRUPTED, alike).to_string();
+    assert!(error.contains("hardly differ: logit-diff is") && error.contains("less than 0.1 apart"), "{error}");
+}
