@@ -1,16 +1,21 @@
 //! Arguments that several commands share.
 
 use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
-use crate::engine::{Loaded, open, weights_memory};
+use super::output::Output;
+use super::progress::Progress;
+use crate::engine::{Loaded, check_memory, open};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::lens::{Ask, Versus};
 use crate::model::checkpoint::Arithmetic;
+use crate::model::sample::{Order, Penalties, Sampling};
 use crate::model::source::ModelSource;
+use crate::model::{Dtype, LoadOptions, Loading};
 use crate::probe::InputOptions;
 use crate::text::{BosPolicy, Ending, Granularity, Message, Prompt, Tokenizer};
 
@@ -23,9 +28,36 @@ pub(super) struct ModelArgs {
     /// Keep quantised weights quantised: faster, less memory, and activations are rounded
     #[arg(long)]
     pub(super) fast: bool,
-    /// Refuse a model whose weights take more than this many MiB of memory; without it, more than is free
+    /// What weights and activations are computed in
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32")]
+    pub(super) dtype: DtypeArg,
+    /// How many MiB of memory weights may take; without it, what is free. Quantised weights that would take more are dequantised on demand, which gives the same numbers; what does not fit then is refused
     #[arg(long, value_name = "MIB")]
     pub(super) max_memory: Option<u64>,
+}
+
+/// A type of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DtypeArg {
+    /// 32 bits
+    F32,
+    /// 64 bits: what the rounding of f32 is measured with
+    F64,
+    /// 16 bits, 8 of them significant
+    Bf16,
+    /// 16 bits, 11 of them significant
+    F16,
+}
+
+impl From<DtypeArg> for Dtype {
+    fn from(arg: DtypeArg) -> Self {
+        match arg {
+            DtypeArg::F32 => Self::F32,
+            DtypeArg::F64 => Self::F64,
+            DtypeArg::Bf16 => Self::Bf16,
+            DtypeArg::F16 => Self::F16,
+        }
+    }
 }
 
 /// Something that would take more memory than was allowed.
@@ -39,9 +71,11 @@ pub(super) struct TooMuchMemory {
 }
 
 impl ModelArgs {
-    /// What is done with quantised weights.
-    pub(super) const fn arithmetic(&self) -> Arithmetic {
-        if self.fast { Arithmetic::Fast } else { Arithmetic::Exact }
+    /// What of loading is open to choice.
+    pub(super) fn options(&self) -> LoadOptions {
+        let arithmetic = if self.fast { Arithmetic::Fast } else { Arithmetic::Exact };
+        let max_memory = self.max_memory.map(|mib| mib.saturating_mul(1 << 20));
+        LoadOptions { arithmetic, max_memory, dtype: self.dtype.into(), ..LoadOptions::default() }
     }
 
     /// Where the model is.
@@ -53,18 +87,16 @@ impl ModelArgs {
     /// Where the model is, if its weights take no more memory than allowed.
     pub(super) fn source_within_memory(&self) -> anyhow::Result<ModelSource> {
         let source = self.source()?;
-        let Some(allowed) = self.max_memory else { return Ok(source) };
-        let needed = weights_memory(&source, self.arithmetic())?.div_ceil(1 << 20);
-        if needed > allowed {
-            let hint = "raise --max-memory, keep quantised weights with --fast, or take a smaller quantisation (GGUF)";
-            return Err(TooMuchMemory { what: "weights", needed, allowed, hint }.into());
-        }
+        check_memory(&source, self.options())?;
         Ok(source)
     }
 
-    /// Loads it.
-    pub(super) fn open(&self) -> anyhow::Result<Loaded> {
-        Ok(open(&self.source_within_memory()?, self.arithmetic())?)
+    /// Loads it, with a bar if that takes long, until Ctrl-C.
+    pub(super) fn open(&self, out: &Output) -> anyhow::Result<Loaded> {
+        let bar = Mutex::new(Progress::new("{bar:30} {decimal_bytes}/{decimal_total_bytes} loaded"));
+        let progress = |done, total| bar.lock().unwrap_or_else(PoisonError::into_inner).tell(done, total, "");
+        let loading = Loading { options: self.options(), cancel: out.cancel(), progress: &progress };
+        Ok(open(&self.source()?, &loading)?)
     }
 }
 
@@ -119,6 +151,95 @@ pub(super) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
     Ok(input)
+}
+
+/// How the next token is chosen.
+#[derive(Args, Clone)]
+pub(super) struct SamplingArgs {
+    /// Divide the logits by T; 0 takes the most probable token
+    #[arg(long, value_name = "T", value_parser = not_negative)]
+    temperature: Option<f64>,
+    /// Sample from the K most probable tokens
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
+    /// Sample from the most probable tokens that together reach P
+    #[arg(long, value_name = "P", value_parser = share)]
+    top_p: Option<f64>,
+    /// Sample from tokens that are at least P times as probable as the most probable one
+    #[arg(long, value_name = "P", value_parser = share)]
+    min_p: Option<f64>,
+    /// Divide positive logits of tokens that were said by R, and multiply negative ones with it
+    #[arg(long, value_name = "R", default_value_t = 1.0, value_parser = positive)]
+    repetition_penalty: f64,
+    /// Take A from the logits of tokens that were said
+    #[arg(long, value_name = "A", default_value_t = 0.0, allow_hyphen_values = true, value_parser = finite)]
+    presence_penalty: f64,
+    /// Take A from the logits of tokens for each time they were said
+    #[arg(long, value_name = "A", default_value_t = 0.0, allow_hyphen_values = true, value_parser = finite)]
+    frequency_penalty: f64,
+    /// How many of the last tokens the penalties count; all of them unless given
+    #[arg(long, value_name = "N")]
+    penalty_window: Option<usize>,
+    /// Whose order penalties, truncation and temperature have: llama.cpp divides by the temperature last
+    #[arg(long, value_enum, default_value = "transformers")]
+    chain: ChainOrder,
+    /// Seed of the random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Whose order the chain has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ChainOrder {
+    /// Penalties, temperature, top-k, top-p, min-p
+    Transformers,
+    /// Penalties, top-k, top-p, min-p, temperature
+    #[value(name = "llama.cpp")]
+    LlamaCpp,
+}
+
+impl SamplingArgs {
+    /// The choice, at this temperature unless one is given.
+    pub(super) fn sampling(&self, temperature: f64) -> Sampling {
+        Sampling {
+            temperature: self.temperature.unwrap_or(temperature),
+            top_k: self.top_k.map(|k| k as usize),
+            top_p: self.top_p,
+            min_p: self.min_p,
+            penalties: Penalties {
+                repetition: self.repetition_penalty,
+                presence: self.presence_penalty,
+                frequency: self.frequency_penalty,
+                window: self.penalty_window,
+            },
+            order: match self.chain {
+                ChainOrder::Transformers => Order::Transformers,
+                ChainOrder::LlamaCpp => Order::LlamaCpp,
+            },
+            seed: self.seed,
+        }
+    }
+}
+
+fn number(text: &str, expected: &str, is_right: impl Fn(f64) -> bool) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && is_right(*value));
+    value.ok_or_else(|| format!("expected {expected}"))
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, "a number that is not negative", |value| value >= 0.0)
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0", |value| value > 0.0)
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    number(text, "a number", |_| true)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0 and at most 1", |value| value > 0.0 && value <= 1.0)
 }
 
 /// What a question about one token is about.

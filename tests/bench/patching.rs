@@ -18,7 +18,7 @@ use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::decoder::Decoder;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, CausalLm as _, NoTap, Result, Tap, last_logits};
-use lmscope::probe::patching::{Cell, CellAt, Direction, Grid, Metric, PatchSite, Request};
+use lmscope::probe::patching::{Cell, CellAt, Direction, Grid, Measure, Metric, PatchSite, Request};
 use lmscope::text::{BosPolicy, Prompt};
 use lmscope::trace::{Trace, TracePlan};
 
@@ -87,7 +87,7 @@ fn main() {
     let prompt = |text| shortened(&Prompt::new(&loaded.tokenizer, text, BosPolicy::Model).unwrap());
     let (clean, corrupted) = (prompt(CLEAN), prompt(CORRUPTED));
     let (site, direction, metric) = (PatchSite::ResidPre, Direction::Denoise, Metric::LogitDiff);
-    let request = Request { site, direction, metric, ask: Ask::default() };
+    let request = Request { site, measure: Measure { direction, metric, ask: Ask::default() } };
     let cancel = CancelToken::default();
     let (mut naive_times, mut our_times, mut first_times) = (Vec::new(), Vec::new(), Vec::new());
     let (mut expected, mut found): (Vec<f64>, Vec<Cell>) = (Vec::new(), Vec::new());

@@ -1,13 +1,16 @@
 //! What interventions must do, on the tiny models.
 
+use std::path::Path;
+
 use candle_core::{Device, Tensor};
 use lmscope::hook::{HookPoint, Site};
-use lmscope::intervene::{Error, Intervened, Interventions, Runs, Spec};
+use lmscope::intervene::{Error, INTERVENTIONS, Intervened, Interventions, Runs, Spec};
 use lmscope::model::decoder::Decoder;
 use lmscope::model::{CancelToken, CausalLm, NoTap, NormPlacement, Residual, ids_tensor};
 use lmscope::trace::{Trace, TracePlan};
 
-use crate::support::{load, max_abs_diff, project, tiny_models, values};
+use crate::cli::runner::lmscope;
+use crate::support::{load, max_abs_diff, project, tensors, tiny_models, values};
 
 const IDS: [u32; 9] = [3, 14, 15, 92, 65, 35, 14, 15, 89];
 const OTHER: [u32; 9] = [7, 14, 15, 26, 5, 35, 8, 15, 89];
@@ -277,4 +280,76 @@ fn what_does_not_fit_is_refused_before_anything_runs() {
     assert!(refused(&lm, "mean:L1.mlp", suite).contains("a reference text"));
     let mixture = load(&project("fixtures/architectures/mixtral-experts")).decoder;
     assert!(refused(&mixture, "zero:L0N3", runs).contains("no `blocks.0.mlp.hook_post`"));
+}
+
+#[test]
+fn the_page_lists_every_kind_as_the_registry_does() {
+    let page = std::fs::read_to_string(project("docs/interventions.md")).unwrap();
+    for kind in INTERVENTIONS {
+        let examples: Vec<String> = kind.examples().iter().map(|example| format!("`{example}`")).collect();
+        let row = format!("| `{}` | {} | {} |\n", kind.grammar(), kind.about(), examples.join(", "));
+        assert!(page.contains(&row), "docs/interventions.md lacks\n{row}");
+    }
+}
+
+#[test]
+fn the_command_line_shows_base_and_intervened_side_by_side() {
+    let run = |more: &[&str]| {
+        let args = ["predict", "The cat sat on a", "-k", "2", "--steps", "2", "--format", "json"];
+        serde_json::from_str::<serde_json::Value>(&lmscope(&[&args[..], more].concat()).ok()).unwrap()
+    };
+    let (plain, changed) = (run(&[]), run(&["--do", "zero:L0.mlp", "--do", "scale:L1H*@1-*0.5"]));
+    assert!(plain.get("interventions").is_none() && plain["steps"][0]["top"][0].get("base").is_none());
+    assert_eq!(changed["interventions"], serde_json::json!(["zero:L0.mlp", "scale:L1H*@1-*0.5"]));
+    let top = &plain["steps"][0]["top"][0];
+    let same = changed["steps"][0]["top"].as_array().unwrap().iter().find(|found| found["id"] == top["id"]);
+    if let Some(found) = same {
+        assert_eq!((&found["base"]["rank"], &found["base"]["logprob"]), (&top["rank"], &top["logprob"]));
+    }
+    assert_ne!(top["logprob"], changed["steps"][0]["top"][0]["logprob"]);
+    let refused = |args: &[&str], part: &str| {
+        let error = lmscope(args).refused();
+        assert!(error.contains(part) && error.contains("hint: "), "{error}");
+    };
+    refused(&["predict", "The cat", "--do", "zer:L0"], "did you mean `zero:`?");
+    refused(&["trace", "The cat", "-o", "x", "--do", "patch:L0"], "--clean PROMPT");
+    refused(&["eval", "run", "reversal-curse", "--do", "mean:L0.mlp"], "--reference TEXT");
+    refused(&["patch", "The cat sat", "The cat sat"], "are the same up to position");
+    refused(&["patch", "The cat sat", "The dog", "--metric", "logit-dif"], "did you mean `logit-diff`?");
+    refused(&["patch", "The cat sat", "The cat sat on"], "choose words of as many tokens");
+    refused(&["patch", "The cat sat", "The dog sat", "--to", "L9H0.q"], "receiver L9H0.q does not exist");
+}
+
+#[test]
+fn a_vector_is_made_saved_and_steers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("a.txt"), "The cat sat on a\nMary likes green\n").unwrap();
+    std::fs::write(path("b.txt"), "The dog sat on a\nJohn likes red\n").unwrap();
+    let (vectors, gguf) = (path("v.safetensors"), path("v.gguf"));
+    let files = [path("a.txt"), path("b.txt")];
+    let args = ["steer", "make", &files[0], &files[1], "--layer", "2-3", "-o", &vectors, "-o", &gguf];
+    let made = lmscope(&args);
+    assert_eq!((made.status, made.stderr.lines().count()), (0, 2), "{}", made.stderr);
+    let saved = tensors(Path::new(&vectors));
+    let mut names: Vec<&str> = saved.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["blocks.2.hook_resid_pre", "blocks.3.hook_resid_pre"]);
+    let mut file = std::fs::File::open(&gguf).unwrap();
+    let content = candle_core::quantized::gguf_file::Content::read(&mut file).unwrap();
+    assert_eq!(content.metadata["general.architecture"].to_string().unwrap(), "controlvector");
+    assert_eq!(content.metadata["controlvector.model_hint"].to_string().unwrap(), "llama");
+    // llama.cpp adds direction N after block N
+    for (direction, hook) in [("direction.1", names[0]), ("direction.2", names[1])] {
+        let vector = content.tensor(&mut file, direction, &Device::Cpu).unwrap().dequantize(&Device::Cpu).unwrap();
+        assert_eq!(values(&vector), values(&saved[hook]));
+    }
+    let steer = format!("steer:L2+3*{vectors}@-1");
+    let text = lmscope(&["predict", "The cat sat on a", "-k", "2", "--do", &steer]).ok();
+    assert!(text.contains("base_prob") && text.contains(&format!("intervened: {steer}")), "{text}");
+    let early = ["steer", "make", &files[0], &files[1], "--layer", "1", "-o", &gguf];
+    let error = lmscope(&early).refused();
+    assert!(error.contains("cannot hold layer 1") && error.contains("hint: "), "{error}");
+    std::fs::write(path("b.txt"), "only one\n").unwrap();
+    assert!(lmscope(&args).refused().contains("2 and 1 lines"));
 }

@@ -5,7 +5,9 @@ use lmscope::hook::{HookPoint, Site};
 use lmscope::lens::{Ask, Target, Versus};
 use lmscope::model::decoder::Decoder;
 use lmscope::model::{CancelToken, CausalLm, NoTap, Result, Tap, ids_tensor, last_logits};
-use lmscope::probe::patching::{CellAt, Direction, Grid, Metric, MetricOf, PatchError, PatchSite, Request};
+use lmscope::probe::patching::{
+    Cell, CellAt, Direction, Grid, Measure, Metric, MetricOf, Origin, PatchError, PatchSite, Request,
+};
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::support::{golden_models, load, max_abs_diff, project, tiny_models, values};
@@ -64,7 +66,7 @@ fn ask(lm: &Decoder) -> Ask {
 }
 
 fn grid(lm: &Decoder, site: PatchSite, direction: Direction, metric: Metric) -> Grid<'_> {
-    let request = Request { site, direction, metric, ask: ask(lm) };
+    let request = Request { site, measure: Measure { direction, metric, ask: ask(lm) } };
     Grid::of_ids(lm, [&CLEAN, &CORRUPTED], request, &CancelToken::default()).unwrap()
 }
 
@@ -173,13 +175,13 @@ fn cells_come_from_the_last_position_first_and_can_be_cancelled() {
 #[test]
 fn prompts_that_cannot_be_compared_are_refused() {
     let lm = load(&project("fixtures/models/tiny-llama")).decoder;
-    let request =
-        Request { site: PatchSite::ResidPre, direction: Direction::Denoise, metric: Metric::Recovery, ask: ask(&lm) };
+    let measure = Measure { direction: Direction::Denoise, metric: Metric::Recovery, ask: ask(&lm) };
     let try_grid = |other: &[u32], ask: Ask| {
-        Grid::of_ids(&lm, [&CLEAN, other], Request { ask, ..request }, &CancelToken::default()).map(|_| ()).unwrap_err()
+        let request = Request { site: PatchSite::ResidPre, measure: Measure { ask, ..measure } };
+        Grid::of_ids(&lm, [&CLEAN, other], request, &CancelToken::default()).map(|_| ()).unwrap_err()
     };
-    assert!(matches!(try_grid(&CLEAN, request.ask), PatchError::Same { position: 5 }));
-    let first = Ask { position: Some(0), ..request.ask };
+    assert!(matches!(try_grid(&CLEAN, measure.ask), PatchError::Same { position: 5 }));
+    let first = Ask { position: Some(0), ..measure.ask };
     assert!(matches!(try_grid(&CORRUPTED, first), PatchError::Same { position: 0 }));
     // two tokens that the prompts move alike
     let (clean, corrupted) = (logits(&lm, &CLEAN, &mut NoTap), logits(&lm, &CORRUPTED, &mut NoTap));
@@ -191,4 +193,64 @@ fn prompts_that_cannot_be_compared_are_refused() {
     let alike = Ask { position: None, token: Some(0), versus: Versus::Token(rival) };
     let error = try_grid(&CORRUPTED, alike).to_string();
     assert!(error.contains("hardly differ: logit-diff is") && error.contains("less than 0.1 apart"), "{error}");
+}
+
+/// Patching of `resid_pre` as `TransformerLens` does it: `fixtures/oracle/tl_numbers.py`.
+#[test]
+fn grids_are_those_of_transformer_lens() {
+    let text = std::fs::read_to_string(project("fixtures/oracle/tl_numbers.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let ids = |key: &str| -> Vec<u32> { serde_json::from_value(json[key].clone()).unwrap() };
+    let token = |key: &str| u32::try_from(json[key].as_u64().unwrap()).unwrap();
+    let (clean, corrupted) = (ids("ids"), ids("corrupt"));
+    let ask = Ask { position: None, token: Some(token("a")), versus: Versus::Token(token("b")) };
+    for (name, numbers) in json["models"].as_object().unwrap() {
+        let lm = load(&project("fixtures/models").join(name)).decoder;
+        let measure = Measure { direction: Direction::Denoise, metric: Metric::LogitDiff, ask };
+        let request = Request { site: PatchSite::ResidPre, measure };
+        let grid = Grid::of_ids(&lm, [&clean, &corrupted], request, &CancelToken::default()).unwrap();
+        let theirs: Vec<Vec<f64>> = serde_json::from_value(numbers["patching"].clone()).unwrap();
+        for cell in grid.fill(&CancelToken::default(), &mut |_| {}).unwrap() {
+            let expected = theirs[cell.at.layer][cell.at.position.unwrap()];
+            assert!((cell.value - expected).abs() < 1e-4, "{name} {:?}: {} {expected}", cell.at, cell.value);
+        }
+    }
+}
+
+#[test]
+fn estimates_order_the_work_and_the_best_cells_are_run() {
+    let lm = load(&project("fixtures/models/tiny-llama")).decoder;
+    for (site, metric) in [
+        (PatchSite::ResidPre, Metric::Recovery),
+        (PatchSite::Head, Metric::LogitDiff),
+        (PatchSite::V, Metric::Logprob),
+        (PatchSite::MlpOut, Metric::LogitDiff),
+    ] {
+        for &direction in Direction::ALL {
+            let grid = grid(&lm, site, direction, metric);
+            let exact = grid.fill(&CancelToken::default(), &mut |_| {}).unwrap();
+            let mut told = 0;
+            let found = grid.fill_best(4, &CancelToken::default(), &mut |_| told += 1).unwrap();
+            assert_eq!((found.len(), told), (exact.len(), exact.len()));
+            let unchanged = exact.iter().filter(|cell| cell.at.position == Some(0)).count();
+            let n_run = found.iter().filter(|cell| cell.origin == Origin::Run).count();
+            assert_eq!(n_run, 4 + unchanged, "{site}");
+            let base = exact.iter().find(|cell| cell.at.position == Some(0)).map_or(0.0, |cell| cell.value);
+            for (found, exact) in found.iter().zip(&exact) {
+                assert_eq!(found.at, exact.at);
+                if found.origin == Origin::Run {
+                    assert!((found.value - exact.value).abs() < 1e-5, "{site} {:?}", found.at);
+                }
+            }
+            if site == PatchSite::MlpOut {
+                // the last MLP at the last position is only a norm away from the logits: nearly linear
+                let last = found.len() - 1;
+                let change = |cells: &[Cell]| cells[last].value - base;
+                assert!((change(&found) - change(&exact)).abs() <= 0.3 * change(&exact).abs().max(0.1), "{site}");
+            }
+        }
+    }
+    let pattern = grid(&lm, PatchSite::Pattern, Direction::Denoise, Metric::LogitDiff);
+    let error = pattern.fill_best(1, &CancelToken::default(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, PatchError::NoEstimate { found: "pattern", .. }));
 }

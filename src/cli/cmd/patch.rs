@@ -6,7 +6,11 @@ use crate::cli::Exit;
 use crate::cli::args::{Format, ModelArgs, PromptArgs, TargetArgs};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
-use crate::probe::patching::{Direction, Filled, Grid, Metric, PatchSite, Request};
+use crate::engine::Loaded;
+use crate::figure::Figure;
+use crate::probe::patching::{Direction, Filled, Grid, Measure, Metric, PatchSite, Request};
+use crate::probe::path::{self, Paths, Receivers, Through};
+use crate::text::Prompt;
 
 #[derive(clap::Args)]
 #[command(after_help = help())]
@@ -20,6 +24,15 @@ pub(in crate::cli) struct Args {
     /// What to patch, one or several of the sites below; a grid each
     #[arg(long, value_name = "SITES", value_delimiter = ',', default_value = "resid_pre")]
     sites: Vec<String>,
+    /// Patch only what flows from each head and MLP to these receivers: logits, L3H0.q, L3H0.k, L3H0.v, L3.mlp
+    #[arg(long, value_name = "RECEIVERS", conflicts_with = "sites")]
+    to: Option<String>,
+    /// What may carry it there, besides the residual stream
+    #[arg(long, value_enum, default_value = "direct", requires = "to")]
+    through: Carrier,
+    /// Estimate all cells by attribution patching and run only the N with the largest estimates; the others are marked ~
+    #[arg(long, value_name = "N", conflicts_with = "to")]
+    estimate: Option<usize>,
     /// denoise puts clean activations into the corrupted run, noise the other way round
     #[arg(long, value_name = "denoise|noise", default_value = "denoise")]
     direction: String,
@@ -55,25 +68,75 @@ fn help() -> String {
     text
 }
 
+/// What may lie on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Carrier {
+    /// Nothing: all other heads and MLPs are frozen
+    Direct,
+    /// MLPs: all other heads are frozen
+    Mlps,
+}
+
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let sites: Vec<PatchSite> = args.sites.iter().map(|site| site.parse()).collect::<Result<_, _>>()?;
+    let receivers: Option<Receivers> = args.to.as_deref().map(str::parse).transpose()?;
     let direction: Direction = args.direction.parse()?;
     let metric: Metric = args.metric.parse()?;
     let loaded = args.model.open()?;
     let clean = args.clean.tokenise(&loaded)?;
     let corrupted = args.clean.tokenise_as_well(&loaded, &args.corrupted)?;
     let ask = args.target.ask(&loaded.tokenizer)?;
-    let provenance = loaded.provenance(Some(&clean));
-    let mut figures = Vec::new();
-    for site in sites {
-        let request = Request { site, direction, metric, ask };
-        let prompts = [&clean, &corrupted];
-        let grid = Grid::new(&loaded.decoder, &loaded.tokenizer, prompts, request, &out.cancel())?;
-        let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
-        let mut tell = |filled: Filled| bar.tell(filled.done as u64, filled.total as u64, site.name());
-        let cells = grid.fill(&out.cancel(), &mut tell)?;
-        figures.extend(grid.figures(&cells, &loaded.tokenizer, &provenance, args.top)?);
-    }
+    let (measure, prompts) = (Measure { direction, metric, ask }, [&clean, &corrupted]);
+    let figures = match receivers {
+        Some(receivers) => vec![patch_paths(args, &loaded, prompts, (receivers, measure), out)?],
+        None => {
+            let grids = sites.into_iter().map(|site| fill(args, &loaded, prompts, Request { site, measure }, out));
+            grids.collect::<anyhow::Result<Vec<_>>>()?.concat()
+        }
+    };
     args.format.exporter().write(&figures, out)?;
     Ok(Exit::Done)
 }
+
+/// A grid, and its strongest cells.
+fn fill(
+    args: &Args,
+    loaded: &Loaded,
+    prompts: [&Prompt; 2],
+    request: Request,
+    out: &Output,
+) -> anyhow::Result<Vec<Figure>> {
+    let grid = Grid::new(&loaded.decoder, &loaded.tokenizer, prompts, request, &out.cancel())?;
+    let mut bar = Progress::new(BAR);
+    let mut tell = |filled: Filled| bar.tell(filled.done as u64, filled.total as u64, request.site.name());
+    let cells = match args.estimate {
+        None => grid.fill(&out.cancel(), &mut tell)?,
+        Some(n) => grid.fill_best(n, &out.cancel(), &mut tell)?,
+    };
+    Ok(grid.figures(&cells, &loaded.tokenizer, &loaded.provenance(Some(prompts[0])), args.top)?)
+}
+
+/// The effects of all senders on the receivers.
+fn patch_paths(
+    args: &Args,
+    loaded: &Loaded,
+    prompts: [&Prompt; 2],
+    (receivers, measure): (Receivers, Measure),
+    out: &Output,
+) -> anyhow::Result<Figure> {
+    let through = match args.through {
+        Carrier::Direct => Through::Direct,
+        Carrier::Mlps => Through::Mlps,
+    };
+    let request = path::Request { receivers, through, measure };
+    let paths = Paths::new(&loaded.decoder, &loaded.tokenizer, prompts, request, &out.cancel())?;
+    let (mut bar, mut done) = (Progress::new(BAR), 0);
+    let mut tell = |_, total: usize| {
+        done += 1;
+        bar.tell(done, total as u64, "senders");
+    };
+    let effects = paths.run(&out.cancel(), &mut tell)?;
+    Ok(paths.figure(&effects, &loaded.tokenizer, &loaded.provenance(Some(prompts[0])))?)
+}
+
+const BAR: &str = "{msg} {wide_bar} {pos}/{len} {eta}";

@@ -51,12 +51,14 @@ const DEFAULT_MEMORY: u64 = 4096;
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let patterns = SitePattern::parse_list(&args.hooks)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let cfg = &loaded.info.config;
     let prompt = prompt(args, &loaded)?;
     if prompt.ids.len() > cfg.n_ctx {
         return Err(model::Error::TooLong { found: prompt.ids.len(), n_ctx: cfg.n_ctx }.into());
     }
+    let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, args.bos.bos)?);
+    let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let plan = TracePlan::matching(cfg, &patterns)?;
     let needed = plan.bytes(cfg, prompt.ids.len()).div_ceil(1 << 20);
     out.note(&format!("{} hooks over {} tokens: about {needed} MiB", plan.len(), prompt.ids.len()));
@@ -65,8 +67,6 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         let hint = "name fewer hooks or layers with --hooks, shorten the prompt, or raise --max-memory";
         return Err(TooMuchMemory { what: "trace", needed, allowed, hint }.into());
     }
-    let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, args.bos.bos)?);
-    let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let mut tap = (interventions.tap(0), out.cancel());
     let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut tap)?;
     trace.check_finite()?;

@@ -150,6 +150,15 @@ impl CellAt {
     }
 }
 
+/// How a cell's value was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The patched model was run.
+    Run,
+    /// To first order, from a gradient: attribution patching.
+    Estimate,
+}
+
 /// A cell that is done.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
@@ -157,4 +166,6 @@ pub struct Cell {
     pub at: CellAt,
     /// The metric after patching.
     pub value: f64,
+    /// How that was found.
+    pub origin: Origin,
 }

@@ -37,6 +37,32 @@ pub enum PatchError {
         /// The least difference.
         least: f64,
     },
+    /// A receiver that cannot be read.
+    #[error("`{found}` does not name a receiver, expected logits, L3H0.q, L3H0.k, L3H0.v or L3.mlp")]
+    Receiver {
+        /// What was found.
+        found: String,
+    },
+    /// A receiver that the model does not have.
+    #[error(
+        "receiver {found} does not exist: there are {n_layers} layers and {n_heads} heads of its kind, numbered from 0"
+    )]
+    NoReceiver {
+        /// The receiver.
+        found: String,
+        /// How many layers there are.
+        n_layers: usize,
+        /// How many heads of this kind a layer has.
+        n_heads: usize,
+    },
+    /// Attribution patching cannot estimate this.
+    #[error("attribution patching has no estimate for {what} {found}")]
+    NoEstimate {
+        /// What it is.
+        what: &'static str,
+        /// Which.
+        found: &'static str,
+    },
     /// A word that is not known.
     #[error("`{found}` is not {what}, expected one of {}", known.join(", "))]
     Unknown {
@@ -75,6 +101,7 @@ impl PatchError {
             Self::Lengths { .. } => Some("choose words of as many tokens in both prompts".into()),
             Self::Same { .. } => Some("change a word of the prompt before the position asked about".into()),
             Self::NoDifference { .. } => Some("ask about another --token or --versus, or corrupt another word".into()),
+            Self::NoEstimate { .. } => Some("fill the whole grid instead: leave --estimate out".into()),
             Self::Unknown { found, known, .. } => {
                 let likeness = |name: &&&'static str| strsim::normalized_damerau_levenshtein(name, found);
                 let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
@@ -82,6 +109,9 @@ impl PatchError {
             }
             Self::Lens(error) => error.hint(),
             Self::Model(error) => error.hint(),
+            Self::Receiver { .. } | Self::NoReceiver { .. } => {
+                Some("several receivers are separated by commas: L3H0.k,L3H0.v".into())
+            }
             Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! A patching grid as figures: a heatmap, and its strongest cells.
 
-use super::{Cell, Grid, Metric, PatchError, PatchSite};
+use super::{Cell, Grid, Origin, PatchError, PatchSite};
 use crate::figure::{Cell as Entry, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use crate::text::Tokenizer;
 
@@ -14,10 +14,10 @@ impl Grid<'_> {
         top: usize,
     ) -> Result<Vec<Figure>, PatchError> {
         let labels = self.labels(tokenizer);
-        let title = format!("Activation patching of {}, {}", self.request().site, self.request().direction);
+        let title = format!("Activation patching of {}, {}", self.request().site, self.request().measure.direction);
         let figure = |title: String, content| Figure {
             title,
-            caption: self.caption(tokenizer),
+            caption: self.caption(cells, tokenizer),
             provenance: provenance.clone(),
             content,
         };
@@ -31,37 +31,32 @@ impl Grid<'_> {
 
     /// Tokens of both prompts by position: `3 ␣cat`, and `4 ␣sat/␣ran` where they differ.
     fn labels(&self, tokenizer: &Tokenizer) -> Vec<String> {
-        let [clean, corrupted] = self.ids();
+        let [clean, corrupted] = self.pair.ids();
         let label = |(position, (&clean, &other)): (usize, (&u32, &u32))| {
             let (clean, other) = (tokenizer.visible(clean), tokenizer.visible(other));
-            if self.differs(position) { format!("{position} {clean}/{other}") } else { format!("{position} {clean}") }
+            if self.pair.differs(position) {
+                format!("{position} {clean}/{other}")
+            } else {
+                format!("{position} {clean}")
+            }
         };
         clean.iter().zip(corrupted).enumerate().map(label).collect()
     }
 
-    /// The metric of the run that is patched.
-    fn base_value(&self) -> f64 {
-        let [clean, corrupted] = self.plain();
-        match (self.request().metric, self.request().direction) {
-            (Metric::Recovery, _) => 0.0,
-            (_, super::Direction::Denoise) => corrupted,
-            (_, super::Direction::Noise) => clean,
-        }
-    }
-
-    fn caption(&self, tokenizer: &Tokenizer) -> String {
-        let ([clean, corrupted], request, target) = (self.plain(), self.request(), self.target());
-        let rival = target.versus.map_or_else(String::new, |id| format!(", B = {}", tokenizer.visible(id)));
-        let name = if request.metric == Metric::Recovery { Metric::LogitDiff } else { request.metric }.name();
+    fn caption(&self, cells: &[Cell], tokenizer: &Tokenizer) -> String {
+        let request = self.request();
+        let n_estimated = cells.iter().filter(|cell| cell.origin == Origin::Estimate).count();
+        let estimated = match n_estimated {
+            0 => String::new(),
+            n => {
+                format!(" {n} cells marked ~ are estimates to first order (attribution patching); the others were run.")
+            }
+        };
         format!(
-            "A cell patches {}; {}. Metric: {}, {}; A = {}{rival}, after position {}. {name} is {clean:.3} on the clean \
-             prompt and {corrupted:.3} on the corrupted one.",
+            "A cell patches {}; {}. {}{estimated}",
             request.site.about(),
-            request.direction.about(),
-            request.metric,
-            request.metric.about(),
-            tokenizer.visible(target.token),
-            target.position,
+            request.measure.direction.about(),
+            self.pair.describe(tokenizer),
         )
     }
 
@@ -82,14 +77,22 @@ impl Grid<'_> {
             }
             _ => HeatmapAxis { name: "position".into(), labels: positions },
         };
-        let mid = narrowed(self.base_value());
+        let mid = narrowed(self.pair.base_value());
         let reach = values.iter().map(|value| (value - mid).abs()).fold(0.0, f32::max);
         let scale = Scale::Diverging { mid, reach };
-        Ok(Heatmap::new(rows, columns, values, scale, self.request().metric.unit())?)
+        let heatmap = Heatmap::new(rows, columns, values, scale, self.request().measure.metric.unit())?;
+        if cells.iter().all(|cell| cell.origin == Origin::Run) {
+            return Ok(heatmap);
+        }
+        let text = |cell: &Cell| match cell.origin {
+            Origin::Run => format!("{:.2}", cell.value),
+            Origin::Estimate => format!("~{:.2}", cell.value),
+        };
+        Ok(heatmap.with_cells(cells.iter().map(text).collect())?)
     }
 
     fn strongest(&self, cells: &[Cell], positions: &[String], top: usize) -> Result<Table, PatchError> {
-        let base = self.base_value();
+        let base = self.pair.base_value();
         let mut order: Vec<&Cell> = cells.iter().collect();
         order.sort_by(|a, b| (b.value - base).abs().total_cmp(&(a.value - base).abs()));
         let integer = |n: usize| Entry::Integer(i64::try_from(n).unwrap_or(i64::MAX));
@@ -101,12 +104,19 @@ impl Grid<'_> {
                 position.map_or(Entry::Empty, |label| Entry::Text(label.clone())),
                 Entry::number(cell.value, 3),
                 Entry::number(cell.value - base, 3),
+                Entry::Text(if cell.origin == Origin::Run { "run" } else { "estimate" }.into()),
             ]
         };
-        let unit = self.request().metric.unit();
-        let columns =
-            [("layer", ""), ("head", ""), ("position", ""), (self.request().metric.name(), unit), ("change", unit)];
-        let columns = columns.iter().map(|(name, unit)| Column::new(name, unit)).collect();
+        let unit = self.request().measure.metric.unit();
+        let columns = [
+            ("layer", ""),
+            ("head", ""),
+            ("position", ""),
+            (self.request().measure.metric.name(), unit),
+            ("change", unit),
+        ];
+        let columns = columns.into_iter().chain([("found_by", "")]);
+        let columns = columns.map(|(name, unit)| Column::new(name, unit)).collect();
         Ok(Table::new(columns, order.iter().take(top).map(row).collect())?)
     }
 }

@@ -70,6 +70,22 @@ impl Metric {
         }
     }
 
+    /// What is compared between the two prompts: a recovery is of a logit difference.
+    pub(super) const fn plain_name(self) -> &'static str {
+        match self {
+            Self::Recovery => Self::LogitDiff.name(),
+            Self::LogitDiff | Self::Logprob | Self::Kl => self.name(),
+        }
+    }
+
+    /// How far apart it must be on the two prompts.
+    pub(super) const fn least_difference(self) -> f64 {
+        match self {
+            Self::LogitDiff | Self::Recovery | Self::Logprob => 0.1,
+            Self::Kl => 0.01,
+        }
+    }
+
     /// What it counts in.
     pub const fn unit(self) -> &'static str {
         match self {

@@ -7,12 +7,15 @@
 mod align;
 mod cell;
 mod error;
+mod estimate;
 mod figures;
 mod grid;
 mod metric;
+pub(in crate::probe) mod pair;
 mod sweep;
 
-pub use self::cell::{Cell, CellAt, PatchSite};
+pub use self::cell::{Cell, CellAt, Origin, PatchSite};
 pub use self::error::PatchError;
 pub use self::grid::{Filled, Grid, Request};
 pub use self::metric::{Direction, Metric, MetricOf};
+pub use self::pair::Measure;

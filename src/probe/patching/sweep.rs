@@ -8,34 +8,28 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
+use super::pair::Pair;
 use super::{CellAt, PatchError, PatchSite};
 use crate::hook::HookPoint;
 use crate::intervene::change;
 use crate::model::decoder::Decoder;
-use crate::model::{CancelToken, CausalLm as _, KvCache, Result, Tap};
-use crate::trace::Trace;
+use crate::model::{CancelToken, CausalLm as _, Result, Tap};
 
 /// What all sweeps of a grid share.
 pub(super) struct Sweeper<'a> {
     pub lm: &'a Decoder,
     pub site: PatchSite,
-    /// Residual streams before every block, of the run that is patched.
-    pub base: &'a Trace,
-    /// The activations that are put in.
-    pub source: &'a Trace,
-    /// Keys and values of the run that is patched.
-    pub cache: &'a KvCache,
+    pub pair: &'a Pair,
     pub cancel: &'a CancelToken,
 }
 
 impl Sweeper<'_> {
     /// Logits `[d_vocab]` at the last position of each cell, whose first changed position is `start` or later.
     pub(super) fn run(&self, start: usize, cells: &[CellAt]) -> Result<Vec<Vec<f32>>, PatchError> {
-        let n_pos = self.base.ids.len();
+        let n_pos = self.pair.n_pos();
         let mut order: Vec<usize> = (0..cells.len()).collect();
         order.sort_by_key(|&index| cells[index].layer);
-        let mut cache = self.cache.clone();
-        cache.truncate(start)?;
+        let mut cache = self.pair.cache(start)?;
         let mut batch: Option<Tensor> = None;
         let mut joined = 0;
         let first = order.first().map_or(0, |&index| cells[index].layer);
@@ -66,7 +60,7 @@ impl Sweeper<'_> {
         positions: Range<usize>,
         n: usize,
     ) -> Result<Tensor, PatchError> {
-        let resid = self.base.get(HookPoint::block(layer, PatchSite::ResidPre.hook()))?;
+        let resid = self.pair.base().get(HookPoint::block(layer, PatchSite::ResidPre.hook()))?;
         let resid = resid.narrow(0, positions.start, positions.len())?.unsqueeze(0)?;
         let (_, n_pos, d_model) = resid.dims3()?;
         let new = resid.broadcast_as((n, n_pos, d_model))?;
@@ -90,9 +84,9 @@ impl Patch<'_> {
     /// One row `[1, ..]` of the hook's tensor with its cell's part replaced.
     fn row(&self, row: &Tensor, cell: CellAt) -> Result<Tensor> {
         let site = self.sweeper.site;
-        let source = self.sweeper.source.activations.get(&cell.hook(site));
+        let source = self.sweeper.pair.source().activations.get(&cell.hook(site));
         let Some(source) = source else { return Ok(row.clone()) };
-        let mut part = site.part(cell, self.sweeper.base.ids.len());
+        let mut part = site.part(cell, self.sweeper.pair.n_pos());
         // what lies before the start is the same in both runs
         let positions = &mut part[site.position_axis()];
         positions.start = positions.start.max(self.start);

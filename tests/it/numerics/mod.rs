@@ -1,8 +1,10 @@
 //! The forward pass against independent implementations, and against laws it must obey.
 
 mod architectures;
+mod dtypes;
 mod gguf;
 mod golden;
 mod gradient;
 mod laws;
 mod quantised;
+mod sampling;

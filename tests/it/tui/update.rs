@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossterm::event::KeyCode;
-use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Request, Verified};
+use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Progress, Request, Verified};
 use lmscope::tui::Effect;
 use lmscope::tui::effect::{GENERATE, INSPECT, LOAD, TOKENISE, VERIFY};
 use lmscope::tui::input::Key;
@@ -26,6 +26,13 @@ fn it_loads_then_tokenises_then_inspects() {
     assert!(matches!(submits(&third)[..], [(INSPECT, Request::Inspect { panels, .. })]
         if matches!(panels[..], [Panel::Distributions { .. }])));
     assert_eq!(ui.state.session().position(), 5);
+}
+
+#[test]
+fn loading_shows_how_far_it_is() {
+    let (mut ui, _) = Ui::new();
+    ui.answer(JobEvent::Event(Event::Progress(Progress { done: 12, total: 538, unit: "MB" })));
+    assert!(ui.text().contains("loading 12/538 MB"), "{}", ui.text());
 }
 
 #[test]
