@@ -352,7 +352,8 @@ mod tests {
 
     #[test]
     fn logits_that_are_no_numbers_leave_something_to_choose() {
-        let all = Sampling { temperature: 0.7, top_k: Some(2), top_p: Some(0.5), min_p: Some(0.5), ..Sampling::default() };
+        let all =
+            Sampling { temperature: 0.7, top_k: Some(2), top_p: Some(0.5), min_p: Some(0.5), ..Sampling::default() };
         for logits in [[f32::NAN; 3], [f32::INFINITY, 0.0, f32::NAN], [f32::NEG_INFINITY; 3]] {
             assert!(!kept_tokens(&logits, &[], &all).is_empty());
         }

@@ -174,7 +174,7 @@ fn an_idle_model_is_verified_once_and_never_in_the_way() {
     ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(inspection(ui.state.session().tokens())))));
     ui.idle();
     ui.answer(verified());
-    assert!(ui.text().contains("exact · ✓ 11 laws"), "{}", ui.text());
+    assert!(ui.text().contains("exact · ✓ 13 laws"), "{}", ui.text());
     assert!(!ui.state.awaits_idleness() && ui.idle().is_empty(), "once is enough");
 }
 

@@ -71,8 +71,14 @@ fn steps_are_told_and_cancelling_stops() {
     let model = load(&project("fixtures/models/tiny-llama"));
     let ids = small_ids(model.config.d_vocab);
     let cancel = CancelToken::default();
-    let subject =
-        Subject { lm: &model.decoder, decoder: None, ids: &ids, arithmetic: Arithmetic::Exact, dtype: Dtype::F32, cancel: &cancel };
+    let subject = Subject {
+        lm: &model.decoder,
+        decoder: None,
+        ids: &ids,
+        arithmetic: Arithmetic::Exact,
+        dtype: Dtype::F32,
+        cancel: &cancel,
+    };
     let mut names = Vec::new();
     let result = verify::run(&subject, None, &mut |step| {
         assert_eq!((step.done, step.total), (names.len(), verify::INVARIANTS.len()));
