@@ -58,7 +58,14 @@ fn the_laws_hold_in_every_type() {
             let mut ids = small_ids(model.config.d_vocab);
             ids.truncate(model.config.n_ctx);
             let arithmetic = Arithmetic::Exact;
-            let subject = Subject { lm: &model.decoder, decoder: None, ids: &ids, arithmetic, dtype, cancel: &cancel };
+            let subject = Subject {
+                lm: &model.decoder,
+                decoder: Some(&model.decoder),
+                ids: &ids,
+                arithmetic,
+                dtype,
+                cancel: &cancel,
+            };
             let report = verify::run(&subject, None, &mut |_| ()).unwrap();
             let failed: Vec<_> = report.failed().collect();
             assert!(failed.is_empty(), "{} in {}: {failed:?}", dir.display(), dtype.name());

@@ -167,7 +167,7 @@ fn an_idle_model_is_verified_once_and_never_in_the_way() {
     let effects = ui.chars("t");
     assert_eq!(effects[0], Effect::Cancel(VERIFY), "the user comes first");
     assert!(matches!(submits(&effects)[..], [(INSPECT, _)]));
-    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 11, failed: Vec::new() }));
+    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 13, failed: Vec::new() }));
     ui.answer_to(verification, verified());
     assert!(!ui.text().contains("laws"), "a cancelled verification says nothing");
 
