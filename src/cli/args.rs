@@ -10,6 +10,7 @@ use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::lens::{Ask, Versus};
 use crate::model::checkpoint::Arithmetic;
+use crate::model::sample::{Order, Penalties, Sampling};
 use crate::model::source::ModelSource;
 use crate::probe::InputOptions;
 use crate::text::{BosPolicy, Ending, Granularity, Message, Prompt, Tokenizer};
@@ -119,6 +120,95 @@ pub(super) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input).context("cannot read standard input")?;
     Ok(input)
+}
+
+/// How the next token is chosen.
+#[derive(Args, Clone)]
+pub(super) struct SamplingArgs {
+    /// Divide the logits by T; 0 takes the most probable token
+    #[arg(long, value_name = "T", value_parser = not_negative)]
+    temperature: Option<f64>,
+    /// Sample from the K most probable tokens
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
+    /// Sample from the most probable tokens that together reach P
+    #[arg(long, value_name = "P", value_parser = share)]
+    top_p: Option<f64>,
+    /// Sample from tokens that are at least P times as probable as the most probable one
+    #[arg(long, value_name = "P", value_parser = share)]
+    min_p: Option<f64>,
+    /// Divide positive logits of tokens that were said by R, and multiply negative ones with it
+    #[arg(long, value_name = "R", default_value_t = 1.0, value_parser = positive)]
+    repetition_penalty: f64,
+    /// Take A from the logits of tokens that were said
+    #[arg(long, value_name = "A", default_value_t = 0.0, allow_hyphen_values = true, value_parser = finite)]
+    presence_penalty: f64,
+    /// Take A from the logits of tokens for each time they were said
+    #[arg(long, value_name = "A", default_value_t = 0.0, allow_hyphen_values = true, value_parser = finite)]
+    frequency_penalty: f64,
+    /// How many of the last tokens the penalties count; all of them unless given
+    #[arg(long, value_name = "N")]
+    penalty_window: Option<usize>,
+    /// Whose order penalties, truncation and temperature have: llama.cpp divides by the temperature last
+    #[arg(long, value_enum, default_value = "transformers")]
+    chain: ChainOrder,
+    /// Seed of the random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Whose order the chain has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ChainOrder {
+    /// Penalties, temperature, top-k, top-p, min-p
+    Transformers,
+    /// Penalties, top-k, top-p, min-p, temperature
+    #[value(name = "llama.cpp")]
+    LlamaCpp,
+}
+
+impl SamplingArgs {
+    /// The choice, at this temperature unless one is given.
+    pub(super) fn sampling(&self, temperature: f64) -> Sampling {
+        Sampling {
+            temperature: self.temperature.unwrap_or(temperature),
+            top_k: self.top_k.map(|k| k as usize),
+            top_p: self.top_p,
+            min_p: self.min_p,
+            penalties: Penalties {
+                repetition: self.repetition_penalty,
+                presence: self.presence_penalty,
+                frequency: self.frequency_penalty,
+                window: self.penalty_window,
+            },
+            order: match self.chain {
+                ChainOrder::Transformers => Order::Transformers,
+                ChainOrder::LlamaCpp => Order::LlamaCpp,
+            },
+            seed: self.seed,
+        }
+    }
+}
+
+fn number(text: &str, expected: &str, is_right: impl Fn(f64) -> bool) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && is_right(*value));
+    value.ok_or_else(|| format!("expected {expected}"))
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, "a number that is not negative", |value| value >= 0.0)
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0", |value| value > 0.0)
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    number(text, "a number", |_| true)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0 and at most 1", |value| value > 0.0 && value <= 1.0)
 }
 
 /// What a question about one token is about.

@@ -151,14 +151,15 @@ fn generate(
     let mut sampler = Sampler::new(how.sampling);
     let mut cache = loaded.decoder.new_cache();
     let mut next = ids.to_vec();
-    let mut chosen = Vec::new();
+    let (mut said, mut chosen) = (ids.to_vec(), Vec::new());
     // the context may be filled to its last position, and no further
     let room = loaded.info.config.n_ctx.saturating_sub(ids.len());
     let n_tokens = how.n_tokens.min(room);
     for done in 1..=n_tokens {
         let logits = last_logits(&loaded.decoder, &next, &mut cache, &mut cancel.clone())?;
-        let id = sampler.choose(&logits);
+        let id = sampler.choose(&logits, &said);
         chosen.push(id);
+        said.push(id);
         sink.send(Event::Token { id, visible: loaded.tokenizer.visible(id) });
         sink.send(Event::Progress(Progress { done, total: n_tokens, unit: "tokens" }));
         if loaded.tokenizer.eos() == Some(id) {

@@ -8,7 +8,7 @@ mod pattern;
 mod point;
 mod site;
 
-pub use head::Head;
+pub use head::{Head, HeadError};
 pub use pattern::SitePattern;
 pub use point::{Error, HookPoint};
 pub use site::{Axis, Scope, Site};

@@ -1,12 +1,12 @@
-//! Attention patterns: one head as a heatmap, all heads as thumbnails, and a line of statistics a head.
+//! Attention patterns: where every head looks, and how much of what it finds there it writes.
 
-use super::{Context, Lens, LensError, Question};
+use super::{Context, Lens, LensError, Question, Sink};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
-use crate::hook::{HookPoint, Site};
+use crate::hook::{Head, HookPoint, Site};
 use crate::model::{CausalLm as _, DecoderConfig};
 use crate::trace::{Trace, TracePlan};
 
-/// The lens: statistics of every head.
+/// The lens: statistics of every head, then all heads from and to the position, or one head large.
 pub struct Attention;
 
 impl Lens for Attention {
@@ -15,35 +15,108 @@ impl Lens for Attention {
     }
 
     fn about(&self) -> &'static str {
-        "where each head looks: entropy, distance, share of the first token"
+        "where each head looks, from and to a position, and how much it writes of what it finds there"
     }
 
     fn needs(&self, cfg: &DecoderConfig, _: &Question) -> TracePlan {
-        TracePlan::sites(cfg, &[Site::Pattern])
+        TracePlan::sites(cfg, &[Site::Pattern, Site::V])
     }
 
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError> {
-        let cfg = context.lm.config();
-        let mut rows = Vec::new();
-        for layer in 0..cfg.n_layers {
-            let heads = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
-            let row = |(head, pattern): (usize, &Vec<Vec<f32>>)| head_row(layer, head, pattern, trace, context);
-            rows.extend(heads.iter().enumerate().map(row));
+        let position = context.question.ask.position_in(trace.ids.len())?;
+        if let Some(head) = context.question.head {
+            check(head, context.lm.config())?;
+            return Ok(vec![one_head(trace, context, head)?, weighted(trace, context, head)?]);
         }
-        let columns = ["layer", "head", "entropy_bits", "mean_distance", "first_token", "last_looks_at", "weight"];
-        let columns = columns.iter().map(|name| Column::new(name, "")).collect();
-        Ok(vec![Figure {
-            title: "Attention heads".into(),
-            caption: "Means over query positions of the pattern's entropy, distance in tokens and weight on the first \
-                      token; then the key that the last position weighs most."
-                .into(),
-            provenance: context.provenance.clone(),
-            content: Content::Table(Table::new(columns, rows)?),
-        }])
+        let mut heads = Vec::new();
+        for layer in 0..context.lm.config().n_layers {
+            let patterns = patterns(trace, context.question.sink, layer)?;
+            let norms = context.lm.value_norms(layer, trace.get(HookPoint::block(layer, Site::V))?)?;
+            for (head, (pattern, norms)) in patterns.into_iter().zip(norms).enumerate() {
+                heads.push(Looks { head: Head { layer, head }, pattern, norms });
+            }
+        }
+        Ok(vec![
+            statistics(&heads, position, trace, context)?,
+            every_head(&heads, Side::From(position), trace, context)?,
+            every_head(&heads, Side::To(position), trace, context)?,
+        ])
     }
 }
 
-fn head_row(layer: usize, head: usize, pattern: &[Vec<f32>], trace: &Trace, context: Context<'_>) -> Vec<Cell> {
+fn check(found: Head, cfg: &DecoderConfig) -> Result<(), LensError> {
+    let (n_layers, n_heads) = (cfg.n_layers, cfg.n_heads);
+    let exists = found.layer < n_layers && found.head < n_heads;
+    if exists { Ok(()) } else { Err(LensError::Head { found, n_layers, n_heads }) }
+}
+
+/// One head's pattern and the lengths of what it could write.
+struct Looks {
+    head: Head,
+    /// `[query][key]`.
+    pattern: Vec<Vec<f32>>,
+    /// Norms of `v_j W_O`.
+    norms: Vec<f32>,
+}
+
+/// The patterns of a block's heads, `[head][query][key]`.
+pub fn patterns(trace: &Trace, sink: Sink, layer: usize) -> Result<Vec<Vec<Vec<f32>>>, LensError> {
+    let mut heads = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
+    if sink == Sink::Masked {
+        heads.iter_mut().flatten().for_each(|row| mask_sink(row));
+    }
+    Ok(heads)
+}
+
+/// Leaves the first token out; a row that looks nowhere else stays as it is.
+fn mask_sink(row: &mut [f32]) {
+    let rest: f32 = row.iter().skip(1).sum();
+    if rest > 0.0 {
+        row[0] = 0.0;
+        for weight in row {
+            *weight /= rest;
+        }
+    }
+}
+
+/// How a caption names the switch.
+const fn sink_note(sink: Sink) -> &'static str {
+    match sink {
+        Sink::Kept => "",
+        Sink::Masked => " The first token is left out and the rest of each row scaled up to 1.",
+    }
+}
+
+fn largest(row: impl Iterator<Item = f32>) -> (usize, f32) {
+    row.enumerate().fold((0, 0.0), |best, (key, value)| if value > best.1 { (key, value) } else { best })
+}
+
+fn statistics(heads: &[Looks], position: usize, trace: &Trace, context: Context<'_>) -> Result<Figure, LensError> {
+    let row = |looks: &Looks| head_row(looks, position, trace, context);
+    let names =
+        ["head", "entropy_bits", "mean_distance", "first_token", "looks_at", "weight", "writes_most_from", "norm"];
+    let columns = names.iter().map(|name| Column::new(name, "")).collect();
+    Ok(Figure {
+        title: "Attention heads".into(),
+        caption: format!(
+            "Means over query positions of the pattern's entropy, distance in tokens and weight on the first token; \
+             then, from {}, the key that weighs most, and the key that most of what is written comes from: the norm of \
+             A v W_O.{}",
+            label(trace, context, position),
+            sink_note(context.question.sink)
+        ),
+        provenance: context.provenance.clone(),
+        content: Content::Table(Table::new(columns, heads.iter().map(row).collect())?),
+    })
+}
+
+fn label(trace: &Trace, context: Context<'_>, position: usize) -> String {
+    let visible = trace.ids.get(position).map_or_else(String::new, |&id| context.tokenizer.visible(id));
+    format!("{position} {visible}")
+}
+
+fn head_row(looks: &Looks, position: usize, trace: &Trace, context: Context<'_>) -> Vec<Cell> {
+    let pattern = &looks.pattern;
     let n = pattern.len().max(1) as f64;
     let mean =
         |of: &dyn Fn(usize, &[f32]) -> f64| pattern.iter().enumerate().map(|(q, row)| of(q, row)).sum::<f64>() / n;
@@ -55,27 +128,93 @@ fn head_row(layer: usize, head: usize, pattern: &[Vec<f32>], trace: &Trace, cont
     let distance = |query: usize, row: &[f32]| {
         row.iter().enumerate().take(query + 1).map(|(key, &weight)| f64::from(weight) * (query - key) as f64).sum()
     };
-    let last = pattern.last().map(Vec::as_slice).unwrap_or_default();
-    let top = last.iter().enumerate().fold(0, |best, (key, &weight)| if weight > last[best] { key } else { best });
-    let label = trace.ids.get(top).map(|&id| format!("{top} {}", context.tokenizer.visible(id)));
-    let number = |n: usize| Cell::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+    let here = pattern.get(position).map(Vec::as_slice).unwrap_or_default();
+    let (key, weight) = largest(here.iter().copied());
+    let (source, norm) = largest(here.iter().zip(&looks.norms).map(|(weight, norm)| weight * norm));
     vec![
-        number(layer),
-        number(head),
+        Cell::Text(looks.head.to_string()),
         Cell::number(mean(&entropy).max(0.0), 2),
         Cell::number(mean(&distance), 2),
         Cell::number(mean(&|_, row| f64::from(row[0])), 3),
-        Cell::Text(label.unwrap_or_default()),
-        Cell::number(last.get(top).copied().map_or(0.0, f64::from), 3),
+        Cell::Text(label(trace, context, key)),
+        Cell::number(f64::from(weight), 3),
+        Cell::Text(label(trace, context, source)),
+        Cell::number(f64::from(norm), 3),
     ]
+}
+
+/// Which side of attention a position is on.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    /// The position looks.
+    From(usize),
+    /// The position is looked at.
+    To(usize),
+}
+
+/// Every head's weights from or to a position: head rows, position columns.
+fn every_head(heads: &[Looks], side: Side, trace: &Trace, context: Context<'_>) -> Result<Figure, LensError> {
+    let n_pos = trace.ids.len();
+    let weight = |looks: &Looks, other: usize| match side {
+        Side::From(query) => looks.pattern[query][other],
+        Side::To(key) => looks.pattern[other][key],
+    };
+    let values = heads.iter().flat_map(|looks| (0..n_pos).map(move |other| weight(looks, other))).collect();
+    let rows = HeatmapAxis { name: "head".into(), labels: heads.iter().map(|looks| looks.head.to_string()).collect() };
+    let (title, name) = match side {
+        Side::From(query) => (format!("Attention from {}", label(trace, context, query)), "key"),
+        Side::To(key) => (format!("Attention to {}", label(trace, context, key)), "query"),
+    };
+    let columns = HeatmapAxis { name: name.into(), labels: context.token_labels(&trace.ids) };
+    Ok(Figure {
+        title,
+        caption: format!("Weights after the softmax (hook_pattern).{}", sink_note(context.question.sink)),
+        provenance: context.provenance.clone(),
+        content: Content::Heatmap(Heatmap::new(rows, columns, values, Scale::Probability, "weight")?),
+    })
+}
+
+fn one_head(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
+    let pattern = &patterns(trace, context.question.sink, head.layer)?[head.head];
+    let mut figure = head_figure(trace, context, head.layer, head.head)?;
+    let (queries, keys) = token_axes(trace, context);
+    let values = pattern.iter().flatten().copied().collect();
+    figure.content = Content::Heatmap(Heatmap::new(queries, keys, values, Scale::Probability, "weight")?);
+    figure.caption.push_str(sink_note(context.question.sink));
+    Ok(figure)
+}
+
+/// How much one head writes of what it finds where.
+fn weighted(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
+    let pattern = &patterns(trace, context.question.sink, head.layer)?[head.head];
+    let v = trace.get(HookPoint::block(head.layer, Site::V))?;
+    let norms = &context.lm.value_norms(head.layer, v)?[head.head];
+    let values: Vec<f32> =
+        pattern.iter().flat_map(|row| row.iter().zip(norms).map(|(weight, norm)| weight * norm)).collect();
+    let (queries, keys) = token_axes(trace, context);
+    let scale = Scale::Sequential { low: 0.0, high: values.iter().copied().fold(0.0, f32::max) };
+    Ok(Figure {
+        title: format!("What {head} writes, by where it is from"),
+        caption: format!(
+            "Norm of A v W_O (Kobayashi et al. 2020), before any norm that follows attention: a head may look at a \
+             token whose value is small.{}",
+            sink_note(context.question.sink)
+        ),
+        provenance: context.provenance.clone(),
+        content: Content::Heatmap(Heatmap::new(queries, keys, values, scale, "norm")?),
+    })
+}
+
+fn token_axes(trace: &Trace, context: Context<'_>) -> (HeatmapAxis, HeatmapAxis) {
+    let labels = context.token_labels(&trace.ids);
+    let queries = HeatmapAxis { name: "query".into(), labels: labels.clone() };
+    (queries, HeatmapAxis { name: "key".into(), labels })
 }
 
 /// One head's pattern: query rows, key columns.
 pub fn head_figure(trace: &Trace, context: Context<'_>, layer: usize, head: usize) -> Result<Figure, LensError> {
     let pattern = trace.get(HookPoint::block(layer, Site::Pattern))?.get(head)?.flatten_all()?.to_vec1::<f32>()?;
-    let labels = context.token_labels(&trace.ids);
-    let queries = HeatmapAxis { name: "query".into(), labels: labels.clone() };
-    let keys = HeatmapAxis { name: "key".into(), labels };
+    let (queries, keys) = token_axes(trace, context);
     Ok(Figure {
         title: format!("Attention of layer {layer}, head {head}"),
         caption: "Attention weights after the softmax (hook_pattern); every row sums to 1.".into(),

@@ -3,7 +3,7 @@
 use super::{Context, Lens, LensError, Question};
 use crate::figure::{Cell, Column, Content, Figure, Table};
 use crate::model::DecoderConfig;
-use crate::model::sample::{entropy_bits, log_softmax, ranking};
+use crate::model::sample::{Candidate, Order, chain, entropy_bits, log_softmax, ranking};
 use crate::trace::{Trace, TraceError, TracePlan};
 
 /// One possible next token.
@@ -52,7 +52,7 @@ impl Lens for NextTokens {
     }
 
     fn about(&self) -> &'static str {
-        "how well each token of the prompt was foreseen, and what was expected instead"
+        "what comes next and how it would be chosen, and how well each token of the prompt was foreseen"
     }
 
     fn needs(&self, _: &DecoderConfig, _: &Question) -> TracePlan {
@@ -60,18 +60,84 @@ impl Lens for NextTokens {
     }
 
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError> {
-        let names = ["position", "token", "entropy_bits", "top", "top_prob", "next", "next_rank", "surprisal_bits"];
-        let columns = names.iter().map(|name| Column::new(name, "")).collect();
-        let rows = (0..trace.ids.len()).map(|position| row(trace, context, position)).collect::<Result<_, _>>()?;
-        Ok(vec![Figure {
-            title: "Next-token distributions".into(),
-            caption: "After each position: entropy, the most probable token, and rank and surprisal of the token that \
-                      follows in the prompt."
-                .into(),
-            provenance: context.provenance.clone(),
-            content: Content::Table(Table::new(columns, rows)?),
-        }])
+        let position = context.question.ask.position_in(trace.ids.len())?;
+        Ok(vec![sampling_chain(trace, context, position)?, foreseen(trace, context)?])
     }
+}
+
+/// What sampling makes of the logits at a position.
+fn sampling_chain(trace: &Trace, context: Context<'_>, position: usize) -> Result<Figure, LensError> {
+    let (logits, sampling) = (trace.logits_at(position)?, &context.question.sampling);
+    let entropy = next_token(&logits, 0, None)?.entropy_bits;
+    let logprobs = log_softmax(&logits);
+    let order = ranking(&logits);
+    let mut ranks = vec![0; logits.len()];
+    for (index, &id) in order.iter().enumerate() {
+        ranks[id as usize] = index + 1;
+    }
+    let candidates = chain(&logits, &trace.ids[..=position], sampling);
+    let (first, rest) = candidates.split_at(context.question.top.min(candidates.len()));
+    let watched = rest.iter().filter(|candidate| context.question.watch.contains(&candidate.id));
+    let row = |candidate: &Candidate| {
+        let id = candidate.id as usize;
+        vec![
+            Cell::Integer(i64::try_from(ranks[id]).unwrap_or(i64::MAX)),
+            Cell::Text(context.tokenizer.visible(candidate.id)),
+            Cell::Integer(i64::from(candidate.id)),
+            Cell::number(f64::from(candidate.logit), 3),
+            Cell::number(logprobs[id].exp(), 4),
+            Cell::number(candidate.penalised, 3),
+            Cell::number(candidate.scaled, 3),
+            Cell::Text(candidate.cut_by.map_or_else(|| "kept".to_owned(), |filter| filter.to_string())),
+            Cell::number(candidate.prob, 4),
+        ]
+    };
+    let names = ["rank", "token", "id", "logit", "prob", "penalised", "scaled", "cut_by", "final"];
+    let columns = names.iter().map(|name| Column::new(name, "")).collect();
+    let excluded: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.cut_by.is_some()).collect();
+    let mass: f64 = excluded.iter().map(|candidate| logprobs[candidate.id as usize].exp()).sum();
+    Ok(Figure {
+        title: format!("After {position} {}", context.tokenizer.visible(trace.ids[position])),
+        caption: format!(
+            "Entropy {entropy:.3} bits, margin between the first two logits {:.3}. {}; {} tokens are cut, {:.2} % of \
+             the probability.",
+            margin(&logits, &order),
+            order_note(sampling.order),
+            excluded.len(),
+            mass * 100.0
+        ),
+        provenance: context.provenance.clone(),
+        content: Content::Table(Table::new(columns, first.iter().chain(watched).map(row).collect())?),
+    })
+}
+
+const fn order_note(order: Order) -> &'static str {
+    match order {
+        Order::Transformers => "The chain is transformers': penalties, temperature, top-k, top-p, min-p",
+        Order::LlamaCpp => "The chain is llama.cpp's: penalties, top-k, top-p, min-p, temperature",
+    }
+}
+
+/// How far the largest logit is above the second.
+fn margin(logits: &[f32], order: &[u32]) -> f64 {
+    match order {
+        [first, second, ..] => f64::from(logits[*first as usize]) - f64::from(logits[*second as usize]),
+        _ => 0.0,
+    }
+}
+
+fn foreseen(trace: &Trace, context: Context<'_>) -> Result<Figure, LensError> {
+    let names = ["position", "token", "entropy_bits", "top", "top_prob", "next", "next_rank", "surprisal_bits"];
+    let columns = names.iter().map(|name| Column::new(name, "")).collect();
+    let rows = (0..trace.ids.len()).map(|position| row(trace, context, position)).collect::<Result<_, _>>()?;
+    Ok(Figure {
+        title: "Next-token distributions".into(),
+        caption: "After each position: entropy, the most probable token, and rank and surprisal of the token that \
+                  follows in the prompt."
+            .into(),
+        provenance: context.provenance.clone(),
+        content: Content::Table(Table::new(columns, rows)?),
+    })
 }
 
 fn row(trace: &Trace, context: Context<'_>, position: usize) -> Result<Vec<Cell>, LensError> {

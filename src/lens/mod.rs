@@ -4,12 +4,15 @@ pub mod attention;
 pub mod distribution;
 pub mod dla;
 pub mod logit_lens;
+pub mod rollout;
 mod target;
 
 pub use self::target::{Ask, Target, Versus};
 use crate::figure::{Figure, Provenance, ShapeError};
+use crate::hook::Head;
 use crate::model::DecoderConfig;
 use crate::model::decoder::Decoder;
+use crate::model::sample::Sampling;
 use crate::text::Tokenizer;
 use crate::trace::{Trace, TraceError, TracePlan};
 
@@ -43,6 +46,16 @@ pub enum LensError {
         found: u32,
         /// Size of the vocabulary.
         d_vocab: usize,
+    },
+    /// The head is outside the model.
+    #[error("head {found} does not exist: the model has {n_layers} layers of {n_heads} heads")]
+    Head {
+        /// What was asked for.
+        found: Head,
+        /// Layers of the model.
+        n_layers: usize,
+        /// Heads of a layer.
+        n_heads: usize,
     },
     /// A token is compared with itself.
     #[error("token {token} is compared with itself")]
@@ -87,6 +100,22 @@ pub struct Question {
     pub watch: Vec<u32>,
     /// How closely the residual stream is read.
     pub stream: Stream,
+    /// The head that is shown large, if one is.
+    pub head: Option<Head>,
+    /// What attention to the first token counts.
+    pub sink: Sink,
+    /// How the next token would be chosen.
+    pub sampling: Sampling,
+}
+
+/// What attention to the first token counts: many heads rest there when they have nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sink {
+    /// As much as any other.
+    #[default]
+    Kept,
+    /// Nothing: it is left out and the rest of each row is scaled up to 1.
+    Masked,
 }
 
 /// How closely the residual stream is read.

@@ -12,14 +12,109 @@ pub struct Sampling {
     pub top_k: Option<usize>,
     /// Keep the smallest set of most probable tokens whose probabilities reach `p`.
     pub top_p: Option<f64>,
+    /// Keep tokens that are at least this share as probable as the most probable one.
+    pub min_p: Option<f64>,
+    /// What tokens lose that have been said.
+    pub penalties: Penalties,
+    /// In which order all this happens.
+    pub order: Order,
     /// Seed of the random numbers.
     pub seed: u64,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_k: None, top_p: None, seed: 0 }
+        Self {
+            temperature: 0.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            penalties: Penalties::default(),
+            order: Order::default(),
+            seed: 0,
+        }
     }
+}
+
+/// What tokens lose that have been said: in the prompt, or since.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Penalties {
+    /// Positive logits are divided by it, others multiplied with it (Keskar et al. 2019); 1 changes nothing.
+    pub repetition: f64,
+    /// Taken from the logit of what has been said at all.
+    pub presence: f64,
+    /// Taken from the logit for each time it has been said.
+    pub frequency: f64,
+    /// How many of the last tokens count; all of them unless given.
+    pub window: Option<usize>,
+}
+
+impl Default for Penalties {
+    fn default() -> Self {
+        Self { repetition: 1.0, presence: 0.0, frequency: 0.0, window: None }
+    }
+}
+
+impl Penalties {
+    /// The logit of a token that has been said `count` times.
+    fn apply(self, logit: f64, count: usize) -> f64 {
+        if count == 0 {
+            return logit;
+        }
+        let repeated = if logit > 0.0 { logit / self.repetition } else { logit * self.repetition };
+        repeated - self.presence - self.frequency * count as f64
+    }
+}
+
+/// Whose order the chain has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// transformers: penalties, temperature, top-k (equals of the last one stay), top-p, min-p.
+    #[default]
+    Transformers,
+    /// llama.cpp: penalties, top-k, top-p, min-p, and the temperature last.
+    LlamaCpp,
+}
+
+/// What removes a token from the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// It is not among the `k` most probable.
+    TopK,
+    /// More probable tokens reach `p` without it.
+    TopP,
+    /// It is too improbable beside the first.
+    MinP,
+    /// At temperature 0 only the first is taken.
+    Greedy,
+}
+
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TopK => "top-k",
+            Self::TopP => "top-p",
+            Self::MinP => "min-p",
+            Self::Greedy => "greedy",
+        })
+    }
+}
+
+/// A token on its way through the chain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Its id.
+    pub id: u32,
+    /// As the model gives it.
+    pub logit: f32,
+    /// After the penalties.
+    pub penalised: f64,
+    /// Divided by the temperature.
+    pub scaled: f64,
+    /// What removed it; nothing if it can be chosen.
+    pub cut_by: Option<Filter>,
+    /// The probability of choosing it; those of all candidates sum to 1.
+    pub prob: f64,
 }
 
 /// Natural-log probabilities of logits `[d_vocab]`, accumulated in f64.
@@ -62,46 +157,114 @@ impl Sampler {
         Self { sampling, rng: ChaCha8Rng::seed_from_u64(sampling.seed) }
     }
 
-    /// The next token: temperature first, then top-k, then top-p, as in transformers.
-    pub fn choose(&mut self, logits: &[f32]) -> u32 {
-        if self.sampling.temperature <= 0.0 {
-            return argmax(logits);
+    /// The token after `said`, whose logits these are.
+    pub fn choose(&mut self, logits: &[f32], said: &[u32]) -> u32 {
+        let kept = kept_tokens(logits, said, &self.sampling);
+        match kept.as_slice() {
+            [(only, _)] => *only,
+            kept => draw(kept, &mut self.rng),
         }
-        let kept = kept_tokens(logits, &self.sampling);
-        draw(&kept, &mut self.rng)
     }
 }
 
-/// The tokens that sampling can choose, with probabilities that sum to 1, by falling probability.
-pub fn kept_tokens(logits: &[f32], sampling: &Sampling) -> Vec<(u32, f64)> {
+/// The tokens that sampling can choose after `said`, with probabilities that sum to 1, by falling probability.
+pub fn kept_tokens(logits: &[f32], said: &[u32], sampling: &Sampling) -> Vec<(u32, f64)> {
+    if sampling.temperature <= 0.0 && sampling.penalties == Penalties::default() {
+        return vec![(argmax(logits), 1.0)];
+    }
+    let kept = chain(logits, said, sampling).into_iter().filter(|candidate| candidate.cut_by.is_none());
+    kept.map(|candidate| (candidate.id, candidate.prob)).collect()
+}
+
+/// Every token's way through the chain after `said`, by falling logit after the penalties.
+pub fn chain(logits: &[f32], said: &[u32], sampling: &Sampling) -> Vec<Candidate> {
     let temperature = if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 };
-    let order = ranking(logits);
-    let k = sampling.top_k.unwrap_or(order.len()).clamp(1, order.len());
-    let max = f64::from(logits[order[0] as usize]);
-    let weight = |id: u32| ((f64::from(logits[id as usize]) - max) / temperature).exp();
-    let mut kept: Vec<(u32, f64)> = order.into_iter().take(k).map(|id| (id, weight(id))).collect();
-    normalise(&mut kept);
-    if let Some(p) = sampling.top_p {
-        let mut before = 0.0;
-        let n = kept
-            .iter()
-            .take_while(|(_, prob)| {
-                let keep = before < p;
-                before += prob;
-                keep
-            })
-            .count();
-        kept.truncate(n.max(1));
-        normalise(&mut kept);
+    let mut candidates = penalised(logits, said, sampling.penalties);
+    for candidate in &mut candidates {
+        candidate.scaled = candidate.penalised / temperature;
     }
-    kept
+    // what the filters compare: transformers divides by the temperature before them, llama.cpp after
+    let weight = |candidate: &Candidate| match sampling.order {
+        Order::Transformers => candidate.scaled,
+        Order::LlamaCpp => candidate.penalised,
+    };
+    let weights: Vec<f64> = candidates.iter().map(weight).collect();
+    let mut n = candidates.len();
+    let mut cut = |n: &mut usize, left: usize, filter: Filter| {
+        // something always stays, whatever the numbers are
+        let left = left.clamp(1, *n);
+        for candidate in &mut candidates[left..*n] {
+            candidate.cut_by = Some(filter);
+        }
+        *n = left;
+    };
+    if let Some(k) = sampling.top_k {
+        let left = after_top_k(&weights[..n], k, sampling.order);
+        cut(&mut n, left, Filter::TopK);
+    }
+    if let Some(p) = sampling.top_p {
+        let left = after_top_p(&weights[..n], p);
+        cut(&mut n, left, Filter::TopP);
+    }
+    if let Some(share) = sampling.min_p {
+        let least = weights[0] + share.ln();
+        let left = weights[..n].partition_point(|&weight| weight >= least);
+        cut(&mut n, left, Filter::MinP);
+    }
+    if sampling.temperature <= 0.0 {
+        cut(&mut n, 1, Filter::Greedy);
+    }
+    let scaled: Vec<f64> = candidates[..n].iter().map(|candidate| candidate.scaled).collect();
+    for (candidate, prob) in candidates.iter_mut().zip(softmax(&scaled)) {
+        candidate.prob = prob;
+    }
+    candidates
 }
 
-fn normalise(kept: &mut [(u32, f64)]) {
-    let sum: f64 = kept.iter().map(|(_, weight)| weight).sum();
-    for (_, weight) in kept {
-        *weight /= sum;
+/// The candidates after the penalties, by falling logit; equals by rising id.
+fn penalised(logits: &[f32], said: &[u32], penalties: Penalties) -> Vec<Candidate> {
+    let window = penalties.window.unwrap_or(said.len()).min(said.len());
+    let mut counts = vec![0usize; logits.len()];
+    for &id in &said[said.len() - window..] {
+        if let Some(count) = counts.get_mut(id as usize) {
+            *count += 1;
+        }
     }
+    let candidate = |(id, (&logit, &count)): (u32, (&f32, &usize))| {
+        let penalised = penalties.apply(f64::from(logit), count);
+        Candidate { id, logit, penalised, scaled: penalised, cut_by: None, prob: 0.0 }
+    };
+    let mut candidates: Vec<Candidate> = (0..).zip(logits.iter().zip(&counts)).map(candidate).collect();
+    candidates.sort_by(|a, b| b.penalised.total_cmp(&a.penalised).then(a.id.cmp(&b.id)));
+    candidates
+}
+
+/// How many of falling `weights` are among the `k` largest.
+fn after_top_k(weights: &[f64], k: usize, order: Order) -> usize {
+    let k = k.clamp(1, weights.len());
+    match order {
+        Order::Transformers => weights.partition_point(|&weight| weight >= weights[k - 1]),
+        Order::LlamaCpp => k,
+    }
+}
+
+/// How many of falling `weights` it takes to reach the share `p` of them all.
+fn after_top_p(weights: &[f64], p: f64) -> usize {
+    let mut before = 0.0;
+    let mut reaches = |prob: &f64| {
+        let needed = before < p;
+        before += prob;
+        needed
+    };
+    softmax(weights).iter().take_while(|prob| reaches(prob)).count()
+}
+
+/// Probabilities of weights, of which the first is the largest.
+fn softmax(weights: &[f64]) -> Vec<f64> {
+    let max = weights.first().copied().unwrap_or(0.0);
+    let exponentials: Vec<f64> = weights.iter().map(|weight| (weight - max).exp()).collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.into_iter().map(|exponential| exponential / sum).collect()
 }
 
 fn draw(kept: &[(u32, f64)], rng: &mut impl Rng) -> u32 {
@@ -133,7 +296,9 @@ mod tests {
     #[test]
     fn truncation_keeps_what_it_says_and_sums_to_one() {
         let logits: Vec<f32> = [0.4f32, 0.3, 0.2, 0.1].iter().map(|p| p.ln()).collect();
-        let kept = |top_k, top_p| kept_tokens(&logits, &Sampling { temperature: 1.0, top_k, top_p, seed: 0 });
+        let kept = |top_k, top_p| {
+            kept_tokens(&logits, &[], &Sampling { temperature: 1.0, top_k, top_p, ..Sampling::default() })
+        };
         let cases = [
             (None, None, 4),
             (Some(2), None, 2),
@@ -150,11 +315,56 @@ mod tests {
     }
 
     #[test]
+    fn penalties_are_those_worked_by_hand() {
+        let penalties = Penalties { repetition: 2.0, presence: 0.5, frequency: 0.25, window: Some(3) };
+        let sampling = Sampling { temperature: 1.0, penalties, ..Sampling::default() };
+        // the first 0 is outside the window; 2 is said twice
+        let found = chain(&[4.0, -1.0, 3.0], &[0, 1, 2, 2], &sampling);
+        let of = |id| found.iter().find(|candidate| candidate.id == id).unwrap().penalised;
+        for (id, expected) in [(0, 4.0), (1, -2.75), (2, 0.5)] {
+            assert!((of(id) - expected).abs() < 1e-12, "{id}");
+        }
+        assert_eq!(found.iter().map(|candidate| candidate.id).collect::<Vec<_>>(), [0, 2, 1]);
+    }
+
+    #[test]
+    fn the_order_of_the_chain_matters_and_is_told() {
+        let logits: Vec<f32> = [0.5f32, 0.3, 0.15, 0.05].iter().map(|p| p.ln()).collect();
+        let cut = |order| {
+            let sampling = Sampling { temperature: 2.0, top_p: Some(0.75), order, ..Sampling::default() };
+            chain(&logits, &[], &sampling).iter().map(|candidate| candidate.cut_by).collect::<Vec<_>>()
+        };
+        // at temperature 2 the shares are flatter: three tokens are needed for 75 %
+        assert_eq!(cut(Order::Transformers), [None, None, None, Some(Filter::TopP)]);
+        assert_eq!(cut(Order::LlamaCpp), [None, None, Some(Filter::TopP), Some(Filter::TopP)]);
+    }
+
+    #[test]
+    fn equals_and_greed() {
+        let sampling = |order| Sampling { temperature: 1.0, top_k: Some(1), order, ..Sampling::default() };
+        assert_eq!(kept_tokens(&[1.0, 1.0, 0.0], &[], &sampling(Order::Transformers)).len(), 2);
+        assert_eq!(kept_tokens(&[1.0, 1.0, 0.0], &[], &sampling(Order::LlamaCpp)), [(0, 1.0)]);
+        let penalties = Penalties { presence: 2.0, ..Penalties::default() };
+        let greedy = Sampling { penalties, ..Sampling::default() };
+        assert_eq!(kept_tokens(&[1.0, 0.5], &[0], &greedy), [(1, 1.0)]);
+        assert_eq!(chain(&[1.0, 0.5], &[0], &greedy)[1].cut_by, Some(Filter::Greedy));
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_leave_something_to_choose() {
+        let all =
+            Sampling { temperature: 0.7, top_k: Some(2), top_p: Some(0.5), min_p: Some(0.5), ..Sampling::default() };
+        for logits in [[f32::NAN; 3], [f32::INFINITY, 0.0, f32::NAN], [f32::NEG_INFINITY; 3]] {
+            assert!(!kept_tokens(&logits, &[], &all).is_empty());
+        }
+    }
+
+    #[test]
     fn sampling_follows_the_distribution_and_the_seed() {
         let logits: Vec<f32> = [0.7f32, 0.2, 0.1].iter().map(|p| p.ln()).collect();
         let draws = |seed| {
             let mut sampler = Sampler::new(Sampling { temperature: 1.0, seed, ..Sampling::default() });
-            (0..5000).map(|_| sampler.choose(&logits)).collect::<Vec<_>>()
+            (0..5000).map(|_| sampler.choose(&logits, &[])).collect::<Vec<_>>()
         };
         let share = draws(1).iter().filter(|&&id| id == 0).count() as f64 / 5000.0;
         assert!((share - 0.7).abs() < 0.03, "{share}");

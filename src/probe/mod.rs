@@ -3,6 +3,7 @@
 //! A lens reads one trace; a probe runs forward passes of its own, with interventions or gradients, and says how far it
 //! is. It knows no screen and no file format.
 
+pub mod diff;
 pub mod explain;
 pub mod gradient_norm;
 pub mod gradient_x_input;
@@ -38,6 +39,14 @@ pub enum ProbeError {
     /// An intervention does not fit.
     #[error(transparent)]
     Intervene(#[from] crate::intervene::Error),
+    /// Two models whose distributions cannot be compared.
+    #[error("the first model has {a} tokens and the second {b}, expected as many: their distributions differ in kind")]
+    Vocabularies {
+        /// Tokens of the first.
+        a: usize,
+        /// Tokens of the second.
+        b: usize,
+    },
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -57,7 +66,7 @@ impl ProbeError {
             Self::Lens(error) => error.hint(),
             Self::Intervene(error) => error.hint(),
             Self::Text(error) => error.hint(),
-            Self::Trace(_) | Self::Tensor(_) | Self::Shape(_) => None,
+            Self::Trace(_) | Self::Vocabularies { .. } | Self::Tensor(_) | Self::Shape(_) => None,
         }
     }
 

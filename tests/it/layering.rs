@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // rayon: the logit lens reads thousands of rows of a vocabulary
     ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon"]),
     // lens: a probe asks a lens's question of many runs
-    ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core"]),
+    ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core", "similar"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),
     // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),

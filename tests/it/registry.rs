@@ -21,7 +21,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 fn every_file_of_a_registry_is_registered_under_its_name() {
     assert_eq!(files("src/lens", &["mod", "target"]), names(lens::LENSES.iter().map(|lens| lens.name())));
     assert_eq!(
-        files("src/probe", &["mod", "explain", "input", "patching", "path", "steering"]),
+        files("src/probe", &["mod", "diff", "explain", "input", "patching", "path", "steering"]),
         names(probe::PROBES.iter().map(|probe| probe.name()))
     );
     assert_eq!(files("src/intervene/kind", &["mod"]), names(intervene::INTERVENTIONS.iter().map(|kind| kind.name())));

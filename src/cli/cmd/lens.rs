@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use anyhow::bail;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, TargetArgs, token_id};
+use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, SamplingArgs, TargetArgs, token_id};
 use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
 use crate::figure::Figure;
+use crate::hook::Head;
 use crate::intervene::Interventions;
-use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Stream};
+use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Sink, Stream};
 use crate::probe::{self, InputOptions, PROBES, Probe, Subject};
 use crate::text::Prompt;
 use crate::trace::Trace;
@@ -36,6 +37,14 @@ pub(in crate::cli) struct Args {
     /// Also read the residual stream between a block's attention and MLP
     #[arg(long)]
     sublayers: bool,
+    /// The head to show large, as in L5H3 (attention)
+    #[arg(long, value_name = "HEAD")]
+    head: Option<Head>,
+    /// Leave attention to the first token out, where heads rest (attention, rollout)
+    #[arg(long)]
+    mask_sink: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     #[command(flatten)]
     intervene: InterveneArgs,
     #[command(flatten)]
@@ -82,7 +91,10 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let prompt = args.prompt.tokenise(&loaded)?;
     let watch = args.watch.iter().map(|text| token_id(text, &loaded.tokenizer)).collect::<anyhow::Result<_>>()?;
     let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };
-    let question = Question { ask: args.target.ask(&loaded.tokenizer)?, top: args.top as usize, watch, stream };
+    let sink = if args.mask_sink { Sink::Masked } else { Sink::Kept };
+    let (ask, top) = (args.target.ask(&loaded.tokenizer)?, args.top as usize);
+    let sampling = args.sampling.sampling(1.0);
+    let question = Question { ask, top, watch, stream, head: args.head, sink, sampling };
     let tokenise = |text: &str| args.prompt.tokenise_as_well(&loaded, text);
     let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let figures = match analysis {

@@ -1,6 +1,7 @@
 //! One subcommand, one file, one `run`.
 
 pub(super) mod completions;
+pub(super) mod diff;
 pub(super) mod eval;
 pub(super) mod explain;
 pub(super) mod hooks;
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Patch(patch::Args),
     /// Compute steering vectors from contrasting prompts
     Steer(steer::Args),
+    /// Compare two prompts, or two models on one text: outputs, layers, attention, attributions
+    Diff(diff::Args),
     /// Check, on this very model, the laws that every decoder obeys
     Verify(verify::Args),
     /// Measure a model with a suite of questions
@@ -59,6 +62,7 @@ impl Command {
             Self::Tui(args) => tui::run(args, out),
             Self::Predict(args) => predict::run(&args, out),
             Self::Trace(args) => trace::run(&args, out),
+            Self::Diff(args) => diff::run(&args, out),
             Self::Explain(args) => explain::run(&args, out),
             Self::Lens(args) => lens::run(&args, out),
             Self::Patch(args) => patch::run(&args, out),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, ModelArgs, PromptArgs};
+use crate::cli::args::{Format, ModelArgs, PromptArgs, SamplingArgs};
 use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::engine::Loaded;
@@ -13,7 +13,7 @@ use crate::export::EXPORTERS;
 use crate::figure::{Cell, Column, Content, Figure, Provenance, Table};
 use crate::intervene::{Intervened, Interventions};
 use crate::lens::distribution::next_token;
-use crate::model::sample::{Sampler, Sampling, log_softmax};
+use crate::model::sample::{Sampler, log_softmax};
 use crate::model::{CausalLm as _, KvCache, last_logits};
 use crate::text::Prompt;
 
@@ -34,31 +34,11 @@ pub(in crate::cli) struct Args {
     /// How many tokens to choose, one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
-    /// 0 takes the most probable token
-    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = temperature)]
-    temperature: f64,
-    /// Sample from the K most probable tokens
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    top_k: Option<u32>,
-    /// Sample from the most probable tokens that together reach P
-    #[arg(long, value_name = "P", value_parser = share)]
-    top_p: Option<f64>,
-    /// Seed of the random numbers
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-}
-
-fn temperature(text: &str) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0);
-    value.ok_or_else(|| "expected a number that is not negative".into())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value: &f64| *value > 0.0 && *value <= 1.0);
-    value.ok_or_else(|| "expected a number above 0 and at most 1".into())
 }
 
 #[derive(Serialize)]
@@ -164,23 +144,19 @@ fn predict(
     out: &Output,
 ) -> anyhow::Result<Prediction> {
     let name = |id: u32| Token { id, text: loaded.tokenizer.text(id) };
-    let sampling = Sampling {
-        temperature: args.temperature,
-        top_k: args.top_k.map(|k| k as usize),
-        top_p: args.top_p,
-        seed: args.seed,
-    };
-    let mut sampler = Sampler::new(sampling);
+    let mut sampler = Sampler::new(args.sampling.sampling(0.0));
     let lm = Intervened::new(&loaded.decoder, interventions);
     let mut cache = lm.new_cache();
     let mut base_run = BaseRun::new(loaded, interventions);
     let mut next = prompt.ids.clone();
+    let mut said = prompt.ids.clone();
     let mut steps = Vec::new();
     for _ in 0..args.steps {
         let logits = last_logits(&lm, &next, &mut cache, &mut out.cancel())?;
         let base = base_run.as_mut().map(|run| run.after(&next, out)).transpose()?;
         let found = next_token(&logits, args.k as usize, None)?;
-        let chosen = sampler.choose(&logits);
+        let chosen = sampler.choose(&logits, &said);
+        said.push(chosen);
         let candidate = |ranked: &crate::lens::distribution::Ranked| Candidate {
             rank: ranked.rank,
             id: ranked.id,

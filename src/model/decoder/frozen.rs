@@ -80,6 +80,20 @@ impl Decoder {
         Ok(directions.reshape(((), self.cfg.n_heads, self.cfg.d_head))?)
     }
 
+    /// How long the vectors are that a head would add if it looked at one position only: the norms of `v_j W_O`, for
+    /// `v` `[pos, kv_head, d_head]`. Result: `[head][pos]`.
+    pub fn value_norms(&self, layer: usize, v: &Tensor) -> Result<Vec<Vec<f32>>> {
+        let (_, n_kv_heads, _) = v.dims3()?;
+        let (n_heads, d_head) = (self.cfg.n_heads, self.cfg.d_head);
+        // [d_model, head * d_head] -> [head, d_head, d_model]
+        let by_head = self.blocks[layer].attn.output().dequantised()?.t()?.reshape((n_heads, d_head, ()))?;
+        let norms = |head: usize| {
+            let v = v.narrow(1, head * n_kv_heads / n_heads, 1)?.squeeze(1)?.contiguous()?;
+            Ok(v.matmul(&by_head.get(head)?)?.sqr()?.sum(D::Minus1)?.sqrt()?.to_vec1()?)
+        };
+        (0..n_heads).map(norms).collect()
+    }
+
     /// The bias of attention's output projection, `[d_model]`.
     pub fn attn_out_bias(&self, layer: usize) -> Option<&Tensor> {
         self.blocks[layer].attn.output().bias()

@@ -66,7 +66,7 @@ impl Linear {
     }
 
     /// `W` `[out, in]` in f32.
-    fn dequantised(&self) -> Result<Tensor> {
+    pub(super) fn dequantised(&self) -> Result<Tensor> {
         Ok(match &self.weight {
             Weight::Dense(weight) => weight.clone(),
             Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(&weight.device())?,

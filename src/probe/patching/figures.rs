@@ -49,7 +49,9 @@ impl Grid<'_> {
         let estimated = match n_estimated {
             0 => String::new(),
             n => {
-                format!(" {n} cells marked ~ are estimates to first order (attribution patching), those marked = were run.")
+                format!(
+                    " {n} cells marked ~ are estimates to first order (attribution patching), those marked = were run."
+                )
             }
         };
         format!(

@@ -2,14 +2,22 @@
 
 use super::{Invariant, Measured, Rounding, Tolerance};
 use crate::model::Result;
-use crate::model::sample::{Sampling, kept_tokens, log_softmax};
+use crate::model::sample::{Order, Penalties, Sampling, kept_tokens, log_softmax};
 use crate::verify::Subject;
 use crate::verify::worst::Worst;
 
 pub(super) struct Probabilities;
 
 /// A restriction that keeps some tokens and not all.
-const RESTRICTED: Sampling = Sampling { temperature: 0.7, top_k: Some(50), top_p: Some(0.9), seed: 0 };
+const RESTRICTED: Sampling = Sampling {
+    temperature: 0.7,
+    top_k: Some(50),
+    top_p: Some(0.9),
+    min_p: None,
+    penalties: Penalties { repetition: 1.0, presence: 0.0, frequency: 0.0, window: None },
+    order: Order::Transformers,
+    seed: 0,
+};
 
 impl Invariant for Probabilities {
     fn name(&self) -> &'static str {
@@ -39,7 +47,7 @@ impl Invariant for Probabilities {
             }
             let whole: f64 = log_softmax(&row).iter().map(|logprob| logprob.exp()).sum();
             worst.note(whole - 1.0, || format!("all tokens [pos {position}]"));
-            let kept: f64 = kept_tokens(&row, &RESTRICTED).iter().map(|(_, prob)| prob).sum();
+            let kept: f64 = kept_tokens(&row, &[], &RESTRICTED).iter().map(|(_, prob)| prob).sum();
             worst.note(kept - 1.0, || format!("kept tokens [pos {position}]"));
         }
         Ok(worst.measured())

@@ -28,7 +28,7 @@ fn verify(more: &[&str]) -> super::runner::Run {
 
 #[test]
 fn a_sound_model_verifies_in_every_format() {
-    assert!(verify(&[]).ok().starts_with("Invariants: 11 hold\n"));
+    assert!(verify(&[]).ok().starts_with("Invariants: 13 hold\n"));
     assert_eq!(verify(&["The cat", "--format", "csv"]).ok().lines().count(), 12);
     let json: Value = serde_json::from_str(&verify(&["--format", "json"]).ok()).unwrap();
     assert_eq!((&json["model"], &json["holds"]), (&"tiny-llama".into(), &true.into()));
@@ -50,14 +50,14 @@ fn parity_holds_for_the_model_and_fails_for_one_whose_weights_were_changed() {
     let reference = reference(folder.path());
     let reference = reference.to_str().unwrap();
     let sound = verify(&["--reference", reference]).ok();
-    assert!(sound.starts_with("Invariants: 14 hold\n"), "{sound}");
+    assert!(sound.starts_with("Invariants: 16 hold\n"), "{sound}");
 
     let broken = copy("tiny-llama");
     zero_a_row(&broken.path().join("model.safetensors"), "model.layers.0.mlp.down_proj.weight");
     let run = lmscope(&["verify", "-m", broken.path().to_str().unwrap(), "--reference", reference]);
     assert_eq!((run.status, run.stderr.as_str()), (1, ""));
     let summary = run.stdout.lines().next().unwrap();
-    assert_eq!(summary, "Invariants: 11 hold, 3 FAIL: reference-hidden, reference-attn, reference-logits");
+    assert_eq!(summary, "Invariants: 13 hold, 3 FAIL: reference-hidden, reference-attn, reference-logits");
     // it agrees with itself, and differs from the block after the changed row on
     for place in ["hidden.1 [pos ", "attn.1 [head ", "logits [pos "] {
         assert!(run.stdout.contains(place), "{}", run.stdout);

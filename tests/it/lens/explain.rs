@@ -28,7 +28,7 @@ fn without_the_strongest_components_the_name_loses_what_is_printed() {
         }
         // the prompt's own continuation is not scored by that lens: put the name there
         args[2] = "Tom Cruise's mother is Mary";
-        let rows = json(&args)[0]["content"]["rows"].clone();
+        let rows = json(&args)[1]["content"]["rows"].clone();
         let row = rows.as_array().unwrap().iter().find(|row| row[1] == "␣is").unwrap().clone();
         assert_eq!(row[5], "␣Mar");
         let without = -row[7].as_f64().unwrap() * std::f64::consts::LN_2;

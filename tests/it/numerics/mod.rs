@@ -6,3 +6,4 @@ mod golden;
 mod gradient;
 mod laws;
 mod quantised;
+mod sampling;
