@@ -1,17 +1,21 @@
 //! Arguments that several commands share.
 
 use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
-use crate::engine::{Loaded, open, weights_memory};
+use super::output::Output;
+use super::progress::Progress;
+use crate::engine::{Loaded, check_memory, open};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
 use crate::lens::{Ask, Versus};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::sample::{Order, Penalties, Sampling};
 use crate::model::source::ModelSource;
+use crate::model::{Dtype, LoadOptions, Loading};
 use crate::probe::InputOptions;
 use crate::text::{BosPolicy, Ending, Granularity, Message, Prompt, Tokenizer};
 
@@ -24,9 +28,36 @@ pub(super) struct ModelArgs {
     /// Keep quantised weights quantised: faster, less memory, and activations are rounded
     #[arg(long)]
     pub(super) fast: bool,
-    /// Refuse a model whose weights take more than this many MiB of memory; without it, more than is free
+    /// What weights and activations are computed in
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32")]
+    pub(super) dtype: DtypeArg,
+    /// How many MiB of memory weights may take; without it, what is free. Quantised weights that would take more are dequantised on demand, which gives the same numbers; what does not fit then is refused
     #[arg(long, value_name = "MIB")]
     pub(super) max_memory: Option<u64>,
+}
+
+/// A type of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DtypeArg {
+    /// 32 bits
+    F32,
+    /// 64 bits: what the rounding of f32 is measured with
+    F64,
+    /// 16 bits, 8 of them significant
+    Bf16,
+    /// 16 bits, 11 of them significant
+    F16,
+}
+
+impl From<DtypeArg> for Dtype {
+    fn from(arg: DtypeArg) -> Self {
+        match arg {
+            DtypeArg::F32 => Self::F32,
+            DtypeArg::F64 => Self::F64,
+            DtypeArg::Bf16 => Self::Bf16,
+            DtypeArg::F16 => Self::F16,
+        }
+    }
 }
 
 /// Something that would take more memory than was allowed.
@@ -40,9 +71,11 @@ pub(super) struct TooMuchMemory {
 }
 
 impl ModelArgs {
-    /// What is done with quantised weights.
-    pub(super) const fn arithmetic(&self) -> Arithmetic {
-        if self.fast { Arithmetic::Fast } else { Arithmetic::Exact }
+    /// What of loading is open to choice.
+    pub(super) fn options(&self) -> LoadOptions {
+        let arithmetic = if self.fast { Arithmetic::Fast } else { Arithmetic::Exact };
+        let max_memory = self.max_memory.map(|mib| mib.saturating_mul(1 << 20));
+        LoadOptions { arithmetic, max_memory, dtype: self.dtype.into(), ..LoadOptions::default() }
     }
 
     /// Where the model is.
@@ -54,18 +87,16 @@ impl ModelArgs {
     /// Where the model is, if its weights take no more memory than allowed.
     pub(super) fn source_within_memory(&self) -> anyhow::Result<ModelSource> {
         let source = self.source()?;
-        let Some(allowed) = self.max_memory else { return Ok(source) };
-        let needed = weights_memory(&source, self.arithmetic())?.div_ceil(1 << 20);
-        if needed > allowed {
-            let hint = "raise --max-memory, keep quantised weights with --fast, or take a smaller quantisation (GGUF)";
-            return Err(TooMuchMemory { what: "weights", needed, allowed, hint }.into());
-        }
+        check_memory(&source, self.options())?;
         Ok(source)
     }
 
-    /// Loads it.
-    pub(super) fn open(&self) -> anyhow::Result<Loaded> {
-        Ok(open(&self.source_within_memory()?, self.arithmetic())?)
+    /// Loads it, with a bar if that takes long, until Ctrl-C.
+    pub(super) fn open(&self, out: &Output) -> anyhow::Result<Loaded> {
+        let bar = Mutex::new(Progress::new("{bar:30} {decimal_bytes}/{decimal_total_bytes} loaded"));
+        let progress = |done, total| bar.lock().unwrap_or_else(PoisonError::into_inner).tell(done, total, "");
+        let loading = Loading { options: self.options(), cancel: out.cancel(), progress: &progress };
+        Ok(open(&self.source()?, &loading)?)
     }
 }
 

@@ -85,6 +85,7 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         matches!(cause.downcast_ref::<model::Error>(), Some(model::Error::Cancelled))
             || matches!(cause.downcast_ref::<EngineError>(), Some(EngineError::Cancelled))
+            || cause.downcast_ref::<OpenError>().is_some_and(OpenError::is_cancelled)
             || matches!(cause.downcast_ref::<hub::Error>(), Some(hub::Error::Cancelled))
             || cause.downcast_ref::<eval::run::Error>().is_some_and(eval::run::Error::is_cancelled)
             || cause.downcast_ref::<intervene::Error>().is_some_and(intervene::Error::is_cancelled)
@@ -118,4 +119,15 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<NotOneToken>().and_then(NotOneToken::hint))
             .or_else(|| any.downcast_ref::<TooMuchMemory>().map(|error| error.hint.to_owned()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_ctrl_c_has_stopped_is_no_error() {
+        let stopped = OpenError::Load { model: "m".into(), source: LoadError::Cancelled };
+        assert_eq!(report(Err(stopped.into())), Exit::Interrupted);
+    }
 }

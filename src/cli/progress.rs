@@ -1,4 +1,4 @@
-//! Progress on standard error: on a terminal only, and only of what takes longer than a second.
+//! Progress on standard error: on a terminal only, and only of what takes longer than half a second.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How long a command may be silent.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A bar that appears late, and goes when it is dropped.
 pub(super) struct Progress {

@@ -12,8 +12,9 @@ use crate::model::checkpoint::Arithmetic;
 use crate::model::checkpoint::gguf::GgufCheckpoint;
 use crate::model::header::{Header, StoredTensor, TensorClass};
 use crate::model::load::{LoadError, Precision, directory_header, gguf_header, weight_files};
+use crate::model::memory::{self, Budget};
 use crate::model::source::{FileBytes, ModelSource};
-use crate::model::{self, CancelToken, DecoderConfig, Fact, Param};
+use crate::model::{self, CancelToken, DecoderConfig, Fact, LoadOptions, Param};
 use crate::text::{self, TokenizerFacts};
 use crate::trace::TracePlan;
 
@@ -76,6 +77,12 @@ pub struct ClassFacts {
 pub struct Memory {
     /// The weights as loaded.
     pub weights: u64,
+    /// The weights with every number on its own.
+    pub weights_exact: u64,
+    /// The weights dequantised on demand, where those are fewer.
+    pub weights_on_demand: Option<u64>,
+    /// The weights with fast arithmetic, where those are fewer.
+    pub weights_fast: Option<u64>,
     /// Keys and values of one token.
     pub kv_cache_per_token: u64,
     /// The tokens that the rest is about.
@@ -115,8 +122,8 @@ pub struct FileFacts {
 /// What of a description is open to choice.
 #[derive(Debug, Clone, Copy)]
 pub struct Inquiry {
-    /// What is done with quantised weights.
-    pub arithmetic: Arithmetic,
+    /// What of loading is open to choice.
+    pub options: LoadOptions,
     /// How many tokens a trace is estimated for.
     pub n_tokens: usize,
 }
@@ -128,7 +135,8 @@ fn as_map<S: serde::Serializer>(facts: &[(&'static str, Fact)], serializer: S) -
 /// Describes a model from its headers.
 ///
 /// # Errors
-/// What loading the model would refuse, but for damage inside the weights.
+/// What loading the model would refuse, but for damage inside the weights, and weights that do not fit into what is
+/// free now: those are described as they were asked for.
 pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, OpenError> {
     let name = source.name();
     let load = |error| OpenError::Load { model: name.clone(), source: error };
@@ -149,11 +157,13 @@ pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, O
             (header, tokenizer.facts(), files.chat_template)
         }
     };
+    let arithmetic = arithmetic(&header, inquiry.options).map_err(load)?;
+    let dtype = inquiry.options.dtype;
     Ok(Description {
         model: header.config.facts(),
-        parameters: parameters(&header, inquiry.arithmetic),
+        parameters: parameters(&header, Precision { stored: header.stored.clone(), arithmetic, dtype }),
         tensor_classes: classes(&header.tensors),
-        memory: memory(&header, inquiry),
+        memory: memory_facts(&header, arithmetic, inquiry),
         tokenizer,
         chat_template: template.as_deref().map(chat),
         files: files(source).map_err(load)?.iter().map(|file| file.facts(None)).collect(),
@@ -162,22 +172,30 @@ pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, O
     })
 }
 
-/// Bytes of a model's weights once they are loaded, from its headers.
+/// Whether a model's weights fit into memory, from its headers.
 ///
 /// # Errors
 /// What loading the weights would refuse, but for damage inside them.
-pub fn weights_memory(source: &ModelSource, arithmetic: Arithmetic) -> Result<u64, OpenError> {
+pub fn check_memory(source: &ModelSource, options: LoadOptions) -> Result<(), OpenError> {
     let header = match source {
         ModelSource::Gguf(path) => {
             FileBytes::map(path).and_then(|bytes| gguf_header(&GgufCheckpoint::new(path, &bytes)?, path.clone()))
         }
         ModelSource::Directory(_) | ModelSource::Embedded(_) => directory_header(source),
     };
-    let header = header.map_err(|error| OpenError::Load { model: source.name(), source: error })?;
-    Ok(header.n_bytes_loaded(arithmetic))
+    let fits = header.and_then(|header| memory::plan(&header, options));
+    fits.map(|_| ()).map_err(|error| OpenError::Load { model: source.name(), source: error })
 }
 
-fn parameters(header: &Header, arithmetic: Arithmetic) -> Parameters {
+/// What will be done with quantised weights.
+fn arithmetic(header: &Header, options: LoadOptions) -> Result<Arithmetic, LoadError> {
+    match memory::plan(header, options) {
+        Err(LoadError::Memory { budget: Budget::Free(_), .. }) => Ok(options.arithmetic),
+        planned => planned,
+    }
+}
+
+fn parameters(header: &Header, precision: Precision) -> Parameters {
     let cfg = &header.config;
     let embeds = [Param::Embed, Param::PosEmbed, Param::Unembed];
     let size = |param: Param| param.shape(cfg).into_iter().map(|n| n as u64).product::<u64>();
@@ -187,7 +205,7 @@ fn parameters(header: &Header, arithmetic: Arithmetic) -> Parameters {
     Parameters {
         count: cfg.n_params() as u64,
         embedding,
-        precision: Precision { stored: header.stored.clone(), arithmetic }.describe(),
+        precision: precision.describe(),
         bytes,
         bytes_per_parameter: bytes as f64 / stored.max(1) as f64,
     }
@@ -207,13 +225,19 @@ fn classes(tensors: &[StoredTensor]) -> Vec<ClassFacts> {
     TensorClass::ALL.into_iter().map(of).filter(|facts| facts.tensors > 0).collect()
 }
 
-fn memory(header: &Header, inquiry: Inquiry) -> Memory {
+fn memory_facts(header: &Header, arithmetic: Arithmetic, inquiry: Inquiry) -> Memory {
     let cfg: &DecoderConfig = &header.config;
-    let n_tokens = inquiry.n_tokens;
-    let kv_cache_per_token = 4 * 2 * (cfg.n_layers * cfg.n_kv_heads * cfg.d_head) as u64;
+    let (n_tokens, dtype) = (inquiry.n_tokens, inquiry.options.dtype);
+    let bytes = |arithmetic| header.n_bytes_loaded(arithmetic, dtype);
+    let exact = bytes(Arithmetic::Exact);
+    let fewer = |arithmetic| Some(bytes(arithmetic)).filter(|&bytes| bytes < exact);
+    let kv_cache_per_token = (dtype.size() * 2 * cfg.n_layers * cfg.n_kv_heads * cfg.d_head) as u64;
     let trace = |sites: &[Site]| TracePlan::sites(cfg, sites).bytes(cfg, n_tokens);
     Memory {
-        weights: header.n_bytes_loaded(inquiry.arithmetic),
+        weights: bytes(arithmetic),
+        weights_exact: exact,
+        weights_on_demand: fewer(Arithmetic::OnDemand),
+        weights_fast: fewer(Arithmetic::Fast),
         kv_cache_per_token,
         n_tokens,
         kv_cache: kv_cache_per_token * n_tokens as u64,
@@ -332,6 +356,7 @@ pub fn readable_count(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Loading;
 
     #[test]
     fn sizes_are_readable() {
@@ -358,9 +383,9 @@ mod tests {
     #[test]
     fn the_embedded_model_is_described_as_it_loads() {
         let source = ModelSource::default();
-        let inquiry = Inquiry { arithmetic: Arithmetic::Exact, n_tokens: 10 };
+        let inquiry = Inquiry { options: LoadOptions::default(), n_tokens: 10 };
         let found = describe(&source, inquiry).unwrap();
-        let loaded = super::super::open(&source, Arithmetic::Exact).unwrap().info;
+        let loaded = super::super::open(&source, &Loading::unwatched(Arithmetic::Exact)).unwrap().info;
         assert_eq!(found.fingerprint, loaded.fingerprint);
         assert_eq!(found.parameters.count, loaded.config.n_params() as u64);
         assert_eq!(found.parameters.precision, loaded.precision.describe());

@@ -16,6 +16,16 @@ pub struct Progress {
     pub unit: &'static str,
 }
 
+impl Progress {
+    /// Bytes, in a unit of which there are enough to see that something moves and few enough to be read.
+    pub(super) fn of_bytes(done: u64, total: u64) -> Self {
+        const MEGA: u64 = 1_000_000;
+        let (unit, size) = if total < 10 * MEGA { ("kB", 1000) } else { ("MB", MEGA) };
+        let count = |bytes: u64| usize::try_from(bytes.div_ceil(size)).unwrap_or(usize::MAX);
+        Self { done: count(done), total: count(total), unit }
+    }
+}
+
 /// An intermediate result.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -30,13 +40,13 @@ pub enum Event {
     },
 }
 
-/// Receives intermediate results.
-pub trait EventSink {
+/// Receives intermediate results, from whichever thread has them.
+pub trait EventSink: Send {
     /// Takes one event; must return soon.
     fn send(&mut self, event: Event);
 }
 
-impl<F: FnMut(Event)> EventSink for F {
+impl<F: FnMut(Event) + Send> EventSink for F {
     fn send(&mut self, event: Event) {
         self(event);
     }

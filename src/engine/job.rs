@@ -10,6 +10,7 @@ use crate::hook::{HookPoint, Site};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
 use crate::lens::logit_lens::LogitLens;
 use crate::lens::{Context, Lens as _, Question, attention};
+use crate::model::load::Precision;
 use crate::model::sample::{Sampler, Sampling};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
 use crate::text::{BosPolicy, Prompt, Tokenizer};
@@ -78,8 +79,9 @@ fn inspect(loaded: &Loaded, ids: &[u32], panels: &[Panel], cancel: &CancelToken)
 
 fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Result<Verified, EngineError> {
     let ids = loaded.verification_prompt()?.ids;
-    let arithmetic = loaded.info.precision.arithmetic;
-    let subject = Subject { lm: &loaded.decoder, decoder: Some(&loaded.decoder), ids: &ids, arithmetic, cancel };
+    let Precision { arithmetic, dtype, .. } = loaded.info.precision;
+    let (lm, decoder) = (&loaded.decoder, Some(&loaded.decoder));
+    let subject = Subject { lm, decoder, ids: &ids, arithmetic, dtype, cancel };
     let mut tell = |step: verify::Step| {
         sink.send(Event::Progress(Progress { done: step.done, total: step.total, unit: "laws" }));
     };

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::figure::Provenance;
-use crate::model::DecoderConfig;
-use crate::model::checkpoint::Arithmetic;
 use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
-use crate::model::decoder::{Decoder, Kernels};
+use crate::model::decoder::Decoder;
 use crate::model::json::{self, JsonLimits};
 use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
+use crate::model::{DecoderConfig, Loading};
 use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
 use crate::verify;
 
@@ -68,6 +67,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it was only stopped.
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Load { source: LoadError::Cancelled, .. })
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -105,7 +109,10 @@ impl Loaded {
 }
 
 /// Opens a model.
-pub fn open(source: &ModelSource, arithmetic: Arithmetic) -> Result<Loaded, OpenError> {
+///
+/// # Errors
+/// The first thing that is wrong; [`LoadError::Cancelled`] soon after `loading` is cancelled.
+pub fn open(source: &ModelSource, loading: &Loading<'_>) -> Result<Loaded, OpenError> {
     let model = match source {
         ModelSource::Gguf(path) | ModelSource::Directory(path) => path.display().to_string(),
         ModelSource::Embedded(name) => (*name).to_owned(),
@@ -120,11 +127,11 @@ pub fn open(source: &ModelSource, arithmetic: Arithmetic) -> Result<Loaded, Open
             let tokenizer = Tokenizer::from_gguf(&fitting_vocab(&meta).map_err(text)?).map_err(text)?;
             let template = meta.text("tokenizer.chat_template").map(ToOwned::to_owned);
             let chat = chat(template.as_deref(), &tokenizer).map_err(text)?;
-            let loaded = load_gguf(&checkpoint, path.clone(), arithmetic).map_err(load)?;
+            let loaded = load_gguf(&checkpoint, path.clone(), loading).map_err(load)?;
             Ok(assemble(source, loaded, tokenizer, chat))
         }
         ModelSource::Directory(_) | ModelSource::Embedded(_) => {
-            let loaded = load_directory(source, Kernels::Fused).map_err(load)?;
+            let loaded = load_directory(source, loading).map_err(load)?;
             let d_vocab = loaded.config.d_vocab;
             let files = text_files(source, d_vocab).map_err(load)?;
             let tokenizer = files.tokenizer(d_vocab).map_err(text)?;

@@ -10,16 +10,18 @@ mod load;
 mod request;
 pub mod worker;
 
+use std::sync::{Mutex, PoisonError};
+
 pub use self::description::{
-    ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, describe, hash_files, readable_bytes,
-    readable_count, weights_memory,
+    ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, check_memory, describe, hash_files,
+    readable_bytes, readable_count,
 };
 pub use self::event::{
     Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens, Verified,
 };
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::request::{Panel, Request};
-use crate::model::CancelToken;
+use crate::model::{CancelToken, Loading};
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +34,7 @@ pub enum EngineError {
     NoModel,
     /// The model could not be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(OpenError),
     /// The text could not be tokenised.
     #[error(transparent)]
     Text(#[from] crate::text::Error),
@@ -66,6 +68,12 @@ impl From<crate::model::Error> for EngineError {
             crate::model::Error::Cancelled => Self::Cancelled,
             other => Self::Model(other),
         }
+    }
+}
+
+impl From<OpenError> for EngineError {
+    fn from(error: OpenError) -> Self {
+        if error.is_cancelled() { Self::Cancelled } else { Self::Open(error) }
     }
 }
 
@@ -116,8 +124,13 @@ impl Engine {
         cancel: &CancelToken,
         sink: &mut dyn EventSink,
     ) -> Result<Outcome, EngineError> {
-        if let Request::Load { source, arithmetic } = request {
-            let loaded = open(&source, arithmetic)?;
+        if let Request::Load { source, options } = request {
+            let sink = Mutex::new(sink);
+            let progress = |done, total| {
+                let progress = Event::Progress(Progress::of_bytes(done, total));
+                sink.lock().unwrap_or_else(PoisonError::into_inner).send(progress);
+            };
+            let loaded = open(&source, &Loading { options, cancel: cancel.clone(), progress: &progress })?;
             let info = loaded.info.clone();
             self.loaded = Some(loaded);
             return Ok(Outcome::Loaded(Box::new(info)));

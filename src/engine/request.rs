@@ -1,6 +1,6 @@
 //! What can be asked of the engine.
 
-use crate::model::checkpoint::Arithmetic;
+use crate::model::LoadOptions;
 use crate::model::sample::Sampling;
 use crate::model::source::ModelSource;
 use crate::text::BosPolicy;
@@ -8,12 +8,12 @@ use crate::text::BosPolicy;
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// Load a model in place of the current one. Answer: [`Outcome::Loaded`](super::Outcome::Loaded).
+    /// Load a model in place of the current one, which stays if that fails or is cancelled. Answer: [`Outcome::Loaded`](super::Outcome::Loaded).
     Load {
         /// Where it is.
         source: ModelSource,
-        /// What to do with quantised weights.
-        arithmetic: Arithmetic,
+        /// What of loading is open to choice.
+        options: LoadOptions,
     },
     /// Tokenise a text. Answer: [`Outcome::Tokens`](super::Outcome::Tokens).
     Tokenise {

@@ -6,7 +6,7 @@
 //! remainder, which is always shown. It is the *direct* effect only: what a component does through later ones is
 //! counted there.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::{Context, Lens, LensError, Question, Target};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
@@ -175,7 +175,7 @@ fn share(mut values: impl Iterator<Item = f64>) -> Share {
 
 /// The products of `x` `[d]` with each of `directions` `[n, d]`, added up in f64.
 fn products(directions: &Tensor, x: &Tensor) -> Result<Share, LensError> {
-    let x = x.flatten_all()?.to_vec1::<f32>()?;
+    let x = x.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
     let rows = directions.to_vec2::<f32>()?;
     let dot = |row: &Vec<f32>| row.iter().zip(&x).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
     Ok(share(rows.iter().map(dot)))

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::DecoderConfig;
-use super::checkpoint::{Arithmetic, plan, tensors};
+use super::arch::Source;
+use super::checkpoint::{Arithmetic, Checkpoint, Held, held, n_bytes, plan, tensors};
+use super::decoder::bytes_at_work;
 use super::load::{Described, LoadError, fingerprint, stored_types};
+use super::{DecoderConfig, Dtype, ParamId};
 
 /// A model as its headers describe it.
 #[derive(Debug, Clone)]
@@ -19,6 +21,19 @@ pub struct Header {
     pub fingerprint: String,
     /// Every tensor in the files, in the order of its name.
     pub tensors: Vec<StoredTensor>,
+    /// Bytes of the weights in memory.
+    loaded: [Loaded; 3],
+}
+
+/// What the weights take in memory, by what is done with quantised ones.
+#[derive(Debug, Clone, Copy, Default)]
+struct Loaded {
+    /// Numbers on their own.
+    dense: u64,
+    /// Bytes of those that are held as they are stored.
+    stored: u64,
+    /// Bytes of what is dequantised at a time.
+    at_work: u64,
 }
 
 /// A tensor in a file.
@@ -90,10 +105,12 @@ impl Header {
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together, as loading would.
     pub(super) fn read(config: &DecoderConfig, file: Described<'_>) -> Result<Self, LoadError> {
         let plan = plan(config, file.checkpoint, file.names)?;
+        let loaded = [Arithmetic::Exact, Arithmetic::OnDemand, Arithmetic::Fast];
+        let loaded = loaded.map(|arithmetic| loaded_weights(config, file.checkpoint, &plan, arithmetic));
         let mut classes = HashMap::new();
-        for (id, source) in plan {
+        for (id, source) in &plan {
             // a tensor that several parameters share counts where it is first needed
-            for tensor in tensors(&source, &id.param.shape(config)) {
+            for tensor in tensors(source, &id.param.shape(config)) {
                 classes.entry(tensor).or_insert_with(|| TensorClass::of(&id.param.name()));
             }
         }
@@ -111,29 +128,44 @@ impl Header {
             fingerprint: fingerprint(file.checkpoint, file.identity),
             tensors: names.into_iter().map(stored).collect(),
             config: config.clone(),
+            loaded,
         })
     }
 
     /// Bytes of the weights in memory once they are loaded.
     ///
-    /// Exact arithmetic holds every parameter in f32. Fast arithmetic holds quantised ones as they are stored, and the
-    /// embedding in f32 besides, because its rows are looked up.
-    pub fn n_bytes_loaded(&self, arithmetic: Arithmetic) -> u64 {
-        let dense = 4 * self.config.n_params() as u64;
-        if arithmetic == Arithmetic::Exact {
-            return dense;
-        }
-        let in_memory = |tensor: &StoredTensor| {
-            let dense = 4 * tensor.n_params;
-            let is_quantised = tensor.n_bytes < 2 * tensor.n_params;
-            match (is_quantised, tensor.class) {
-                (true, TensorClass::Embedding) => tensor.n_bytes + dense,
-                (true, _) => tensor.n_bytes,
-                (false, _) => dense,
-            }
+    /// Exact arithmetic holds every parameter in `dtype`. On demand, matrices of blocks are held as they are stored,
+    /// and what is dequantised at a time comes on top. Fast arithmetic holds those as they are stored that can be
+    /// multiplied like that.
+    pub const fn n_bytes_loaded(&self, arithmetic: Arithmetic, dtype: Dtype) -> u64 {
+        let [exact, on_demand, fast] = self.loaded;
+        let Loaded { dense, stored, at_work } = match arithmetic {
+            Arithmetic::Exact => exact,
+            Arithmetic::OnDemand => on_demand,
+            Arithmetic::Fast => fast,
         };
-        self.tensors.iter().filter(|tensor| tensor.class != TensorClass::Unused).map(in_memory).sum()
+        dense.saturating_mul(dtype.size() as u64).saturating_add(stored).saturating_add(at_work)
     }
+}
+
+fn loaded_weights(
+    config: &DecoderConfig,
+    checkpoint: &dyn Checkpoint,
+    plan: &[(ParamId, Source)],
+    arithmetic: Arithmetic,
+) -> Loaded {
+    let mut loaded = Loaded::default();
+    for (id, source) in plan {
+        let shape = id.param.shape(config);
+        match held(config, checkpoint, *id, source, arithmetic) {
+            Held::Dense => loaded.dense += shape.into_iter().map(|n| n as u64).product::<u64>(),
+            Held::Stored => {
+                loaded.stored += n_bytes(config, checkpoint, *id, source);
+                loaded.at_work = loaded.at_work.max(bytes_at_work(shape[0], shape[1]));
+            }
+        }
+    }
+    if arithmetic == Arithmetic::OnDemand { loaded } else { Loaded { at_work: 0, ..loaded } }
 }
 
 #[cfg(test)]

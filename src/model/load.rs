@@ -7,17 +7,21 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader};
+use super::arch::{self, ARCHITECTURES, Architecture, ConfigError, ConfigReader, Source};
 use super::checkpoint::gguf::GgufCheckpoint;
 use super::checkpoint::{
     Arithmetic, Checkpoint, GgufHeaderError, NameMap, SafetensorsCheckpoint, SafetensorsHeaderError, TensorProblem,
     Weights, fits, tensors,
 };
-use super::decoder::{Decoder, Kernels};
+use super::decoder::Decoder;
 use super::header::Header;
 use super::json::{self, JsonLimits};
+use super::memory::{Budget, Needs};
 use super::source::{FileBytes, ModelSource};
-use super::{DecoderConfig, Error, Positions, Result, Rope, RopeScaling, limits, memory};
+use super::{
+    DecoderConfig, Dtype, Error, LoadOptions, Loading, Param, ParamId, Positions, Result, Rope, RopeScaling, Unembed,
+    limits, memory,
+};
 use crate::hub;
 
 /// Stands for the architecture of a model that names none.
@@ -190,14 +194,18 @@ pub enum LoadError {
         problems: Vec<TensorProblem>,
     },
     /// The weights do not fit into memory.
-    #[error("the weights take {} MiB of memory, {} MiB are available", mib(*needed), available >> 20)]
+    #[error("the weights take {}, {budget}", in_memory(*needs))]
     Memory {
-        /// Bytes of the weights once they are loaded.
-        needed: u64,
-        /// Bytes that the machine has left.
-        available: u64,
-        /// Bytes of the weights with fast arithmetic, if they are fewer.
-        fast: Option<u64>,
+        /// What they take.
+        needs: Needs,
+        /// What there is.
+        budget: Budget,
+    },
+    /// Two things were asked for that exclude each other.
+    #[error("quantised products compute in f32, not in {dtype}")]
+    FastDtype {
+        /// What was asked for.
+        dtype: &'static str,
     },
     /// A weight is not a finite number.
     #[error("tensor `{tensor}` holds {found}, expected finite numbers")]
@@ -207,6 +215,9 @@ pub enum LoadError {
         /// What was met first.
         found: f32,
     },
+    /// Loading was cancelled.
+    #[error("cancelled")]
+    Cancelled,
     /// A tensor's data could not be read.
     #[error("a tensor cannot be read")]
     Data(#[source] candle_core::Error),
@@ -249,7 +260,7 @@ impl LoadError {
                 "download the file again; it is damaged, or is another file of the same name"
             }
             Self::Shard { .. } => "shards lie in the directory of the model; download the index again",
-            Self::Memory { fast, .. } => return Some(memory_hint(*fast)),
+            Self::Memory { needs, budget } => return Some(memory_hint(*needs, *budget)),
             Self::NotFinite { .. } => "the weights are damaged, or overflowed while they were trained or converted",
             Self::GgufMagic { .. } => "name a .gguf file, or the directory that holds config.json",
             Self::Tensors { .. } => "config.json and the weights disagree: check that they come from the same model",
@@ -260,6 +271,8 @@ impl LoadError {
                 "lmscope refuses a model that it would compute differently from its reference"
             }
             Self::Hub(error) => return error.hint(),
+            Self::FastDtype { .. } => "leave out --fast, or --dtype",
+            Self::Cancelled => return None,
             Self::Data(_) | Self::Build(_) => {
                 "the file may be damaged, or of a kind that is not read here; `lmscope info` lists what is in it"
             }
@@ -268,12 +281,21 @@ impl LoadError {
     }
 }
 
-fn memory_hint(fast: Option<u64>) -> String {
-    const OTHER: &str = "take a smaller quantisation of the model (GGUF), or close other programs";
-    match fast {
-        Some(fast) => format!("--fast keeps quantised weights as they are, {} MiB; or {OTHER}", mib(fast)),
-        None => OTHER.to_owned(),
-    }
+fn in_memory(needs: Needs) -> String {
+    let on_demand = needs.on_demand.map(|bytes| format!(" (dequantised on demand {} MiB)", mib(bytes)));
+    format!("{} MiB of memory{}", mib(needs.asked), on_demand.unwrap_or_default())
+}
+
+fn memory_hint(needs: Needs, budget: Budget) -> String {
+    let least = needs.on_demand.unwrap_or(needs.asked);
+    let mut ways = match budget {
+        Budget::Allowed(_) => vec![format!("raise --max-memory to {}", mib(least))],
+        Budget::Free(_) => Vec::new(),
+    };
+    let fast = needs.fast.filter(|&fast| fast < least);
+    ways.extend(fast.map(|fast| format!("--fast keeps quantised weights as they are, {} MiB", mib(fast))));
+    ways.push("take a smaller quantisation of the model (GGUF), or close other programs".into());
+    ways.join("; or ")
 }
 
 /// What kind of numbers a model was loaded from, and how they are computed with.
@@ -281,23 +303,47 @@ fn memory_hint(fast: Option<u64>) -> String {
 pub struct Precision {
     /// Types in the file, such as `Q4_1, Q8_0, F32`.
     pub stored: String,
-    /// What is computed with.
+    /// What is done with quantised weights.
     pub arithmetic: Arithmetic,
+    /// What is computed in.
+    pub dtype: Dtype,
 }
 
 impl Precision {
     /// A few words for a narrow screen.
     pub fn brief(&self) -> String {
-        match self.arithmetic {
-            Arithmetic::Exact => format!("{} exact", self.stored),
-            Arithmetic::Fast => format!("{} fast: activations rounded", self.stored),
-        }
+        let what = match (self.dtype, self.arithmetic) {
+            (Dtype::F32, Arithmetic::Exact) => "exact",
+            (Dtype::F32, Arithmetic::OnDemand) => "exact, on demand",
+            (dtype, Arithmetic::Exact) => return format!("{} in {}", self.stored, dtype.name()),
+            (dtype, Arithmetic::OnDemand) => return format!("{} in {}, on demand", self.stored, dtype.name()),
+            (_, Arithmetic::Fast) => "fast: activations rounded",
+        };
+        format!("{} {what}", self.stored)
+    }
+
+    /// The same for all that computes the same bits.
+    #[must_use]
+    pub fn of_numbers(&self) -> Self {
+        let arithmetic = match self.arithmetic {
+            Arithmetic::Exact | Arithmetic::OnDemand => Arithmetic::Exact,
+            Arithmetic::Fast => Arithmetic::Fast,
+        };
+        Self { arithmetic, ..self.clone() }
     }
 
     /// One line for people and records.
     pub fn describe(&self) -> String {
+        let dtype = self.dtype.name();
+        let how = match self.dtype {
+            Dtype::F32 | Dtype::F64 => "exact",
+            Dtype::Bf16 | Dtype::F16 => "weights and activations are rounded to it",
+        };
         match self.arithmetic {
-            Arithmetic::Exact => format!("{} weights, f32 arithmetic (exact)", self.stored),
+            Arithmetic::Exact => format!("{} weights, {dtype} arithmetic ({how})", self.stored),
+            Arithmetic::OnDemand => {
+                format!("{} weights, {dtype} arithmetic ({how}, dequantised on demand)", self.stored)
+            }
             Arithmetic::Fast => {
                 format!("{} weights, quantised arithmetic (fast: activations are rounded)", self.stored)
             }
@@ -317,11 +363,9 @@ pub struct LoadedModel {
     pub fingerprint: String,
 }
 
-/// Loads the decoder of a directory-like source; `kernels` decides whether gradients flow through it.
-pub fn load_directory(source: &ModelSource, kernels: Kernels) -> Result<LoadedModel, LoadError> {
-    with_directory(source, |config, file| {
-        Built { config, arithmetic: Arithmetic::Exact, kernels }.from(file.checkpoint, file.names, file.identity)
-    })
+/// Loads the decoder of a directory-like source.
+pub fn load_directory(source: &ModelSource, loading: &Loading<'_>) -> Result<LoadedModel, LoadError> {
+    with_directory(source, |config, file| build(config, file, loading))
 }
 
 /// What the headers of a directory-like source say; no weight is read.
@@ -330,6 +374,7 @@ pub fn directory_header(source: &ModelSource) -> Result<Header, LoadError> {
 }
 
 /// A checkpoint, the names of its tensors, and what identifies its configuration.
+#[derive(Clone, Copy)]
 pub(super) struct Described<'a> {
     pub(super) checkpoint: &'a dyn Checkpoint,
     pub(super) names: NameMap<'a>,
@@ -349,18 +394,21 @@ fn with_directory<T>(
     let refuse = |source| LoadError::Config { file: file.clone(), source };
     let arch = architecture(limits::model_type(&json).map_err(refuse)?)?;
     limits::check_layers(&json).map_err(refuse)?;
-    let config = arch.config(&ConfigReader::new(&json)).map_err(refuse)?;
+    let mut config = arch.config(&ConfigReader::new(&json)).map_err(refuse)?;
     check_sizes(&config, &file)?;
     let files = weight_files(source)?;
     let checkpoint = SafetensorsCheckpoint::new(&files)?;
     let bare = checkpoint.names().iter().all(|name| !name.starts_with(arch.prefix()));
-    let strip = |mut source: super::arch::Source| {
+    let strip = |mut source: Source| {
         if bare && let Some(stripped) = source.tensor.strip_prefix(arch.prefix()) {
             source.tensor = stripped.to_owned();
         }
         source
     };
-    let is_there = |id: super::ParamId, source: &super::arch::Source| {
+    if has_own_unembedding(arch, &config, &checkpoint, &strip) {
+        config.unembed = Unembed::Own;
+    }
+    let is_there = |id: ParamId, source: &Source| {
         tensors(source, &id.param.shape(&config)).iter().all(|name| checkpoint.shape(name).is_some())
     };
     let locate = |id| {
@@ -372,15 +420,30 @@ fn with_directory<T>(
     work(&config, Described { checkpoint: &checkpoint, names, identity: json.to_string().as_bytes() })
 }
 
+/// Whether a model that is said to have a tied unembedding comes with another one. The reference then takes that.
+fn has_own_unembedding(
+    arch: &dyn Architecture,
+    config: &DecoderConfig,
+    checkpoint: &SafetensorsCheckpoint<'_>,
+    strip: &dyn Fn(Source) -> Source,
+) -> bool {
+    let own = DecoderConfig { unembed: Unembed::Own, ..config.clone() };
+    let tensor = |param| arch.source(ParamId::model(param), &own).map(|source| strip(source).tensor);
+    match (config.unembed, tensor(Param::Embed), tensor(Param::Unembed)) {
+        (Unembed::Tied, Some(embed), Some(unembed)) => {
+            checkpoint.shape(&unembed).is_some() && !checkpoint.are_alike(&embed, &unembed)
+        }
+        _ => false,
+    }
+}
+
 /// Loads the decoder of a GGUF file.
 pub fn load_gguf(
     checkpoint: &GgufCheckpoint<'_>,
     file: PathBuf,
-    arithmetic: Arithmetic,
+    loading: &Loading<'_>,
 ) -> Result<LoadedModel, LoadError> {
-    with_gguf(checkpoint, file, |config, file| {
-        Built { config, arithmetic, kernels: Kernels::Fused }.from(file.checkpoint, file.names, file.identity)
-    })
+    with_gguf(checkpoint, file, |config, file| build(config, file, loading))
 }
 
 /// What the header of a GGUF file says; no weight is read.
@@ -403,7 +466,7 @@ fn with_gguf<T>(
     let config = config.map_err(refuse)?;
     check_sizes(&config, &file)?;
     let locate = |id| {
-        let fits = |source: &super::arch::Source| fits(&config, checkpoint, id, source);
+        let fits = |source: &Source| fits(&config, checkpoint, id, source);
         let usual = arch.gguf_source(id, &config);
         let other = || arch::gguf_alternative(id, &config).filter(fits);
         usual.clone().filter(fits).or_else(other).or(usual)
@@ -413,22 +476,17 @@ fn with_gguf<T>(
     work(&config, Described { checkpoint, names, identity: identity.as_bytes() })
 }
 
-/// What is built from a checkpoint.
-struct Built<'a> {
-    config: &'a DecoderConfig,
-    arithmetic: Arithmetic,
-    kernels: Kernels,
-}
-
-impl Built<'_> {
-    fn from(self, checkpoint: &dyn Checkpoint, names: NameMap<'_>, identity: &[u8]) -> Result<LoadedModel, LoadError> {
-        let Self { config, arithmetic, kernels } = self;
-        memory::check(&Header::read(config, Described { checkpoint, names, identity })?, arithmetic)?;
-        let mut weights = Weights::read(config, checkpoint, names, arithmetic)?;
-        let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
-        let precision = Precision { stored: stored_types(checkpoint), arithmetic };
-        Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint: fingerprint(checkpoint, identity) })
+fn build(config: &DecoderConfig, file: Described<'_>, loading: &Loading<'_>) -> Result<LoadedModel, LoadError> {
+    let LoadOptions { dtype, kernels, .. } = loading.options;
+    if dtype != Dtype::F32 && loading.options.arithmetic == Arithmetic::Fast {
+        return Err(LoadError::FastDtype { dtype: dtype.name() });
     }
+    let arithmetic = memory::plan(&Header::read(config, file)?, loading.options)?;
+    let mut weights = Weights::read(config, file.checkpoint, file.names, arithmetic, loading)?;
+    let decoder = Decoder::new(config.clone(), &mut weights, kernels).map_err(LoadError::Build)?;
+    let precision = Precision { stored: stored_types(file.checkpoint), arithmetic, dtype };
+    let fingerprint = fingerprint(file.checkpoint, file.identity);
+    Ok(LoadedModel { decoder, config: config.clone(), precision, fingerprint })
 }
 
 /// The architecture that a model says it has, from its header alone; it need not be one that the decoder knows.

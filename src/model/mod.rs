@@ -9,14 +9,16 @@ mod cancel;
 pub mod checkpoint;
 mod config;
 pub mod decoder;
+mod dtype;
 mod error;
 mod fake;
 pub mod header;
 pub mod json;
 mod limits;
 pub mod load;
+mod loading;
 pub mod logits;
-mod memory;
+pub mod memory;
 mod param;
 pub mod sample;
 pub mod source;
@@ -32,8 +34,10 @@ pub use self::config::{
     LayerConfig, LayerMlp, LayerRope, Logits, Mlp, Norm, NormPlacement, Pairing, Positions, QkNorm, Residual, Rope,
     RopeScaling, Sizes, Unembed,
 };
+pub use self::dtype::Dtype;
 pub use self::error::{Error, Result};
 pub use self::fake::FakeLm;
+pub use self::loading::{LoadOptions, Loading};
 pub use self::param::{Param, ParamId};
 pub use self::tap::{NoTap, Tap};
 pub use self::words::Fact;
@@ -51,7 +55,7 @@ pub trait CausalLm: Send + Sync {
     /// [`Error::TooLong`] if the sequence exceeds the context; whatever the tap returns.
     fn forward(&self, ids: &Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor>;
 
-    /// Next-token logits `[.., d_vocab]` of what [`forward`](Self::forward) returned, or of some of its positions.
+    /// Next-token logits `[.., d_vocab]` in f32, of what [`forward`](Self::forward) returned, or of some of its positions.
     fn logits(&self, hidden: &Tensor) -> Result<Tensor>;
 
     /// Logits `[.., d_vocab]` of a raw residual stream `[.., d_model]`: final norm, with statistics of `resid`

@@ -112,6 +112,32 @@ impl Param {
         Cow::Borrowed(name)
     }
 
+    /// Whether it is multiplied with, or its rows are looked up by token.
+    pub const fn is_matrix(self) -> bool {
+        matches!(
+            self,
+            Self::Embed
+                | Self::Unembed
+                | Self::ProjectIn
+                | Self::ProjectOut
+                | Self::Q
+                | Self::K
+                | Self::V
+                | Self::O
+                | Self::Router
+                | Self::ExpertGate(_)
+                | Self::ExpertIn(_)
+                | Self::ExpertOut(_)
+                | Self::SharedRouter
+                | Self::SharedGate
+                | Self::SharedIn
+                | Self::SharedOut
+                | Self::Gate
+                | Self::In
+                | Self::Out
+        )
+    }
+
     /// The shape this decoder needs.
     pub fn shape(self, cfg: &DecoderConfig) -> Vec<usize> {
         let d_q = cfg.n_heads * cfg.d_head;

@@ -56,7 +56,8 @@ impl<T: Tap + ?Sized> Tap for &mut T {
     }
 }
 
-/// Visits `at` if anyone wants it.
+/// Visits `at` if anyone wants it. What a tap puts in place is computed with in the type of what it replaces.
 pub(crate) fn tapped(tap: &mut dyn Tap, at: HookPoint, x: Tensor) -> Result<Tensor> {
-    if tap.wants(at) { tap.visit(at, x) } else { Ok(x) }
+    let dtype = x.dtype();
+    if tap.wants(at) { Ok(tap.visit(at, x)?.to_dtype(dtype)?) } else { Ok(x) }
 }

@@ -26,7 +26,7 @@ use crate::model::{CausalLm, Result, Tap, ids_tensor};
 pub struct Trace {
     /// The tokens.
     pub ids: Vec<u32>,
-    /// Activations by hook, without the batch axis.
+    /// Activations by hook, in f32 and without the batch axis.
     pub activations: BTreeMap<HookPoint, Tensor>,
     /// Next-token logits at every position, `[pos, d_vocab]`.
     pub logits: Tensor,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::TracePlan;
 use crate::hook::HookPoint;
@@ -20,7 +20,7 @@ impl<'a> Recorder<'a> {
         Self { plan, activations: BTreeMap::new() }
     }
 
-    /// What was kept, without the batch axis.
+    /// What was kept, in f32 and without the batch axis.
     pub fn into_activations(self) -> BTreeMap<HookPoint, Tensor> {
         self.activations
     }
@@ -32,7 +32,7 @@ impl Tap for Recorder<'_> {
     }
 
     fn visit(&mut self, at: HookPoint, x: Tensor) -> Result<Tensor> {
-        self.activations.insert(at, x.squeeze(0)?);
+        self.activations.insert(at, x.squeeze(0)?.to_dtype(DType::F32)?);
         Ok(x)
     }
 }

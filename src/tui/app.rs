@@ -94,7 +94,7 @@ impl State {
             jobs: Jobs::default(),
             theme,
         };
-        let load = Request::Load { source: options.source, arithmetic: options.arithmetic };
+        let load = Request::Load { source: options.source, options: options.options };
         let effects = vec![state.submit(LOAD, load)];
         (state, effects)
     }

@@ -28,7 +28,7 @@ pub use self::editor::Editor;
 pub use self::effect::Effect;
 pub use self::error::TuiError;
 pub use self::event_loop::run;
-use crate::model::checkpoint::Arithmetic;
+use crate::model::LoadOptions;
 use crate::model::source::ModelSource;
 use crate::text::BosPolicy;
 
@@ -37,8 +37,8 @@ use crate::text::BosPolicy;
 pub struct TuiOptions {
     /// The model.
     pub source: ModelSource,
-    /// What happens to quantised weights.
-    pub arithmetic: Arithmetic,
+    /// What of loading is open to choice.
+    pub options: LoadOptions,
     /// The first prompt; without one, the embedded models start with an example.
     pub prompt: Option<String>,
     /// Whether a BOS is put before the prompt.

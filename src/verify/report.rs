@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::invariant::{Invariant, Measured, Rounding, Scale, Tolerance};
 use crate::figure::{Cell, Column, Content, Figure, Provenance, ShapeError, Table};
+use crate::model::Dtype;
 use crate::model::checkpoint::Arithmetic;
 
 /// What was found about one law.
@@ -74,8 +75,9 @@ impl Check {
     }
 
     /// Judges an invariant, which quantised products may have put out of reach.
-    pub(super) fn of(invariant: &dyn Invariant, measured: Measured, arithmetic: Arithmetic) -> Self {
-        let check = Self::new(invariant.name(), invariant.about(), invariant.tolerance(), measured);
+    pub(super) fn of(invariant: &dyn Invariant, measured: Measured, arithmetic: Arithmetic, dtype: Dtype) -> Self {
+        let tolerance = invariant.tolerance().in_dtype(dtype);
+        let check = Self::new(invariant.name(), invariant.about(), tolerance, measured);
         let is_rounded = arithmetic == Arithmetic::Fast && invariant.rounding() == Rounding::Breaks;
         match check.deviation {
             Some(value) if is_rounded && check.verdict == Verdict::Fails && value.is_finite() => {
@@ -176,11 +178,14 @@ mod tests {
     fn quantised_arithmetic_excuses_what_it_breaks_and_nothing_else() {
         for invariant in INVARIANTS {
             let excused = invariant.rounding() == Rounding::Breaks;
-            let fast = Check::of(*invariant, found(0.1), Arithmetic::Fast);
+            let fast = Check::of(*invariant, found(0.1), Arithmetic::Fast, Dtype::F32);
             assert_eq!(fast.verdict == Verdict::NotApplicable, excused, "{}", invariant.name());
             assert_eq!(fast.deviation, Some(0.1), "the remainder is told");
-            assert_eq!(Check::of(*invariant, found(0.1), Arithmetic::Exact).verdict, Verdict::Fails);
-            assert_eq!(Check::of(*invariant, found(f64::INFINITY), Arithmetic::Fast).verdict, Verdict::Fails);
+            assert_eq!(Check::of(*invariant, found(0.1), Arithmetic::Exact, Dtype::F32).verdict, Verdict::Fails);
+            assert_eq!(
+                Check::of(*invariant, found(f64::INFINITY), Arithmetic::Fast, Dtype::F32).verdict,
+                Verdict::Fails
+            );
         }
     }
 

@@ -31,7 +31,7 @@ pub fn run(
     for (done, invariant) in INVARIANTS.iter().enumerate() {
         progress(Step { done, total, name: invariant.name() });
         subject.cancel.check()?;
-        checks.push(Check::of(*invariant, invariant.measure(subject)?, subject.arithmetic));
+        checks.push(Check::of(*invariant, invariant.measure(subject)?, subject.arithmetic, subject.dtype));
     }
     if let Some(reference) = reference {
         progress(Step { done: total - 1, total, name: "reference" });

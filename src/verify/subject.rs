@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use crate::model::checkpoint::Arithmetic;
 use crate::model::decoder::Decoder;
-use crate::model::{CancelToken, CausalLm, KvCache, NoTap, Result, Tap, ids_tensor};
+use crate::model::{CancelToken, CausalLm, Dtype, KvCache, NoTap, Result, Tap, ids_tensor};
 
 /// The text that a model is verified on unless another is given.
 pub const TEXT: &str = "The cat sat on the mat, and the dog looked at it. 17 + 25 = 42; naïve façade.";
@@ -29,6 +29,8 @@ pub struct Subject<'a> {
     pub ids: &'a [u32],
     /// How it multiplies with quantised weights.
     pub arithmetic: Arithmetic,
+    /// What it computes in.
+    pub dtype: Dtype,
     /// Stops the runs.
     pub cancel: &'a CancelToken,
 }
@@ -79,7 +81,8 @@ mod tests {
         let lm = FakeLm::new(5, 16, |_| vec![0.0; 5]);
         for ids in [vec![4], vec![0, 1, 2, 3, 4], vec![4, 4, 4, 4, 4, 4]] {
             let cancel = CancelToken::default();
-            let subject = Subject { lm: &lm, decoder: None, ids: &ids, arithmetic: Arithmetic::Exact, cancel: &cancel };
+            let (arithmetic, dtype) = (Arithmetic::Exact, Dtype::F32);
+            let subject = Subject { lm: &lm, decoder: None, ids: &ids, arithmetic, dtype, cancel: &cancel };
             let other = subject.other();
             assert_eq!(other.len(), ids.len());
             assert_ne!(other[0], ids[0]);

@@ -22,7 +22,7 @@ use lmscope::lens::logit_lens::{self, LogitLens};
 use lmscope::lens::{Context, Lens as _, Question};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CausalLm as _, NoTap, last_logits};
+use lmscope::model::{CausalLm as _, Loading, NoTap, last_logits};
 use lmscope::trace::{Trace, TracePlan};
 
 #[global_allocator]
@@ -183,9 +183,9 @@ fn main() {
         println!("usage: cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY [serve]");
         return;
     };
-    let load = |source: &ModelSource, arithmetic| {
+    let load = |source: &ModelSource, arithmetic: Arithmetic| {
         let start = Instant::now();
-        let loaded = open(source, arithmetic).unwrap();
+        let loaded = open(source, &Loading::unwatched(arithmetic)).unwrap();
         if served.is_empty() {
             let what = format!("load {} {}", loaded.info.name, loaded.info.precision.brief());
             println!("{what:40} {:8.0} ms", start.elapsed().as_secs_f64() * 1e3);

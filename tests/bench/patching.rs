@@ -17,7 +17,7 @@ use lmscope::lens::Ask;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::decoder::Decoder;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CancelToken, CausalLm as _, NoTap, Result, Tap, last_logits};
+use lmscope::model::{CancelToken, CausalLm as _, Loading, NoTap, Result, Tap, last_logits};
 use lmscope::probe::patching::{Cell, CellAt, Direction, Grid, Measure, Metric, PatchSite, Request};
 use lmscope::text::{BosPolicy, Prompt};
 use lmscope::trace::{Trace, TracePlan};
@@ -82,7 +82,7 @@ fn main() {
     };
     let cache = Cache::new(Settings::read(&|name| std::env::var_os(name)).cache);
     let source = ModelSource::from_arg(path.to_str().unwrap(), &cache).unwrap();
-    let loaded = open(&source, Arithmetic::Exact).unwrap();
+    let loaded = open(&source, &Loading::unwatched(Arithmetic::Exact)).unwrap();
     let lm = &loaded.decoder;
     let prompt = |text| shortened(&Prompt::new(&loaded.tokenizer, text, BosPolicy::Model).unwrap());
     let (clean, corrupted) = (prompt(CLEAN), prompt(CORRUPTED));

@@ -12,7 +12,7 @@ use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::decoder::{Decoder, Kernels, Parameters};
 use lmscope::model::source::ModelSource;
 use lmscope::model::{
-    CancelToken, CausalLm, DecoderConfig, FinalNorm, NoTap, Param, ParamId, Result, Sizes, Tap, ids_tensor,
+    CancelToken, CausalLm, DecoderConfig, FinalNorm, Loading, NoTap, Param, ParamId, Result, Sizes, Tap, ids_tensor,
 };
 use lmscope::probe::input::embedding_gradient;
 use lmscope::probe::integrated_gradients::integrate;
@@ -45,7 +45,7 @@ fn tiny(name: &str) -> Decoder {
 }
 
 fn slide() -> Loaded {
-    open(&ModelSource::Embedded("slide"), Arithmetic::Exact).unwrap()
+    open(&ModelSource::Embedded("slide"), &Loading::unwatched(Arithmetic::Exact)).unwrap()
 }
 
 /// A probe's figures, and how far it said it was, last.

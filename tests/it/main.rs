@@ -16,6 +16,7 @@ mod hub;
 mod intervene;
 mod layering;
 mod lens;
+mod loading;
 mod numerics;
 mod patching;
 mod paths;

@@ -7,14 +7,14 @@ use lmscope::eval::{self, EvalEvent, RunOptions};
 use lmscope::hook::{HookPoint, Site};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CancelToken, NoTap, last_logits, sample};
+use lmscope::model::{CancelToken, Loading, NoTap, last_logits, sample};
 use lmscope::text::{BosPolicy, Ending, Message, Prompt};
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::support::project;
 
 fn load(name: &'static str) -> Loaded {
-    open(&ModelSource::Embedded(name), Arithmetic::Exact).unwrap()
+    open(&ModelSource::Embedded(name), &Loading::unwatched(Arithmetic::Exact)).unwrap()
 }
 
 /// The most probable continuation, up to a stop.

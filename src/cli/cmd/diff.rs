@@ -39,8 +39,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     if args.other.is_none() && args.other_prompt.is_none() {
         bail!("there is nothing to compare with: give another prompt, or another model with --other");
     }
-    let first = args.model.open()?;
-    let second = args.other.as_ref().map(|model| ModelArgs { model: model.clone(), ..args.model.clone() }.open());
+    let first = args.model.open(out)?;
+    let second = args.other.as_ref().map(|model| ModelArgs { model: model.clone(), ..args.model.clone() }.open(out));
     let second = second.transpose()?;
     let prompt = args.prompt.tokenise(&first)?;
     let other: &Loaded = second.as_ref().unwrap_or(&first);

@@ -79,7 +79,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
 
 fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let suite = eval::load(&args.suite)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let cancel = out.cancel();
     let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, BosPolicy::Model)?);
     let interventions = args.intervene.prepare(&loaded, None, &tokenise, &cancel)?;
@@ -89,7 +89,7 @@ fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
         model: eval::ModelInfo {
             name: name.clone(),
             fingerprint: loaded.info.fingerprint.clone(),
-            precision: loaded.info.precision.describe(),
+            precision: loaded.info.precision.of_numbers().describe(),
         },
         seed: args.seed,
         limit: args.limit,

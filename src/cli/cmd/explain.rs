@@ -35,7 +35,7 @@ enum Format {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let question = Question { ask: args.target.ask(&loaded.tokenizer)?, ..Question::default() };
     let (provenance, cancel) = (loaded.provenance(Some(&prompt)), out.cancel());

@@ -15,7 +15,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let cfg = args.model.open()?.info.config;
+    let cfg = args.model.open(out)?.info.config;
     let size = |axis: &Axis| match axis {
         Axis::Pos | Axis::Query | Axis::Key => axis.name().to_owned(),
         Axis::One => "1".to_owned(),

@@ -40,7 +40,7 @@ enum InfoFormat {
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let source = args.model.source()?;
-    let inquiry = Inquiry { arithmetic: args.model.arithmetic(), n_tokens: args.tokens as usize };
+    let inquiry = Inquiry { options: args.model.options(), n_tokens: args.tokens as usize };
     let mut description = describe(&source, inquiry)?;
     if args.hash {
         let mut progress = Progress::new("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} hashed");
@@ -112,8 +112,14 @@ fn class(facts: &ClassFacts) -> (String, String) {
 
 fn memory(memory: &Memory) -> Facts {
     let traced = |what: &str| format!("trace {what}");
-    vec![
-        fact("weights", format!("{} as loaded", readable_bytes(memory.weights))),
+    let other = |how: &str, bytes: Option<u64>| bytes.map(|bytes| fact(how, readable_bytes(bytes)));
+    let weights = std::iter::once(fact("weights", format!("{} as loaded", readable_bytes(memory.weights))));
+    let others = [
+        other("  at once", memory.weights_on_demand.map(|_| memory.weights_exact)),
+        other("  on demand", memory.weights_on_demand),
+        other("  with --fast", memory.weights_fast),
+    ];
+    let rest = [
         fact(
             "KV cache",
             format!(
@@ -129,7 +135,8 @@ fn memory(memory: &Memory) -> Facts {
         ),
         fact(&traced("patterns"), readable_bytes(memory.trace_patterns)),
         fact(&traced("residuals"), readable_bytes(memory.trace_residuals)),
-    ]
+    ];
+    weights.chain(others.into_iter().flatten()).chain(rest).collect()
 }
 
 fn tokenizer(facts: &TokenizerFacts) -> Facts {

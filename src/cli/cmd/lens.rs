@@ -87,7 +87,7 @@ fn find(name: &str) -> Result<Analysis, LensError> {
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let analysis = find(&args.name)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let watch = args.watch.iter().map(|text| token_id(text, &loaded.tokenizer)).collect::<anyhow::Result<_>>()?;
     let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };

@@ -82,7 +82,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let receivers: Option<Receivers> = args.to.as_deref().map(str::parse).transpose()?;
     let direction: Direction = args.direction.parse()?;
     let metric: Metric = args.metric.parse()?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let clean = args.clean.tokenise(&loaded)?;
     let corrupted = args.clean.tokenise_as_well(&loaded, &args.corrupted)?;
     let ask = args.target.ask(&loaded.tokenizer)?;

@@ -119,7 +119,7 @@ impl BaseNext {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
     let tokenise = |text: &str| args.prompt.tokenise_as_well(&loaded, text);
     let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;

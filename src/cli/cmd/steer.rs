@@ -66,7 +66,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
 fn make(args: &MakeArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let range = Range::parse("layer", &args.layer)?;
     let pairs = pairs(&lines(&args.positive)?, &lines(&args.negative)?)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let n_layers = loaded.info.config.n_layers;
     let span = range.resolve("layer", Some(n_layers))?;
     let layers: Vec<usize> = (span.start..span.end.unwrap_or(n_layers)).collect();

@@ -51,7 +51,7 @@ const DEFAULT_MEMORY: u64 = 4096;
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let patterns = SitePattern::parse_list(&args.hooks)?;
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let cfg = &loaded.info.config;
     let prompt = prompt(args, &loaded)?;
     if prompt.ids.len() > cfg.n_ctx {

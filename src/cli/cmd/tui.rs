@@ -20,7 +20,7 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> {
     let options = TuiOptions {
         source: args.model.source_within_memory()?,
-        arithmetic: args.model.arithmetic(),
+        options: args.model.options(),
         prompt: args.prompt,
         bos: args.bos.bos,
     };

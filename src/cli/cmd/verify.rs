@@ -11,6 +11,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
 use crate::figure::Provenance;
+use crate::model::load::Precision;
 use crate::text::Prompt;
 use crate::verify::{self, DEFAULT_TOLERANCE, Reference, Report, Step, Subject};
 
@@ -54,7 +55,7 @@ struct Verified<'a> {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let loaded = args.model.open()?;
+    let loaded = args.model.open(out)?;
     let cfg = &loaded.info.config;
     let reference = args.reference.as_deref().map(|file| Reference::read(file, cfg, args.tolerance)).transpose()?;
     let prompt = match &reference {
@@ -62,9 +63,9 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         None => prompt(args, &loaded)?,
     };
     let cancel = out.cancel();
-    let arithmetic = loaded.info.precision.arithmetic;
-    let subject =
-        Subject { lm: &loaded.decoder, decoder: Some(&loaded.decoder), ids: &prompt.ids, arithmetic, cancel: &cancel };
+    let Precision { arithmetic, dtype, .. } = loaded.info.precision;
+    let (lm, decoder) = (&loaded.decoder, Some(&loaded.decoder));
+    let subject = Subject { lm, decoder, ids: &prompt.ids, arithmetic, dtype, cancel: &cancel };
     let mut progress = Progress::new("{bar:30} {pos}/{len} {msg}");
     let mut tell = |step: Step| progress.tell(step.done as u64, step.total as u64, step.name);
     let report = verify::run(&subject, reference.as_ref(), &mut tell)?;

@@ -38,6 +38,9 @@ pub struct ConfigReader<'a> {
     json: &'a Value,
 }
 
+/// The largest size that a configuration can state.
+const MAX_SIZE: usize = 1 << 28;
+
 impl<'a> ConfigReader<'a> {
     /// Reads from a parsed `config.json`.
     pub const fn new(json: &'a Value) -> Self {
@@ -59,9 +62,9 @@ impl<'a> ConfigReader<'a> {
         let Some(value) = self.get(field) else {
             return default.ok_or_else(|| ConfigError::Missing { field: field.into() });
         };
-        let size =
-            value.as_u64().and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0 && size <= 1 << 28);
-        size.ok_or_else(|| ConfigError::unsupported(field, value, "a positive integer"))
+        let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| (1..=MAX_SIZE).contains(size));
+        size.ok_or_else(|| ConfigError::unsupported(field, value, format!("a whole number from 1 to {MAX_SIZE}")))
     }
 
     /// A number, or `default` where the field is absent.

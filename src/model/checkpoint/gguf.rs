@@ -93,10 +93,12 @@ impl Checkpoint for GgufCheckpoint<'_> {
         self.read(part)?.dequantize(&Device::Cpu)
     }
 
-    fn quantised(&self, part: Part<'_>) -> candle_core::Result<Option<QTensor>> {
-        let tensor = self.read(part)?;
-        let plain = matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
-        Ok((!plain).then_some(tensor))
+    fn blocks(&self, name: &str) -> Option<GgmlDType> {
+        self.content.tensor_infos.get(name).map(|info| info.ggml_dtype).filter(|dtype| *dtype != GgmlDType::F32)
+    }
+
+    fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
+        self.read(part)
     }
 }
 

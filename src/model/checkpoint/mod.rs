@@ -2,19 +2,22 @@
 
 pub mod gguf;
 mod gguf_header;
+mod held;
 mod rows;
 mod safetensors;
 mod safetensors_header;
+mod scales;
 mod weights;
 
 use candle_core::Tensor;
-use candle_core::quantized::QTensor;
+use candle_core::quantized::{GgmlDType, QTensor};
 
 pub use self::gguf_header::GgufHeaderError;
+pub(crate) use self::held::{Held, held};
 pub use self::safetensors::SafetensorsCheckpoint;
 pub use self::safetensors_header::SafetensorsHeaderError;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
-pub(crate) use self::weights::{fits, plan, tensors};
+pub(crate) use self::weights::{fits, n_bytes, plan, tensors};
 
 /// A file, or several, of named tensors.
 pub trait Checkpoint: Sync {
@@ -33,11 +36,14 @@ pub trait Checkpoint: Sync {
     /// The bytes it takes in the file.
     fn n_bytes(&self, name: &str) -> Option<u64>;
 
-    /// The tensor in f32.
+    /// The tensor in f32, or in f64 if it is stored in it.
     fn dense(&self, part: Part<'_>) -> candle_core::Result<Tensor>;
 
-    /// The tensor as stored, if it is stored quantised.
-    fn quantised(&self, part: Part<'_>) -> candle_core::Result<Option<QTensor>>;
+    /// The type of its blocks, if it can be kept as it is stored and takes less than f32.
+    fn blocks(&self, name: &str) -> Option<GgmlDType>;
+
+    /// The tensor as stored, if it has blocks.
+    fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor>;
 }
 
 /// What is read of a stored tensor.

@@ -1,18 +1,55 @@
-//! llama.cpp's row order of `W_Q` and `W_K`, undone.
+//! Which rows of a stored matrix a parameter consists of.
 //!
-//! Its converter interleaves the two halves of every head, because its rotation pairs neighbouring dimensions. Put
-//! back, captured q and k have the layout that transformers' have.
+//! Among them llama.cpp's row order of `W_Q` and `W_K`, undone: its converter interleaves the two halves of every head,
+//! because its rotation pairs neighbouring dimensions. Put back, captured q and k have the layout that transformers'
+//! have.
 
 use std::borrow::Cow;
 
 use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{Result, Tensor};
 
+use crate::model::DecoderConfig;
+use crate::model::arch::{Qkv, View};
+
+/// The rows of a stored matrix, in the order of ours.
+pub(super) enum Order {
+    /// All of them, as they stand.
+    AsStored,
+    /// These.
+    Rows(Vec<usize>),
+}
+
+/// Which rows our `n_rows` are, if a parameter that is cut out like this consists of whole rows.
+pub(super) fn order(cfg: &DecoderConfig, view: View, n_rows: usize) -> Option<Order> {
+    let rows = |of: &dyn Fn(usize) -> usize| Some(Order::Rows((0..n_rows).map(of).collect()));
+    match view {
+        View::Whole | View::Expert { .. } => Some(Order::AsStored),
+        View::Rows { first, .. } => rows(&|row| first + row),
+        View::ExpertHalf { half, .. } => rows(&|row| half * n_rows + row),
+        View::Uninterleaved => rows(&|row| file_row(row, cfg.d_head)),
+        View::Grouped(part) => rows(&|row| grouped_row(cfg, part, row)),
+        View::Row | View::Transposed | View::TransposedRows { .. } | View::PlusOne | View::Heads => None,
+    }
+}
+
 /// Row `i` of the result is row `order(i)` of the file.
 fn file_row(row: usize, d_head: usize) -> usize {
     let (head, within) = (row / d_head, row % d_head);
     let half = d_head / 2;
     head * d_head + 2 * (within % half) + within / half
+}
+
+/// Where a row of the queries, keys or values stands among groups of query heads, a key and a value.
+fn grouped_row(cfg: &DecoderConfig, part: Qkv, row: usize) -> usize {
+    let group = cfg.n_heads / cfg.n_kv_heads;
+    let (head, within) = (row / cfg.d_head, row % cfg.d_head);
+    let (kv_head, place) = match part {
+        Qkv::Q => (head / group, head % group),
+        Qkv::K => (head, group),
+        Qkv::V => (head, group + 1),
+    };
+    (kv_head * (group + 2) + place) * cfg.d_head + within
 }
 
 /// Undoes the interleaving of a dense `[heads * d_head, ..]`.
@@ -22,17 +59,17 @@ pub(super) fn uninterleave(tensor: &Tensor, d_head: usize) -> Result<Tensor> {
     tensor.index_select(&Tensor::from_vec(order, n_rows, tensor.device())?, 0)
 }
 
-/// Undoes the interleaving without touching a bit: quantisation blocks run along rows.
-pub(super) fn uninterleave_quantised(tensor: &QTensor, d_head: usize) -> Result<QTensor> {
-    let (n_rows, _) = tensor.shape().dims2()?;
+/// Rows of a stored matrix, without touching a bit: quantisation blocks run along rows.
+pub(super) fn pick(tensor: &QTensor, rows: &[usize]) -> Result<QTensor> {
+    let (n_rows, n_columns) = tensor.shape().dims2()?;
     let data = tensor.data()?;
-    let row_bytes = data.len() / n_rows;
-    let rows = (0..n_rows).flat_map(|row| {
-        let at = file_row(row, d_head) * row_bytes;
-        data[at..at + row_bytes].iter().copied()
-    });
-    let storage = QStorage::from_data(Cow::Owned(rows.collect()), &tensor.device(), tensor.dtype())?;
-    QTensor::new(storage, tensor.shape())
+    let row_bytes = data.len() / n_rows.max(1);
+    let mut bytes = Vec::with_capacity(rows.len() * row_bytes);
+    for &row in rows {
+        bytes.extend_from_slice(&data[row * row_bytes..(row + 1) * row_bytes]);
+    }
+    let storage = QStorage::from_data(Cow::Owned(bytes), &tensor.device(), tensor.dtype())?;
+    QTensor::new(storage, (rows.len(), n_columns))
 }
 
 #[cfg(test)]
@@ -54,7 +91,8 @@ mod tests {
     fn quantised_rows_move_as_dense_rows_do() {
         let dense = Tensor::randn(0f32, 1.0, (8, 32), &Device::Cpu).unwrap();
         let quantised = QTensor::quantize(&dense, GgmlDType::Q8_0).unwrap();
-        let moved = uninterleave_quantised(&quantised, 8).unwrap().dequantize(&Device::Cpu).unwrap();
+        let order: Vec<usize> = (0..8).map(|row| file_row(row, 8)).collect();
+        let moved = pick(&quantised, &order).unwrap().dequantize(&Device::Cpu).unwrap();
         let expected = uninterleave(&quantised.dequantize(&Device::Cpu).unwrap(), 8).unwrap();
         assert_eq!(moved.to_vec2::<f32>().unwrap(), expected.to_vec2::<f32>().unwrap());
     }

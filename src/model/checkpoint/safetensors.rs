@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::QTensor;
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
 use super::{Checkpoint, Part, safetensors_header};
+use crate::model::dtype::wide;
 use crate::model::load::LoadError;
 use crate::model::source::FileBytes;
 
@@ -36,6 +37,12 @@ impl<'a> SafetensorsCheckpoint<'a> {
             }
         }
         Ok(Self { files: parsed, owner })
+    }
+
+    /// Whether two tensors are there and alike, in type, shape and every byte.
+    pub fn are_alike(&self, a: &str, b: &str) -> bool {
+        let (Some(a), Some(b)) = (self.view(a), self.view(b)) else { return false };
+        (a.dtype(), a.shape(), a.data()) == (b.dtype(), b.shape(), b.data())
     }
 
     fn view(&self, name: &str) -> Option<TensorView<'_>> {
@@ -77,10 +84,15 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
         let view = self.view(part.tensor).ok_or_else(missing)?;
         let (shape, first, n_bytes) = part.place(view.shape(), view.data().len())?;
         let bytes = &view.data()[first..first + n_bytes];
-        Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?.to_dtype(DType::F32)
+        let tensor = Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?;
+        tensor.to_dtype(wide(tensor.dtype()))
     }
 
-    fn quantised(&self, _: Part<'_>) -> candle_core::Result<Option<QTensor>> {
-        Ok(None)
+    fn blocks(&self, _: &str) -> Option<GgmlDType> {
+        None
+    }
+
+    fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
+        candle_core::bail!("tensor {} has no blocks", part.tensor)
     }
 }

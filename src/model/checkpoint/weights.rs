@@ -4,16 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use candle_core::quantized::QTensor;
 use candle_core::{DType, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::rows::{uninterleave, uninterleave_quantised};
-use super::{Checkpoint, Part};
+use super::rows::{self, Order, uninterleave};
+use super::{Checkpoint, Held, Part, held, scales};
 use crate::model::arch::{Qkv, Source, View};
-use crate::model::decoder::{Linear, Parameters};
+use crate::model::decoder::{Linear, Parameters, Stored, Table};
 use crate::model::load::LoadError;
-use crate::model::{DecoderConfig, Param, ParamId, Result};
+use crate::model::loading::Meter;
+use crate::model::{DecoderConfig, Dtype, Loading, ParamId, Result};
 
 /// What happens to quantised weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +21,8 @@ pub enum Arithmetic {
     /// Weights dequantised, activations in f32.
     #[default]
     Exact,
+    /// The same numbers, bit for bit; each matrix is dequantised when it is used, and stays quantised otherwise.
+    OnDemand,
     /// Weights stay quantised; candle's product rounds the activations too.
     Fast,
 }
@@ -85,7 +87,9 @@ pub struct NameMap<'a> {
 /// The parameters of a decoder, read and ready to be taken.
 pub struct Weights {
     dense: HashMap<ParamId, Tensor>,
-    quantised: HashMap<ParamId, Arc<QTensor>>,
+    stored: HashMap<ParamId, Stored>,
+    arithmetic: Arithmetic,
+    dtype: Dtype,
 }
 
 impl Weights {
@@ -93,26 +97,42 @@ impl Weights {
     ///
     /// # Errors
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together; [`LoadError::NotFinite`] for a
-    /// NaN or an infinity in a tensor that is not kept quantised.
+    /// NaN or an infinity in a tensor, or in the scales of one that is kept quantised; [`LoadError::Cancelled`] before the next tensor.
     pub fn read(
         cfg: &DecoderConfig,
         checkpoint: &dyn Checkpoint,
         names: NameMap<'_>,
         arithmetic: Arithmetic,
+        loading: &Loading<'_>,
     ) -> Result<Self, LoadError> {
+        let dtype = loading.options.dtype;
         let plan = plan(cfg, checkpoint, names)?;
-        let read = |(id, source): &(ParamId, Source)| read_one(cfg, checkpoint, *id, source, arithmetic);
+        let size = |(id, source): &(ParamId, Source)| n_bytes(cfg, checkpoint, *id, source);
+        let meter = Meter::new(loading, plan.iter().map(size).sum());
+        let read = |planned: &(ParamId, Source)| {
+            loading.check()?;
+            let mut read = read_one(cfg, checkpoint, planned.0, &planned.1, arithmetic)?;
+            read.convert(dtype, &planned.1)?;
+            meter.add(size(planned));
+            Ok((planned.0, read))
+        };
         let parts = plan.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let mut weights = Self { dense: HashMap::new(), quantised: HashMap::new() };
-        for (id, dense, quantised) in parts {
-            weights.dense.extend(dense.map(|tensor| (id, tensor)));
-            weights.quantised.extend(quantised.map(|tensor| (id, Arc::new(tensor))));
+        let mut weights = Self { dense: HashMap::new(), stored: HashMap::new(), arithmetic, dtype };
+        for (id, read) in parts {
+            match read {
+                Read::Dense(tensor) => drop(weights.dense.insert(id, tensor)),
+                Read::Stored(tensor) => drop(weights.stored.insert(id, tensor)),
+            }
         }
         Ok(weights)
     }
 }
 
 impl Parameters for Weights {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     fn dense(&mut self, id: ParamId) -> Result<Tensor> {
         let found = self.dense.get(&id).cloned();
         Ok(found.ok_or_else(|| candle_core::Error::CannotFindTensor { path: id.to_string() }.bt())?)
@@ -120,9 +140,17 @@ impl Parameters for Weights {
 
     fn linear(&mut self, id: ParamId, bias: Option<ParamId>) -> Result<Linear> {
         let bias = bias.map(|bias| self.dense(bias)).transpose()?;
-        match self.quantised.get(&id) {
-            Some(weight) => Linear::quantised(weight.clone(), bias),
-            None => Ok(Linear::dense(self.dense(id)?, bias)),
+        match (self.stored.get(&id), self.arithmetic) {
+            (Some(weight), Arithmetic::Fast) => Linear::quantised(weight, bias),
+            (Some(weight), Arithmetic::Exact | Arithmetic::OnDemand) => Ok(Linear::on_demand(weight.clone(), bias)),
+            (None, _) => Ok(Linear::dense(self.dense(id)?, bias)),
+        }
+    }
+
+    fn table(&mut self, id: ParamId) -> Result<Table> {
+        match self.stored.get(&id) {
+            Some(table) => Ok(Table::Stored(table.clone())),
+            None => Ok(Table::Dense(self.dense(id)?)),
         }
     }
 }
@@ -207,27 +235,47 @@ fn stored_shape(cfg: &DecoderConfig, ours: &[usize], view: View) -> Vec<usize> {
     shape
 }
 
-type Read = (ParamId, Option<Tensor>, Option<QTensor>);
+/// The bytes of the file that a parameter is read from; of a tensor that several share, its part.
+pub(crate) fn n_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: ParamId, source: &Source) -> u64 {
+    let shape = id.param.shape(cfg);
+    let count = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
+    let share = |tensor: &String| {
+        let stored = count(&checkpoint.shape(tensor).unwrap_or_default()).max(1);
+        let ours = count(&shape).min(stored);
+        u64::try_from(u128::from(checkpoint.n_bytes(tensor).unwrap_or(0)) * u128::from(ours) / u128::from(stored))
+            .unwrap_or(u64::MAX)
+    };
+    tensors(source, &shape).iter().map(share).sum()
+}
 
-fn read_one(
-    cfg: &DecoderConfig,
-    checkpoint: &dyn Checkpoint,
-    id: ParamId,
-    source: &Source,
-    arithmetic: Arithmetic,
-) -> Result<Read, LoadError> {
-    let read = read_unchecked(cfg, checkpoint, id, source, arithmetic).map_err(LoadError::Data)?;
-    match read.1.as_ref().map(not_finite).transpose().map_err(LoadError::Data)?.flatten() {
-        Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
-        None => Ok(read),
+/// A parameter that was read.
+enum Read {
+    Dense(Tensor),
+    Stored(Stored),
+}
+
+impl Read {
+    /// Numbers in the type that is computed with, if they all are numbers in it.
+    fn convert(&mut self, dtype: Dtype, source: &Source) -> Result<(), LoadError> {
+        let damaged = match self {
+            Self::Dense(tensor) => {
+                *tensor = tensor.to_dtype(dtype.candle()).map_err(LoadError::Data)?;
+                not_finite(tensor)
+            }
+            Self::Stored(stored) => scales::not_finite(stored.tensor()),
+        };
+        match damaged.map_err(LoadError::Data)? {
+            Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
+            None => Ok(()),
+        }
     }
 }
 
-/// The first NaN or infinity of a tensor in f32.
+/// The first NaN or infinity of a tensor.
 fn not_finite(tensor: &Tensor) -> candle_core::Result<Option<f32>> {
     /// Numbers that are looked at together: a loop without a branch inside takes several at once.
     const CHUNK: usize = 4096;
-    let tensor = tensor.contiguous()?;
+    let tensor = tensor.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else { return Ok(None) };
     let values = &storage.as_slice::<f32>()?[start..end];
@@ -236,35 +284,30 @@ fn not_finite(tensor: &Tensor) -> candle_core::Result<Option<f32>> {
     Ok(damaged.and_then(|chunk| chunk.iter().copied().find(|value| !value.is_finite())))
 }
 
-fn read_unchecked(
+fn read_one(
     cfg: &DecoderConfig,
     checkpoint: &dyn Checkpoint,
     id: ParamId,
     source: &Source,
     arithmetic: Arithmetic,
-) -> candle_core::Result<Read> {
-    let quantised = match arithmetic {
-        Arithmetic::Exact => None,
-        Arithmetic::Fast if matches!(source.view, View::Whole | View::Uninterleaved | View::Expert { .. }) => {
-            checkpoint.quantised(part(&source.tensor, source.view))?.filter(can_multiply)
+) -> Result<Read, LoadError> {
+    let shape = id.param.shape(cfg);
+    match (held(cfg, checkpoint, id, source, arithmetic), rows::order(cfg, source.view, shape[0])) {
+        (Held::Stored, Some(order)) => {
+            let tensor = checkpoint.stored(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
+            let tensor = match order {
+                Order::AsStored => tensor,
+                Order::Rows(rows) => rows::pick(&tensor, &rows).map_err(LoadError::Data)?,
+            };
+            Ok(Read::Stored(Stored::new(Arc::new(tensor))))
         }
-        Arithmetic::Fast => None,
-    };
-    let Some(quantised) = quantised else {
-        let shape = id.param.shape(cfg);
-        let read = |name: &String| checkpoint.dense(part(name, source.view));
-        let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let tensor = cut(cfg, &parts, source.view, &shape)?.to_dtype(DType::F32)?;
-        return Ok((id, Some(tensor), None));
-    };
-    let quantised = match source.view {
-        View::Uninterleaved => uninterleave_quantised(&quantised, cfg.d_head)?,
-        _ => quantised,
-    };
-    // rows of the embedding are looked up, so it is needed dense as well
-    let dense =
-        matches!(id.param, Param::Embed).then(|| quantised.dequantize(&candle_core::Device::Cpu)).transpose()?;
-    Ok((id, dense, Some(quantised)))
+        (Held::Dense, _) | (Held::Stored, None) => {
+            let read = |name: &String| checkpoint.dense(part(name, source.view));
+            let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>();
+            let parts = parts.map_err(LoadError::Data)?;
+            Ok(Read::Dense(cut(cfg, &parts, source.view, &shape).map_err(LoadError::Data)?))
+        }
+    }
 }
 
 /// What is read of a tensor that is cut this way: of a stack of experts, one.
@@ -273,13 +316,6 @@ fn part(tensor: &str, view: View) -> Part<'_> {
         View::Expert { expert } | View::ExpertHalf { expert, .. } => Part { tensor, index: Some(usize::from(expert)) },
         _ => Part::whole(tensor),
     }
-}
-
-/// candle's products panic on rows of an odd number of blocks.
-fn can_multiply(tensor: &QTensor) -> bool {
-    let row = tensor.shape().dims().last().copied().unwrap_or(0);
-    let block = tensor.dtype().block_size();
-    block >= 256 || row % (2 * block) == 0
 }
 
 /// Cuts our parameter, of this shape, out of the stored tensor, or stacks it from several.

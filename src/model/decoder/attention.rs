@@ -7,6 +7,7 @@ use super::block::Step;
 use super::qk_norm::HeadNorm;
 use super::{Kernels, Linear, Parameters, backward, softcap};
 use crate::hook::Site;
+use crate::model::dtype::widened;
 use crate::model::{DecoderConfig, LayerConfig, Param, ParamId, Result, config as axes};
 
 pub(super) struct Attention {
@@ -69,7 +70,7 @@ impl Attention {
         let (k, v) = step.cache.append(step.layer, k, v)?;
         let scores = step.tap(Site::AttnScores, self.scores(&q, &k, step.mask)?)?;
         let pattern = match self.kernels {
-            Kernels::Fused => ops::softmax_last_dim(&scores)?,
+            Kernels::Fused => ops::softmax_last_dim(&widened(&scores)?)?.to_dtype(scores.dtype())?,
             Kernels::Differentiable => backward::softmax(&scores)?,
         };
         let pattern = step.tap(Site::Pattern, pattern)?; // [batch, head, query, key]

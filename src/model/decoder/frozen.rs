@@ -4,7 +4,7 @@
 //! chain backwards: from rows of the unembedding to directions of the residual stream, of heads and of neurons. Nothing
 //! here runs a forward pass. Directions are `[n, d_model]`, f32, one row a token that is asked about.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use super::norm::Normalise;
 use super::{Decoder, projected};
@@ -19,7 +19,7 @@ impl FrozenNorm<'_> {
     /// The directions `[n, d_model]`, before the norm, of directions after it; `scale` is what it divides by.
     pub fn before(self, directions: &Tensor, scale: f64) -> Result<Tensor> {
         let scaled = match self.0.gain() {
-            Some(gain) => directions.broadcast_mul(gain)?,
+            Some(gain) => directions.broadcast_mul(&gain.to_dtype(DType::F32)?)?,
             None => directions.clone(),
         };
         let scaled = (scaled / scale)?;
@@ -49,18 +49,19 @@ impl Decoder {
     /// The bias of the unembedding for `ids`, `[ids]`; zeros where there is none.
     pub fn unembed_bias(&self, ids: &[u32]) -> Result<Vec<f64>> {
         let Some(bias) = self.unembed.bias() else { return Ok(vec![0.0; ids.len()]) };
-        let values = bias.index_select(&Tensor::new(ids, bias.device())?, 0)?.to_vec1::<f32>()?;
+        let values = bias.index_select(&Tensor::new(ids, bias.device())?, 0)?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
         Ok(values.into_iter().map(|value| f64::from(value) * self.cfg.logits.scale).collect())
     }
 
     /// Logits `[.., d_vocab]`, before the soft-cap, of a raw residual stream `[.., d_model]`.
     pub fn unembed_uncapped(&self, resid: &Tensor) -> Result<Tensor> {
+        let resid = resid.to_dtype(self.dtype)?;
         let hidden = match &self.ln_final {
-            Some(norm) => norm.apply(resid)?,
-            None => resid.clone(),
+            Some(norm) => norm.apply(&resid)?,
+            None => resid,
         };
         let hidden = projected(self.project_out.as_ref(), hidden)?;
-        Ok((self.unembed.forward(&hidden)? * self.cfg.logits.scale)?)
+        Ok((self.unembed.forward(&hidden)? * self.cfg.logits.scale)?.to_dtype(DType::F32)?)
     }
 
     /// The norm whose scale is seen at this hook, if the model has it.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use candle_core::Tensor;
 
-use super::{Linear, Parameters};
-use crate::model::{ParamId, Result};
+use super::{Linear, Parameters, Table};
+use crate::model::{Dtype, ParamId, Result};
 
 /// Parameters that have been handed out; cloning copies no number.
 #[derive(Clone, Default)]
 pub(super) struct Kept {
     dense: HashMap<ParamId, Tensor>,
+    table: HashMap<ParamId, Table>,
     linear: HashMap<ParamId, Linear>,
 }
 
@@ -24,6 +25,10 @@ impl Kept {
 impl Parameters for Kept {
     fn dense(&mut self, id: ParamId) -> Result<Tensor> {
         Ok(self.dense.get(&id).cloned().ok_or_else(|| missing(id))?)
+    }
+
+    fn table(&mut self, id: ParamId) -> Result<Table> {
+        Ok(self.table.get(&id).cloned().ok_or_else(|| missing(id))?)
     }
 
     /// With the bias that it was handed out with.
@@ -54,6 +59,16 @@ impl<'a> Keeper<'a> {
 }
 
 impl Parameters for Keeper<'_> {
+    fn dtype(&self) -> Dtype {
+        self.from.dtype()
+    }
+
+    fn table(&mut self, id: ParamId) -> Result<Table> {
+        let table = self.from.table(id)?;
+        self.kept.table.insert(id, table.clone());
+        Ok(table)
+    }
+
     fn dense(&mut self, id: ParamId) -> Result<Tensor> {
         let tensor = self.from.dense(id)?;
         self.kept.dense.insert(id, tensor.clone());

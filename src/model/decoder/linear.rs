@@ -1,11 +1,9 @@
-//! A matrix to multiply with, dense or still quantised.
+//! A matrix to multiply with, dense or as its file stores it.
 
-use std::sync::Arc;
+use candle_core::quantized::QMatMul;
+use candle_core::{DType, Device, Module, Tensor};
 
-use candle_core::quantized::{QMatMul, QTensor};
-use candle_core::{Module, Tensor};
-
-use super::backward;
+use super::{Stored, backward};
 use crate::model::Result;
 
 /// `x W^T + b`, with `W` `[out, in]`; a clone shares the numbers.
@@ -20,6 +18,8 @@ enum Weight {
     Dense(Tensor),
     /// candle's quantised product: it rounds the activations as well (`--fast` only).
     Quantised(QMatMul),
+    /// Becomes numbers for each product, some rows after the other.
+    OnDemand(Stored),
 }
 
 impl Linear {
@@ -28,9 +28,14 @@ impl Linear {
         Self { weight: Weight::Dense(weight), bias }
     }
 
-    /// A quantised matrix `[out, in]` and an optional bias `[out]`.
-    pub(crate) fn quantised(weight: Arc<QTensor>, bias: Option<Tensor>) -> Result<Self> {
-        Ok(Self { weight: Weight::Quantised(QMatMul::from_arc(weight)?), bias })
+    /// A quantised matrix `[out, in]` that is multiplied as it is, and an optional bias `[out]`.
+    pub(crate) fn quantised(weight: &Stored, bias: Option<Tensor>) -> Result<Self> {
+        Ok(Self { weight: Weight::Quantised(QMatMul::from_arc(weight.tensor().clone())?), bias })
+    }
+
+    /// A matrix `[out, in]` that is dequantised whenever it is used, and an optional bias `[out]`.
+    pub(crate) const fn on_demand(weight: Stored, bias: Option<Tensor>) -> Self {
+        Self { weight: Weight::OnDemand(weight), bias }
     }
 
     /// Whether gradients flow through it.
@@ -42,22 +47,8 @@ impl Linear {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = match &self.weight {
             Weight::Quantised(weight) => weight.forward(x)?,
-            Weight::Dense(weight) => {
-                let mut shape = x.dims().to_vec();
-                let rows = x.elem_count() / shape[shape.len() - 1];
-                let flat = x.reshape((rows, ()))?;
-                // candle's backward pass of a product copies the transpose, and computes the gradient of a weight that
-                // nobody trains
-                let flat = match (weight.is_variable(), flat.track_op()) {
-                    (true, _) => backward::linear(&flat, weight)?,
-                    (false, true) => backward::frozen_linear(&flat, weight)?,
-                    (false, false) => flat.matmul(&weight.t()?)?,
-                };
-                if let Some(last) = shape.last_mut() {
-                    *last = weight.dim(0)?;
-                }
-                flat.reshape(shape)?
-            }
+            Weight::Dense(weight) => by_rows(x, |x| dense(x, weight))?,
+            Weight::OnDemand(weight) => by_rows(x, |x| on_demand(x, weight, BLOCK_BYTES))?,
         };
         Ok(match &self.bias {
             Some(bias) => product.broadcast_add(bias)?,
@@ -67,11 +58,13 @@ impl Linear {
 
     /// `W` `[out, in]` in f32.
     pub(super) fn dequantised(&self) -> Result<Tensor> {
-        Ok(match &self.weight {
+        let weight = match &self.weight {
             Weight::Dense(weight) => weight.clone(),
             Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(&weight.device())?,
             Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
-        })
+            Weight::OnDemand(weight) => weight.dense()?,
+        };
+        Ok(weight.to_dtype(DType::F32)?)
     }
 
     /// `b` `[out]`.
@@ -79,13 +72,19 @@ impl Linear {
         self.bias.as_ref()
     }
 
-    /// Rows of `W`: `[ids, in]`.
+    /// Rows of `W` in f32: `[ids, in]`.
     pub(super) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
-        let weight = self.dequantised()?;
-        Ok(weight.index_select(&Tensor::new(ids, weight.device())?, 0)?)
+        let ids = Tensor::new(ids, &Device::Cpu)?;
+        let rows = match &self.weight {
+            Weight::Dense(weight) => weight.index_select(&ids, 0)?,
+            Weight::Quantised(QMatMul::QTensor(weight)) => Stored::new(weight.clone()).gather(&ids)?,
+            Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.index_select(&ids, 0)?,
+            Weight::OnDemand(weight) => weight.gather(&ids)?,
+        };
+        Ok(rows.to_dtype(DType::F32)?)
     }
 
-    /// Directions of the input, `[n, in]`, for directions of the output, `[n, out]`: their product with `W`.
+    /// Directions of the input, `[n, in]`, for directions of the output, `[n, out]`, in f32: their product with `W`.
     pub(super) fn pull_back(&self, directions: &Tensor) -> Result<Tensor> {
         Ok(directions.matmul(&self.dequantised()?)?)
     }
@@ -94,7 +93,7 @@ impl Linear {
     /// `[batch, pos, head, out]`, without the bias.
     pub(super) fn per_head(&self, z: &Tensor) -> Result<Tensor> {
         let (batch, n_pos, n_heads, d_head) = z.dims4()?;
-        let weight = self.dequantised()?;
+        let weight = self.dequantised()?.to_dtype(z.dtype())?;
         let out = weight.dim(0)?;
         // [out, head * d_head] -> [head, d_head, out]
         let by_head = weight.t()?.reshape((n_heads, d_head, out))?;
@@ -110,5 +109,91 @@ impl Linear {
             Some(bias) => sum.broadcast_add(bias)?,
             None => sum,
         })
+    }
+}
+
+/// `x` `[row, in]` times the transpose of `weight` `[out, in]`.
+fn dense(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    // candle's backward pass of a product copies the transpose, and computes the gradient of a weight that nobody trains
+    Ok(match (weight.is_variable(), x.track_op()) {
+        (true, _) => backward::linear(x, weight)?,
+        (false, true) => backward::frozen_linear(x, weight)?,
+        (false, false) => x.matmul(&weight.t()?)?,
+    })
+}
+
+/// A product of `x` `[.., in]` as a matrix of rows: `[.., out]`.
+fn by_rows(x: &Tensor, product: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let mut shape = x.dims().to_vec();
+    let rows = x.elem_count() / shape[shape.len() - 1];
+    let flat = product(&x.reshape((rows, ()))?)?;
+    if let Some(last) = shape.last_mut() {
+        *last = flat.dim(1)?;
+    }
+    Ok(flat.reshape(shape)?)
+}
+
+/// What rows of a matrix that are dequantised together may take in f32.
+const BLOCK_BYTES: usize = 16 << 20;
+/// Up to 256 elements of a result are computed by another kernel, which adds up in another order: blocks are longer.
+const BLOCK_ROWS: usize = 512;
+
+/// How many rows of `n_in` numbers are dequantised together; the last block may be as much as [`BLOCK_ROWS`] longer.
+const fn block_rows(n_in: usize, block_bytes: usize) -> usize {
+    let n_in = if n_in == 0 { 1 } else { n_in };
+    let rows = block_bytes / (4 * n_in) / BLOCK_ROWS * BLOCK_ROWS;
+    if rows == 0 { BLOCK_ROWS } else { rows }
+}
+
+/// Bytes that a product with a matrix `[out, in]` that is dequantised on demand takes besides it: rows of a block, in
+/// parts and joined.
+pub(crate) fn bytes_at_work(n_out: usize, n_in: usize) -> u64 {
+    let rows = n_out.min(block_rows(n_in, BLOCK_BYTES) + BLOCK_ROWS);
+    2 * 4 * rows as u64 * n_in as u64
+}
+
+/// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
+/// element of the result is summed up in the same order whatever else is computed beside it.
+fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
+    let (n_out, n_in) = weight.dims()?;
+    let block = block_rows(n_in, block_bytes);
+    if n_out < block + BLOCK_ROWS {
+        return Ok(x.matmul(&weight.dense()?.to_dtype(x.dtype())?.t()?)?);
+    }
+    let mut products = Vec::new();
+    let mut first = 0;
+    while first < n_out {
+        // the rest joins the last block if it is short
+        let end = if n_out - first < block + BLOCK_ROWS { n_out } else { first + block };
+        products.push(x.matmul(&weight.rows(first..end)?.to_dtype(x.dtype())?.t()?)?);
+        first = end;
+    }
+    Ok(Tensor::cat(&products, 1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candle_core::Device;
+    use candle_core::quantized::{GgmlDType, QTensor};
+
+    use super::*;
+
+    #[test]
+    fn a_product_in_blocks_is_the_same_bit_for_bit() {
+        for (n_out, n_in) in [(1100, 64), (2047, 576), (1537, 1536), (3, 256)] {
+            let weight = Tensor::randn(0f32, 1.0, (n_out, n_in), &Device::Cpu).unwrap();
+            let stored = Stored::new(Arc::new(QTensor::quantize(&weight, GgmlDType::Q8_0).unwrap()));
+            for n_rows in [1, 2, 5, 33] {
+                let x = Tensor::randn(0f32, 1.0, (n_rows, n_in), &Device::Cpu).unwrap();
+                let whole = x.matmul(&stored.dense().unwrap().t().unwrap()).unwrap();
+                for rows in [1, 512, 1024] {
+                    let blocks = on_demand(&x, &stored, 4 * n_in * rows).unwrap();
+                    let same = blocks.to_vec2::<f32>().unwrap() == whole.to_vec2::<f32>().unwrap();
+                    assert!(same, "{n_out} {n_rows} {rows}");
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is added to attention scores: the causal mask, windows, and linear position biases.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
 use crate::model::{Alibi, DecoderConfig, Positions, Result};
@@ -13,11 +13,11 @@ pub(super) struct Masks {
 
 impl Masks {
     /// Masks for `n_pos` queries after `start` positions.
-    pub(super) fn new(cfg: &DecoderConfig, start: usize, n_pos: usize, device: &Device) -> Result<Self> {
+    pub(super) fn new(cfg: &DecoderConfig, start: usize, n_pos: usize, dtype: DType) -> Result<Self> {
         let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
         for window in cfg.layers.iter().map(|layer| layer.window) {
             if !masks.iter().any(|(of, _)| *of == window) {
-                masks.push((window, mask(cfg, Span { start, n_pos, window }, device)?));
+                masks.push((window, mask(cfg, Span { start, n_pos, window }, dtype)?));
             }
         }
         Ok(Self { masks })
@@ -48,7 +48,7 @@ impl Span {
     }
 }
 
-fn mask(cfg: &DecoderConfig, span: Span, device: &Device) -> Result<Option<Tensor>> {
+fn mask(cfg: &DecoderConfig, span: Span, dtype: DType) -> Result<Option<Tensor>> {
     let alibi = match cfg.positions {
         Positions::Alibi(kind) => Some(kind),
         Positions::None | Positions::Learned | Positions::Rotary { .. } => None,
@@ -60,16 +60,17 @@ fn mask(cfg: &DecoderConfig, span: Span, device: &Device) -> Result<Option<Tenso
     let shape = (span.n_pos, span.n_keys());
     let rows = (0..span.n_pos).flat_map(|row| (0..span.n_keys()).map(move |key| (row, key)));
     let values = rows.map(|(row, key)| if span.sees(row, key) { 0.0 } else { f32::NEG_INFINITY });
-    let mask = Tensor::from_vec(values.collect::<Vec<f32>>(), shape, device)?;
-    match alibi {
-        None => Ok(Some(mask)),
-        Some(kind) => Ok(Some(bias(cfg, kind, span.n_keys(), device)?.broadcast_add(&mask)?)),
-    }
+    let mask = Tensor::from_vec(values.collect::<Vec<f32>>(), shape, &Device::Cpu)?;
+    let mask = match alibi {
+        None => mask,
+        Some(kind) => bias(cfg, kind, span.n_keys())?.broadcast_add(&mask)?,
+    };
+    Ok(Some(mask.to_dtype(dtype)?))
 }
 
 /// The bias of each head on each key, `[head, 1, key]`. It grows with the key's position, and the softmax does not
 /// see that it does not depend on the query's.
-fn bias(cfg: &DecoderConfig, kind: Alibi, n_keys: usize, device: &Device) -> Result<Tensor> {
+fn bias(cfg: &DecoderConfig, kind: Alibi, n_keys: usize) -> Result<Tensor> {
     #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
     let scale = (1.0 / (cfg.d_head as f64).sqrt()) as f32;
     let one = |slope: f32, key: usize| match kind {
@@ -79,7 +80,7 @@ fn bias(cfg: &DecoderConfig, kind: Alibi, n_keys: usize, device: &Device) -> Res
     };
     let values: Vec<f32> =
         slopes(cfg.n_heads).into_iter().flat_map(|slope| (0..n_keys).map(move |key| one(slope, key))).collect();
-    Ok(Tensor::from_vec(values, (cfg.n_heads, 1, n_keys), device)?)
+    Ok(Tensor::from_vec(values, (cfg.n_heads, 1, n_keys), &Device::Cpu)?)
 }
 
 /// Press et al. 2021: a geometric series for a power of two of heads; for other numbers that of the next lower power,

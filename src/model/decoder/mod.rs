@@ -15,21 +15,26 @@ mod moe;
 mod norm;
 mod qk_norm;
 mod rope;
+mod stored;
 
 use std::ops::Range;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use self::block::Block;
 pub use self::frozen::FrozenNorm;
 use self::kept::{Keeper, Kept};
-pub(crate) use self::linear::Linear;
+pub(crate) use self::linear::{Linear, bytes_at_work};
 use self::mask::Masks;
 use self::norm::Normalise;
 use self::rope::Rotations;
+pub(crate) use self::stored::Stored;
+pub use self::stored::Table;
+use super::dtype::wide;
 use super::tap::tapped;
 use super::{
-    CausalLm, DecoderConfig, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap, Unembed,
+    CausalLm, DecoderConfig, Dtype, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap,
+    Unembed,
 };
 use crate::hook::{HookPoint, Site};
 
@@ -45,8 +50,18 @@ pub enum Kernels {
 
 /// Hands the decoder its parameters while it is built.
 pub trait Parameters {
-    /// A tensor of the shape [`Param::shape`] gives, in f32.
+    /// What the decoder computes in.
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    /// A tensor of the shape [`Param::shape`] gives, in [`dtype`](Self::dtype).
     fn dense(&mut self, id: ParamId) -> Result<Tensor>;
+
+    /// A matrix whose rows are looked up, which may stay quantised.
+    fn table(&mut self, id: ParamId) -> Result<Table> {
+        Ok(Table::Dense(self.dense(id)?))
+    }
 
     /// A matrix to multiply with, which may stay quantised.
     fn linear(&mut self, id: ParamId, bias: Option<ParamId>) -> Result<Linear> {
@@ -63,7 +78,8 @@ fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
 /// A decoder-only transformer.
 pub struct Decoder {
     cfg: DecoderConfig,
-    embed: Tensor,
+    dtype: DType,
+    embed: Table,
     embed_norm: Option<Normalise>,
     project_in: Option<Linear>,
     pos_embed: Option<Tensor>,
@@ -88,9 +104,10 @@ impl Differentiable {
 impl Decoder {
     /// Builds the decoder from its configuration and parameters.
     pub fn new(cfg: DecoderConfig, params: &mut dyn Parameters, kernels: Kernels) -> Result<Self> {
+        let dtype = params.dtype().candle();
         let keeper = &mut Keeper::new(params);
         let params: &mut dyn Parameters = keeper;
-        let embed = params.dense(ParamId::model(Param::Embed))?;
+        let embed = params.table(ParamId::model(Param::Embed))?;
         let matrix = match cfg.unembed {
             Unembed::Tied => Param::Embed,
             Unembed::Own => Param::Unembed,
@@ -112,7 +129,7 @@ impl Decoder {
             Positions::Learned => Some(params.dense(ParamId::model(Param::PosEmbed))?),
             Positions::None | Positions::Rotary { .. } | Positions::Alibi(_) => None,
         };
-        let rotations = Rotations::new(&cfg.positions, embed.device(), kernels);
+        let rotations = Rotations::new(&cfg.positions, wide(dtype), kernels);
         let blocks = (0..cfg.n_layers).map(|layer| Block::new(&cfg, layer, params, kernels)).collect::<Result<_>>()?;
         let ln_final = match cfg.final_norm {
             FinalNorm::Own => {
@@ -123,6 +140,7 @@ impl Decoder {
         let kept = keeper.take();
         Ok(Self {
             cfg,
+            dtype,
             embed,
             embed_norm,
             project_in,
@@ -141,7 +159,7 @@ impl Decoder {
     /// # Errors
     /// [`Error::NoGradient`] if weights are still quantised: candle's products with them have no backward pass.
     pub fn differentiable(&self) -> Result<Differentiable> {
-        if !self.kept.is_differentiable() {
+        if self.dtype != DType::F32 || !self.kept.is_differentiable() {
             return Err(Error::NoGradient);
         }
         Self::new(self.cfg.clone(), &mut self.kept.clone(), Kernels::Differentiable).map(Differentiable)
@@ -171,8 +189,8 @@ impl Decoder {
     ) -> Result<Tensor> {
         let (start, n_pos) = (cache.len_at(layers.start), resid.dim(1)?);
         let angles = self.rotations.angles(start, n_pos)?;
-        let masks = Masks::new(&self.cfg, start, n_pos, resid.device())?;
-        let mut x = resid;
+        let masks = Masks::new(&self.cfg, start, n_pos, self.dtype)?;
+        let mut x = resid.to_dtype(self.dtype)?;
         for layer in layers {
             let axes = &self.cfg.layers[layer];
             let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
@@ -185,7 +203,7 @@ impl Decoder {
     /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
     fn embed(&self, ids: &Tensor, start: usize, tap: &mut dyn Tap) -> Result<Tensor> {
         let (batch, n_pos) = ids.dims2()?;
-        let rows = self.embed.index_select(&ids.flatten_all()?, 0)?;
+        let rows = self.embed.gather(&ids.flatten_all()?)?.to_dtype(self.dtype)?;
         let x = projected(self.project_in.as_ref(), rows.reshape((batch, n_pos, ()))?)?;
         let x = scaled(x, self.cfg.embedding.scale)?;
         let x = match &self.embed_norm {
@@ -230,17 +248,17 @@ impl CausalLm for Decoder {
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let hidden = projected(self.project_out.as_ref(), hidden.clone())?;
+        let hidden = projected(self.project_out.as_ref(), hidden.to_dtype(self.dtype)?)?;
         let logits = scaled(self.unembed.forward(&hidden)?, self.cfg.logits.scale)?;
         match self.cfg.logits.softcap {
-            Some(cap) => Ok(softcap(&logits, cap)?),
-            None => Ok(logits),
+            Some(cap) => Ok(softcap(&logits, cap)?.to_dtype(DType::F32)?),
+            None => Ok(logits.to_dtype(DType::F32)?),
         }
     }
 
     fn unembed(&self, resid: &Tensor) -> Result<Tensor> {
         match &self.ln_final {
-            Some(norm) => self.logits(&norm.apply(resid)?),
+            Some(norm) => self.logits(&norm.apply(&resid.to_dtype(self.dtype)?)?),
             None => self.logits(resid),
         }
     }

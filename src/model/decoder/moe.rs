@@ -7,6 +7,7 @@ use super::block::Step;
 use super::mlp::gated;
 use super::{Kernels, Linear, Parameters};
 use crate::hook::Site;
+use crate::model::dtype::widened;
 use crate::model::{Activation, DecoderConfig, ExpertWeights, Experts, Param, ParamId, Result};
 
 pub(super) struct Mixture {
@@ -72,13 +73,14 @@ impl Mixture {
 
     /// The weight of each expert for each token, 0 for those it is not sent to: `[token, expert]`.
     fn weights(&self, logits: &Tensor) -> Result<Tensor> {
-        let probs = ops::softmax(logits, D::Minus1)?;
-        let chosen = chosen(&probs.to_vec2::<f32>()?, self.axes.n_active);
-        let kept = (&probs * Tensor::new(chosen, probs.device())?)?;
-        Ok(match self.axes.weights {
+        let probs = ops::softmax(&widened(logits)?, D::Minus1)?;
+        let chosen = chosen(&probs.to_dtype(DType::F32)?.to_vec2()?, self.axes.n_active);
+        let kept = (&probs * Tensor::new(chosen, probs.device())?.to_dtype(probs.dtype())?)?;
+        let weights = match self.axes.weights {
             ExpertWeights::Probability => kept,
             ExpertWeights::Renormalised => kept.broadcast_div(&kept.sum_keepdim(D::Minus1)?)?,
-        })
+        };
+        Ok(weights.to_dtype(logits.dtype())?)
     }
 
     /// The weighted sum of the experts, each of which sees only its own tokens: `[token, d_model]`.
@@ -87,7 +89,7 @@ impl Mixture {
         for (number, expert) in self.experts.iter().enumerate() {
             let weight = weights.narrow(1, number, 1)?.contiguous()?; // [token, 1]
             let tokens: Vec<u32> = (0..)
-                .zip(weight.flatten_all()?.to_vec1::<f32>()?)
+                .zip(weight.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?)
                 .filter_map(|(token, weight)| (weight != 0.0).then_some(token))
                 .collect();
             if tokens.is_empty() {
@@ -97,7 +99,7 @@ impl Mixture {
             let out = expert.forward(&x.index_select(&rows, 0)?)?;
             sum = sum.index_add(&rows, &out.broadcast_mul(&weight.index_select(&rows, 0)?)?, 0)?;
         }
-        Ok(sum.to_dtype(DType::F32)?)
+        Ok(sum)
     }
 }
 

@@ -5,6 +5,7 @@ use candle_nn::ops;
 
 use super::{Kernels, Parameters, backward};
 use crate::hook::HookPoint;
+use crate::model::dtype::widened;
 use crate::model::tap::tapped;
 use crate::model::{Affine, DecoderConfig, Norm, Param, ParamId, Result, Tap};
 
@@ -57,21 +58,25 @@ impl Normalise {
         if !at.iter().any(|&at| tap.wants(at)) {
             return self.apply(x);
         }
-        let (centred, scale) = self.parts(x)?;
+        let (centred, scale) = self.parts(&widened(x)?)?;
         let tapped_scale = tapped(tap, at[0], scale.clone())?;
         let normalized = centred.broadcast_div(&tapped_scale)?;
         let tapped_normalized = tapped(tap, at[1], normalized.clone())?;
         if tapped_scale.id() == scale.id() && tapped_normalized.id() == normalized.id() {
             return self.apply(x);
         }
-        self.affine(&tapped_normalized)
+        Ok(self.affine(&tapped_normalized)?.to_dtype(x.dtype())?)
     }
 
     /// Normalises the last axis of `x` without hooks.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
         match self.kernels {
             Kernels::Differentiable => self.apply_differentiable(x),
-            Kernels::Fused => self.apply_fused(&x.contiguous()?),
+            Kernels::Fused if x.dtype() == DType::F32 => self.apply_fused(&x.contiguous()?),
+            Kernels::Fused => {
+                let (centred, scale) = self.parts(&widened(x)?)?;
+                Ok(self.affine(&centred.broadcast_div(&scale)?)?.to_dtype(x.dtype())?)
+            }
         }
     }
 
@@ -110,11 +115,11 @@ impl Normalise {
 
     fn affine(&self, normalized: &Tensor) -> Result<Tensor> {
         let scaled = match &self.gain {
-            Some(gain) => normalized.broadcast_mul(gain)?,
+            Some(gain) => normalized.broadcast_mul(&gain.to_dtype(normalized.dtype())?)?,
             None => normalized.clone(),
         };
         Ok(match &self.bias {
-            Some(bias) => scaled.broadcast_add(bias)?,
+            Some(bias) => scaled.broadcast_add(&bias.to_dtype(scaled.dtype())?)?,
             None => scaled,
         })
     }

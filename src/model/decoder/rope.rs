@@ -1,9 +1,10 @@
 //! Rotary positions (Su et al. 2021, arXiv:2104.09864).
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::rotary_emb;
 
 use super::{Kernels, backward};
+use crate::model::dtype::widened;
 use crate::model::{LayerRope, Pairing, Positions, Result, Rope, RopeScaling};
 
 /// The rotations of a model: of most blocks, and of those with a window.
@@ -19,8 +20,9 @@ pub(super) struct AllAngles {
 }
 
 impl Rotations {
-    pub(super) fn new(positions: &Positions, device: &Device, kernels: Kernels) -> Self {
-        let rotation = |rope: &Rope| Rotation { rope: rope.clone(), device: device.clone(), kernels };
+    /// Rotations that are computed in `dtype`.
+    pub(super) fn new(positions: &Positions, dtype: DType, kernels: Kernels) -> Self {
+        let rotation = |rope: &Rope| Rotation { rope: rope.clone(), dtype, kernels };
         match positions {
             Positions::Rotary { main, local } => {
                 Self { main: Some(rotation(main)), local: local.as_ref().map(rotation) }
@@ -49,7 +51,7 @@ impl AllAngles {
 
 struct Rotation {
     rope: Rope,
-    device: Device,
+    dtype: DType,
     kernels: Kernels,
 }
 
@@ -65,9 +67,10 @@ pub(super) struct Angles {
 impl Rotation {
     fn angles(&self, start: usize, n_pos: usize) -> Result<Angles> {
         let positions: Vec<f32> = (start..start + n_pos).map(|pos| pos as f32).collect();
-        let positions = Tensor::from_vec(positions, (n_pos, 1), &self.device)?;
+        let positions = Tensor::from_vec(positions, (n_pos, 1), &Device::Cpu)?.to_dtype(self.dtype)?;
         let inv_freq = inv_freq(&self.rope, start + n_pos);
-        let angles = positions.matmul(&Tensor::new(inv_freq.as_slice(), &self.device)?.unsqueeze(0)?)?;
+        let inv_freq = Tensor::new(inv_freq.as_slice(), &Device::Cpu)?.to_dtype(self.dtype)?.unsqueeze(0)?;
+        let angles = positions.matmul(&inv_freq)?;
         let factor = attention_factor(&self.rope.scaling);
         let (cos, sin) = ((angles.cos()? * factor)?, (angles.sin()? * factor)?);
         Ok(Angles { cos, sin, n_rot: self.rope.n_rot, pairing: self.rope.pairing, kernels: self.kernels })
@@ -124,6 +127,11 @@ fn scaled(scaling: &RopeScaling, (i, freq): (usize, f64), len: usize) -> f64 {
 impl Angles {
     /// Rotates the first `n_rot` dimensions of `x` `[batch, pos, head, d_head]`.
     pub(super) fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+        let dtype = x.dtype();
+        Ok(self.rotate_widened(&widened(x)?)?.to_dtype(dtype)?)
+    }
+
+    fn rotate_widened(&self, x: &Tensor) -> Result<Tensor> {
         let d_head = x.dim(D::Minus1)?;
         if d_head == self.n_rot {
             return self.rotate_all(x);
@@ -186,7 +194,7 @@ mod tests {
 
     fn rotated(pairing: Pairing, kernels: Kernels, x: &Tensor) -> Vec<f32> {
         let positions = Positions::rotary(Rope { pairing, ..rope(RopeScaling::Default) });
-        let angles = Rotations::new(&positions, &Device::Cpu, kernels).angles(5, 3).unwrap();
+        let angles = Rotations::new(&positions, DType::F32, kernels).angles(5, 3).unwrap();
         angles.of(LayerRope::Main).unwrap().rotate(x).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 

@@ -22,7 +22,7 @@ mod residual_sum;
 use serde::Serialize;
 
 use super::Subject;
-use crate::model::Result;
+use crate::model::{Dtype, Result};
 
 /// A law of every decoder.
 pub trait Invariant: Sync {
@@ -72,6 +72,22 @@ impl Tolerance {
     /// A limit relative to the largest value at the position.
     pub const fn relative(limit: f64) -> Self {
         Self { limit, scale: Scale::PositionMax }
+    }
+
+    /// The same where numbers are of another type than f32. Sixteen bits round in proportion to their significant
+    /// ones; what holds bit for bit does so in any type. Of f64 hooks show 32 bits.
+    #[must_use]
+    pub fn in_dtype(self, dtype: Dtype) -> Self {
+        /// How often a number is rounded on its way, about.
+        const ROUNDINGS: f64 = 16.0;
+        let is_exact = self.limit <= 0.0;
+        let limit = match (dtype, self.scale) {
+            (_, Scale::Count) | (Dtype::F32, _) => self.limit,
+            (Dtype::F64, _) if is_exact => LOGITS_APART.limit,
+            (Dtype::Bf16 | Dtype::F16, _) if !is_exact => self.limit.max(ROUNDINGS * dtype.rounding()),
+            (Dtype::F64 | Dtype::Bf16 | Dtype::F16, _) => self.limit,
+        };
+        Self { limit, ..self }
     }
 
     /// No violation at all.

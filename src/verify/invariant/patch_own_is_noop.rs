@@ -34,8 +34,8 @@ impl Invariant for PatchOwnIsNoop {
     fn measure(&self, subject: &Subject<'_>) -> Result<Measured> {
         let plain = subject.logits()?;
         let at_once = deviation(subject, &plain, Copies(None), "logits")?;
-        let moved =
-            |found: &Measured| matches!(found, Measured::Deviation { value, .. } if *value > LOGITS_APART.limit);
+        let limit = self.tolerance().in_dtype(subject.dtype).limit;
+        let moved = |found: &Measured| matches!(found, Measured::Deviation { value, .. } if *value > limit);
         // where products are quantised every path for taps rounds differently: there is no culprit to find
         if !moved(&at_once) || subject.arithmetic == Arithmetic::Fast {
             return Ok(at_once);

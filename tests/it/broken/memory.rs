@@ -70,5 +70,7 @@ fn weights_beyond_max_memory_are_refused_by_every_command() {
             assert!(error.contains("--max-memory allows 0 MiB") && error.contains("hint: raise"), "{error}");
         }
     }
+    let error = lmscope(&["info", "-m", "slide", "--max-memory", "0"]).refused();
+    assert!(error.contains("--max-memory allows 0 MiB"), "{error}");
     lmscope(&["predict", "x", "-m", "slide", "--max-memory", "64"]).ok();
 }

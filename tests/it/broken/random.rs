@@ -6,7 +6,7 @@ use std::path::Path;
 use lmscope::engine::{Inquiry, describe};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CausalLm as _, NoTap, last_logits};
+use lmscope::model::{CausalLm as _, LoadOptions, Loading, NoTap, last_logits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -65,9 +65,9 @@ fn damaged(good: &[u8], n: usize, all: &[Damage]) -> Vec<u8> {
 
 /// Reads everything but the weights; then those as well, and runs the model, as far as it gets.
 fn read(source: &ModelSource) {
-    let inquiry = Inquiry { arithmetic: Arithmetic::Exact, n_tokens: 4 };
+    let inquiry = Inquiry { options: LoadOptions::default(), n_tokens: 4 };
     if describe(source, inquiry).is_ok() {
-        let Ok(loaded) = lmscope::engine::open(source, Arithmetic::Exact) else { return };
+        let Ok(loaded) = lmscope::engine::open(source, &Loading::unwatched(Arithmetic::Exact)) else { return };
         let Ok(prompt) = loaded.verification_prompt() else { return };
         let mut cache = loaded.decoder.new_cache();
         drop(last_logits(&loaded.decoder, &prompt.ids, &mut cache, &mut NoTap));

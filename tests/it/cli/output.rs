@@ -87,3 +87,22 @@ fn hooks_info_and_lenses_print_something_of_this_model() {
     }
     assert!(lmscope(&["completions", "bash"]).ok().contains("complete -F _lmscope"));
 }
+
+#[test]
+fn numbers_of_another_type_are_named_in_every_output() {
+    let model = tiny("tiny-llama-gguf/model.gguf");
+    for dtype in ["f64", "bf16", "f16"] {
+        let with = |command: &[&str]| lmscope(&[command, &["-m", &model, "--dtype", dtype]].concat()).ok();
+        let outputs = [
+            with(&["predict", "The cat"]),
+            with(&["lens", "logit-lens", "The cat"]),
+            with(&["verify", "The cat", "--format", "json"]),
+            with(&["info"]),
+        ];
+        for output in outputs {
+            assert!(output.contains(&format!("{dtype} arithmetic")), "{dtype}: {output}");
+        }
+    }
+    let refused = lmscope(&["predict", "The cat", "-m", &model, "--dtype", "bf16", "--fast"]).refused();
+    assert!(refused.contains("not in bf16") && refused.contains("hint: leave out --fast, or --dtype"), "{refused}");
+}

@@ -8,7 +8,7 @@ use lmscope::model::decoder::Kernels;
 use lmscope::model::load::load_directory;
 use lmscope::model::sample::log_softmax;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{CancelToken, CausalLm, NoTap, ids_tensor};
+use lmscope::model::{CancelToken, CausalLm, Loading, NoTap, ids_tensor};
 use lmscope::text::{HfFiles, Tokenizer};
 
 const MODEL: &str = "fixtures/models/tiny-llama";
@@ -33,7 +33,9 @@ const ITEMS: &str = r#"
 
 #[test]
 fn recorded_logprobs_are_those_of_one_uncached_pass() {
-    let model = load_directory(&ModelSource::from_arg(MODEL, &Cache::new("")).unwrap(), Kernels::Fused).unwrap();
+    let model =
+        load_directory(&ModelSource::from_arg(MODEL, &Cache::new("")).unwrap(), &Loading::unwatched(Kernels::Fused))
+            .unwrap();
     let config = serde_json::from_slice(&fs::read(format!("{MODEL}/tokenizer_config.json")).unwrap()).unwrap();
     let files = HfFiles { tokenizer_config: Some(&config), config: None };
     let tokenizer = Tokenizer::from_hf(&fs::read(format!("{MODEL}/tokenizer.json")).unwrap(), files).unwrap();

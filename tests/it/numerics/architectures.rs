@@ -7,7 +7,7 @@ use candle_core::DType;
 use lmscope::model::decoder::Kernels;
 use lmscope::model::load::load_directory;
 use lmscope::model::source::ModelSource;
-use lmscope::model::{NoTap, arch};
+use lmscope::model::{Loading, NoTap, arch};
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::support::{max_abs_diff, project, tensors};
@@ -17,7 +17,7 @@ const TOLERANCE: f32 = 1e-4;
 fn check(name: &str) {
     let dir = project("fixtures/architectures").join(name);
     let golden = tensors(&dir.join("golden.safetensors"));
-    let model = load_directory(&ModelSource::Directory(dir), Kernels::Fused).unwrap();
+    let model = load_directory(&ModelSource::Directory(dir), &Loading::unwatched(Kernels::Fused)).unwrap();
     let ids = golden["tokens"].to_dtype(DType::U32).unwrap().to_vec1::<u32>().unwrap();
     let points = model.config.hook_points();
     let trace = Trace::record(&model.decoder, &ids, &TracePlan::new(points.clone()), &mut NoTap).unwrap();

@@ -11,7 +11,7 @@ use lmscope::model::arch::ARCHITECTURES;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::checkpoint::gguf::GgufCheckpoint;
 use lmscope::model::load::{LoadError, load_gguf};
-use lmscope::model::{CausalLm, NoTap, ids_tensor};
+use lmscope::model::{CausalLm, Loading, NoTap, ids_tensor};
 
 use crate::support::{gguf, max_abs_diff, project, tensors};
 
@@ -153,7 +153,7 @@ fn refusal(name: &str, changes: &[(&str, Value)]) -> Option<LoadError> {
     gguf_file::write(&mut changed, &metadata, &tensors).unwrap();
     let changed = changed.into_inner();
     let path = Path::new("changed.gguf");
-    load_gguf(&GgufCheckpoint::new(path, &changed).unwrap(), path.into(), Arithmetic::Exact).err()
+    load_gguf(&GgufCheckpoint::new(path, &changed).unwrap(), path.into(), &Loading::unwatched(Arithmetic::Exact)).err()
 }
 
 #[test]

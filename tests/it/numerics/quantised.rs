@@ -4,16 +4,21 @@
 //! path: the rows of q and k stand in another order, and another order of sums rounds differently.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::{self, Content, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
+use lmscope::engine::{OpenError, open};
+use lmscope::hook::Site;
 use lmscope::model::checkpoint::Arithmetic;
-use lmscope::model::{CausalLm, NoTap, last_logits, sample};
+use lmscope::model::load::LoadError;
+use lmscope::model::source::ModelSource;
+use lmscope::model::{CausalLm, LoadOptions, Loading, NoTap, last_logits, sample};
+use lmscope::trace::{Trace, TracePlan};
 
-use crate::support::{gguf, project};
+use crate::support::{gguf, max_abs_diff, project};
 
 const IDS: [u32; 7] = [3, 14, 15, 92, 65, 35, 89];
 
@@ -101,5 +106,66 @@ fn every_type_of_weights_is_read() {
             let found = kl(&reference, &ours(&file, arithmetic));
             assert!(found < 0.02, "{dtype:?} {arithmetic:?}: KL {found}");
         }
+        assert_same_bits(&file);
+    }
+}
+
+/// Every activation and logit of exact arithmetic, on demand and at once.
+fn assert_same_bits(path: &Path) {
+    let record = |arithmetic| {
+        let lm = gguf(path, arithmetic).decoder;
+        let ids: Vec<u32> = IDS.iter().map(|id| id % u32::try_from(lm.config().d_vocab).unwrap()).collect();
+        Trace::record(&lm, &ids, &TracePlan::sites(lm.config(), Site::ALL), &mut NoTap).unwrap()
+    };
+    let (exact, on_demand) = (record(Arithmetic::Exact), record(Arithmetic::OnDemand));
+    assert_eq!(exact.activations.len(), on_demand.activations.len());
+    for (at, activation) in &exact.activations {
+        assert!(max_abs_diff(activation, &on_demand.activations[at]) == 0.0, "{}: {at}", path.display());
+    }
+    assert!(max_abs_diff(&exact.logits, &on_demand.logits) == 0.0, "{}: logits", path.display());
+}
+
+/// Every GGUF file among the fixtures.
+fn gguf_files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project("fixtures/gguf")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ext| ext == "gguf")).collect();
+    files.push(project("fixtures/models/tiny-llama-gguf/model.gguf"));
+    files.sort();
+    files
+}
+
+#[test]
+fn dequantised_on_demand_every_activation_has_the_same_bits() {
+    let files = gguf_files();
+    assert!(files.len() > 60, "{}", files.len());
+    for file in &files {
+        assert_same_bits(file);
+    }
+}
+
+#[test]
+fn weights_that_do_not_fit_are_dequantised_on_demand_and_refused_only_if_that_does_not_fit() {
+    let path = project("fixtures/models/tiny-llama-gguf/model.gguf");
+    let open = |max_memory| {
+        let options = LoadOptions { max_memory: Some(max_memory), ..LoadOptions::default() };
+        open(&ModelSource::Gguf(path.clone()), &Loading::unwatched(options))
+    };
+    let needs = match open(0) {
+        Err(OpenError::Load { source: LoadError::Memory { needs, .. }, .. }) => needs,
+        other => panic!("{:?}", other.err()),
+    };
+    let on_demand = needs.on_demand.unwrap();
+    assert!(on_demand < needs.asked);
+    let cases = [
+        (needs.asked, Some(Arithmetic::Exact)),
+        (needs.asked - 1, Some(Arithmetic::OnDemand)),
+        (on_demand, Some(Arithmetic::OnDemand)),
+        (on_demand - 1, None),
+    ];
+    for (bytes, expected) in cases {
+        let found = open(bytes).map(|loaded| loaded.info.precision);
+        assert_eq!(found.as_ref().ok().map(|precision| precision.arithmetic), expected, "{bytes}");
+        let says = found.is_ok_and(|precision| precision.describe().contains("exact, dequantised on demand"));
+        assert_eq!(says, expected == Some(Arithmetic::OnDemand));
     }
 }

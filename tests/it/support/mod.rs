@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::checkpoint::gguf::GgufCheckpoint;
-use lmscope::model::decoder::Kernels;
-use lmscope::model::load::{LoadedModel, load_directory, load_gguf};
+use lmscope::model::load::{LoadError, LoadedModel, load_directory, load_gguf};
 use lmscope::model::source::{FileBytes, ModelSource};
+use lmscope::model::{LoadOptions, Loading};
 use lmscope::text::{SpecialTokens, Tokenizer};
 
 /// A path inside the project.
@@ -35,18 +35,30 @@ pub(crate) fn tiny_models() -> Vec<PathBuf> {
 
 /// A model directory, or the GGUF file in it.
 pub(crate) fn load(dir: &Path) -> LoadedModel {
-    let gguf = dir.join("model.gguf");
-    if gguf.exists() {
-        self::gguf(&gguf, Arithmetic::Exact)
+    load_as(dir, LoadOptions::default())
+}
+
+/// The same, as it is asked for.
+pub(crate) fn load_as(dir: &Path, options: impl Into<LoadOptions>) -> LoadedModel {
+    try_load_as(dir, options).unwrap()
+}
+
+/// The same, if it can be.
+pub(crate) fn try_load_as(dir: &Path, options: impl Into<LoadOptions>) -> Result<LoadedModel, LoadError> {
+    let path = dir.join("model.gguf");
+    let loading = Loading::unwatched(options);
+    if path.exists() {
+        let bytes = FileBytes::map(&path).unwrap();
+        load_gguf(&GgufCheckpoint::new(&path, &bytes).unwrap(), path.clone(), &loading)
     } else {
-        load_directory(&ModelSource::Directory(dir.into()), Kernels::Fused).unwrap()
+        load_directory(&ModelSource::Directory(dir.into()), &loading)
     }
 }
 
 /// A GGUF file.
 pub(crate) fn gguf(path: &Path, arithmetic: Arithmetic) -> LoadedModel {
     let bytes = FileBytes::map(path).unwrap();
-    load_gguf(&GgufCheckpoint::new(path, &bytes).unwrap(), path.into(), arithmetic).unwrap()
+    load_gguf(&GgufCheckpoint::new(path, &bytes).unwrap(), path.into(), &Loading::unwatched(arithmetic)).unwrap()
 }
 
 /// The tensors of a safetensors file.

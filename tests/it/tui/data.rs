@@ -6,8 +6,9 @@ use lmscope::engine::worker::{JobId, Report, Slot};
 use lmscope::engine::{Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens};
 use lmscope::engine::{Engine, EngineError, Request};
 use lmscope::figure::{Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale};
-use lmscope::model::CancelToken;
+
 use lmscope::model::source::ModelSource;
+use lmscope::model::{CancelToken, LoadOptions};
 use lmscope::tui::input::{InputEvent, Key};
 use lmscope::tui::theme::{Depth, Ground, Theme};
 use lmscope::tui::{Effect, Msg, State, TuiOptions, screen};
@@ -104,8 +105,7 @@ pub(super) fn submits(effects: &[Effect]) -> Vec<(Slot, &Request)> {
 
 /// What is known about the embedded model.
 pub(super) fn info() -> ModelInfo {
-    let load =
-        Request::Load { source: ModelSource::default(), arithmetic: lmscope::model::checkpoint::Arithmetic::Exact };
+    let load = Request::Load { source: ModelSource::default(), options: LoadOptions::default() };
     let cancel = CancelToken::default();
     match Engine::default().run(load, &cancel, &mut |_| {}) {
         Ok(Outcome::Loaded(info)) => *info,

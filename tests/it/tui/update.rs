@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossterm::event::KeyCode;
-use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Request, Verified};
+use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Progress, Request, Verified};
 use lmscope::tui::Effect;
 use lmscope::tui::effect::{GENERATE, INSPECT, LOAD, TOKENISE, VERIFY};
 use lmscope::tui::input::Key;
@@ -26,6 +26,13 @@ fn it_loads_then_tokenises_then_inspects() {
     assert!(matches!(submits(&third)[..], [(INSPECT, Request::Inspect { panels, .. })]
         if matches!(panels[..], [Panel::Distributions { .. }])));
     assert_eq!(ui.state.session().position(), 5);
+}
+
+#[test]
+fn loading_shows_how_far_it_is() {
+    let (mut ui, _) = Ui::new();
+    ui.answer(JobEvent::Event(Event::Progress(Progress { done: 12, total: 538, unit: "MB" })));
+    assert!(ui.text().contains("loading 12/538 MB"), "{}", ui.text());
 }
 
 #[test]
@@ -160,14 +167,14 @@ fn an_idle_model_is_verified_once_and_never_in_the_way() {
     let effects = ui.chars("t");
     assert_eq!(effects[0], Effect::Cancel(VERIFY), "the user comes first");
     assert!(matches!(submits(&effects)[..], [(INSPECT, _)]));
-    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 11, failed: Vec::new() }));
+    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 13, failed: Vec::new() }));
     ui.answer_to(verification, verified());
     assert!(!ui.text().contains("laws"), "a cancelled verification says nothing");
 
     ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(inspection(ui.state.session().tokens())))));
     ui.idle();
     ui.answer(verified());
-    assert!(ui.text().contains("exact · ✓ 11 laws"), "{}", ui.text());
+    assert!(ui.text().contains("exact · ✓ 13 laws"), "{}", ui.text());
     assert!(!ui.state.awaits_idleness() && ui.idle().is_empty(), "once is enough");
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod reference;
 use lmscope::hook::Site;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::decoder::Decoder;
-use lmscope::model::{CancelToken, CausalLm, Error as ModelError, NormPlacement};
+use lmscope::model::{CancelToken, CausalLm, Dtype, Error as ModelError, NormPlacement};
 use lmscope::verify::{self, Error, Report, Subject, Verdict, small_ids};
 
 use crate::support::{gguf, load, project, tiny_models};
@@ -18,7 +18,8 @@ fn verify(decoder: &Decoder, ids: &[u32], arithmetic: Arithmetic) -> Report {
 /// Verifies `lm`, whose parameters are the decoder's.
 fn verify_as(lm: &dyn CausalLm, decoder: &Decoder, ids: &[u32], arithmetic: Arithmetic) -> Report {
     let cancel = CancelToken::default();
-    verify::run(&Subject { lm, decoder: Some(decoder), ids, arithmetic, cancel: &cancel }, None, &mut |_| ()).unwrap()
+    let subject = Subject { lm, decoder: Some(decoder), ids, arithmetic, dtype: Dtype::F32, cancel: &cancel };
+    verify::run(&subject, None, &mut |_| ()).unwrap()
 }
 
 #[test]
@@ -70,8 +71,14 @@ fn steps_are_told_and_cancelling_stops() {
     let model = load(&project("fixtures/models/tiny-llama"));
     let ids = small_ids(model.config.d_vocab);
     let cancel = CancelToken::default();
-    let subject =
-        Subject { lm: &model.decoder, decoder: None, ids: &ids, arithmetic: Arithmetic::Exact, cancel: &cancel };
+    let subject = Subject {
+        lm: &model.decoder,
+        decoder: None,
+        ids: &ids,
+        arithmetic: Arithmetic::Exact,
+        dtype: Dtype::F32,
+        cancel: &cancel,
+    };
     let mut names = Vec::new();
     let result = verify::run(&subject, None, &mut |step| {
         assert_eq!((step.done, step.total), (names.len(), verify::INVARIANTS.len()));

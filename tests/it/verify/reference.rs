@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use lmscope::hook::{HookPoint, Site};
 use lmscope::model::checkpoint::Arithmetic;
-use lmscope::model::{CancelToken, CausalLm as _};
+use lmscope::model::{CancelToken, CausalLm as _, Dtype};
 use lmscope::verify::{self, DEFAULT_TOLERANCE, Error, Problem, Reference, Subject, Verdict};
 
 use crate::support::{golden_models, load, project, tensors};
@@ -41,7 +41,8 @@ fn verdicts(dir: &Path, tensors: &Tensors) -> Vec<(Verdict, Option<String>)> {
     let reference = read(tensors, dir).unwrap();
     let cancel = CancelToken::default();
     let arithmetic = Arithmetic::Exact;
-    let subject = Subject { lm: &model.decoder, decoder: None, ids: reference.ids(), arithmetic, cancel: &cancel };
+    let (lm, dtype) = (&model.decoder, Dtype::F32);
+    let subject = Subject { lm, decoder: None, ids: reference.ids(), arithmetic, dtype, cancel: &cancel };
     let report = verify::run(&subject, Some(&reference), &mut |_| ()).unwrap();
     let of_reference = report.checks.into_iter().filter(|check| check.name.starts_with("reference-"));
     of_reference.map(|check| (check.verdict, check.at)).collect()
