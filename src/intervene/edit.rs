@@ -100,16 +100,21 @@ impl Op {
     /// What becomes of `old`, the entries `part` of a tensor whose first position is number `start`.
     fn on(&self, old: &Tensor, part: &[Range<usize>], start: usize) -> Result<Tensor> {
         Ok(match self {
-            Self::Fill(value) => Tensor::full(*value, old.shape(), old.device())?,
+            Self::Fill(value) => Tensor::full(*value, old.shape(), old.device())?.to_dtype(old.dtype())?,
             Self::Scale(factor) => (old * *factor)?,
-            Self::Add(vector) => old.broadcast_add(vector)?,
-            Self::Constant(source) => narrowed(source.unsqueeze(0)?, 2, &part[1..], 0)?.broadcast_as(old.shape())?,
+            Self::Add(vector) => old.broadcast_add(&vector.to_dtype(old.dtype())?)?,
+            Self::Constant(source) => like(&narrowed(source.unsqueeze(0)?, 2, &part[1..], 0)?, old)?,
             Self::Same(source) => {
                 let source = narrowed(source.unsqueeze(0)?, 1, &part[..1], start)?;
-                narrowed(source, 2, &part[1..], 0)?.broadcast_as(old.shape())?
+                like(&narrowed(source, 2, &part[1..], 0)?, old)?
             }
         })
     }
+}
+
+/// What was recorded, in the number type and for the batch of `old`.
+fn like(source: &Tensor, old: &Tensor) -> Result<Tensor> {
+    Ok(source.to_dtype(old.dtype())?.broadcast_as(old.shape())?)
 }
 
 /// The entries `part`, moved by `first`, of the axes from `axis` on.

@@ -19,6 +19,7 @@ use crate::probe::{Step, steering};
 use crate::text::Prompt;
 
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lmscope steer make happy.txt sad.txt --layer 2 -o mood.safetensors")]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     command: SteerCommand,

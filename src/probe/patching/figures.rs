@@ -49,7 +49,9 @@ impl Grid<'_> {
         let estimated = match n_estimated {
             0 => String::new(),
             n => {
-                format!(" {n} cells marked ~ are estimates to first order (attribution patching); the others were run.")
+                format!(
+                    " {n} cells marked ~ are estimates to first order (attribution patching), those marked = were run."
+                )
             }
         };
         format!(
@@ -85,8 +87,8 @@ impl Grid<'_> {
             return Ok(heatmap);
         }
         let text = |cell: &Cell| match cell.origin {
-            Origin::Run => format!("{:.2}", cell.value),
-            Origin::Estimate => format!("~{:.2}", cell.value),
+            Origin::Run => "=".to_owned(),
+            Origin::Estimate => "~".to_owned(),
         };
         Ok(heatmap.with_cells(cells.iter().map(text).collect())?)
     }

@@ -66,7 +66,10 @@ impl Sweeper<'_> {
         let new = resid.broadcast_as((n, n_pos, d_model))?;
         Ok(match batch {
             Some(batch) if n == 0 => batch,
-            Some(batch) => Tensor::cat(&[batch, new.contiguous()?], 0)?,
+            Some(batch) => {
+                let new = new.to_dtype(batch.dtype())?.contiguous()?;
+                Tensor::cat(&[batch, new], 0)?
+            }
             None => new.contiguous()?,
         })
     }
@@ -90,7 +93,7 @@ impl Patch<'_> {
         // what lies before the start is the same in both runs
         let positions = &mut part[site.position_axis()];
         positions.start = positions.start.max(self.start);
-        let mut new = source.unsqueeze(0)?;
+        let mut new = source.unsqueeze(0)?.to_dtype(row.dtype())?;
         for (axis, range) in part.iter().enumerate() {
             new = new.narrow(axis + 1, range.start, range.len())?;
         }

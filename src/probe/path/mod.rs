@@ -103,10 +103,15 @@ impl<'a> Paths<'a> {
         &self.request
     }
 
-    /// Every head and MLP in a layer before the last receiver's.
+    /// Every head and MLP in a layer before the last receiver's, and those of its own layer where that is an MLP which
+    /// reads what attention has written.
     pub fn senders(&self) -> Vec<Sender> {
-        let cfg = self.lm.config();
-        let end = self.request.receivers.last_layer().unwrap_or(cfg.n_layers);
+        let (cfg, receivers) = (self.lm.config(), &self.request.receivers);
+        let end = match receivers.last_layer() {
+            Some(last) if receivers.has_mlp_of(last) && !cfg.residual.is_parallel() => last + 1,
+            Some(last) => last,
+            None => cfg.n_layers,
+        };
         let heads = (0..cfg.n_heads).map(Some).chain([None]);
         (0..end).flat_map(|layer| heads.clone().map(move |head| Sender { layer, head })).collect()
     }

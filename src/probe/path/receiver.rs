@@ -76,6 +76,11 @@ impl Receivers {
         self.parts().iter().map(|part| part.layer).max()
     }
 
+    /// Whether the MLP of a layer receives.
+    pub(super) fn has_mlp_of(&self, layer: usize) -> bool {
+        self.parts().contains(&Receiver { layer, input: Input::Mlp })
+    }
+
     /// The first layer that receives.
     pub(super) fn first_layer(&self) -> Option<usize> {
         self.parts().iter().map(|part| part.layer).min()

@@ -44,7 +44,8 @@ impl Sweeper<'_> {
         let mut joined = 0;
         for layer in first..end {
             let new = senders[joined..].iter().take_while(|sender| sender.layer == layer).count();
-            x = if joined == 0 { self.rows(layer, new)? } else { Tensor::cat(&[x, self.rows(layer, new)?], 0)? };
+            let rows = self.rows(layer, new)?;
+            x = if joined == 0 { rows } else { Tensor::cat(&[&x, &rows.to_dtype(x.dtype())?], 0)? };
             let tap = Frozen {
                 request: self.request,
                 z: self.both(HookPoint::block(layer, Site::Z))?,
@@ -112,12 +113,14 @@ struct Frozen<'a> {
 impl Frozen<'_> {
     /// The base run's values for every row, with those of the senders of this layer in theirs.
     fn heads(&self, x: &Tensor) -> Result<Tensor> {
-        let [base, source] = &self.z;
-        let mut rows = vec![repeated(base, self.joined, x)?];
+        let [base, source] = in_type_of(x, &self.z)?;
+        let mut rows = vec![repeated(&base, self.joined, x)?];
         for sender in self.new {
             rows.push(match sender.head {
                 None => base.clone(),
-                Some(head) => change(base, 1, &[0..base.dim(1)?, head..head + 1], &|_| Ok(source.narrow(2, head, 1)?))?,
+                Some(head) => {
+                    change(&base, 1, &[0..base.dim(1)?, head..head + 1], &|_| Ok(source.narrow(2, head, 1)?))?
+                }
             });
         }
         joined(&rows)
@@ -125,10 +128,10 @@ impl Frozen<'_> {
 
     /// The same for MLPs; those that lie on a path are computed.
     fn mlps(&self, x: &Tensor) -> Result<Tensor> {
-        let [base, source] = &self.mlp_out;
+        let [base, source] = in_type_of(x, &self.mlp_out)?;
         let computed = |row, n| x.narrow(0, row, n);
         let mut rows = vec![match self.request.through {
-            Through::Direct => repeated(base, self.joined, x)?,
+            Through::Direct => repeated(&base, self.joined, x)?,
             Through::Mlps => computed(0, self.joined)?,
         }];
         for (index, sender) in self.new.iter().enumerate() {
@@ -140,6 +143,11 @@ impl Frozen<'_> {
         }
         joined(&rows)
     }
+}
+
+/// What was recorded, in the number type of `x`.
+fn in_type_of(x: &Tensor, [base, source]: &[Tensor; 2]) -> Result<[Tensor; 2]> {
+    Ok([base.to_dtype(x.dtype())?, source.to_dtype(x.dtype())?])
 }
 
 fn repeated(base: &Tensor, n: usize, like: &Tensor) -> Result<Tensor> {
