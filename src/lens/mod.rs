@@ -192,8 +192,13 @@ pub trait Lens: Sync {
 }
 
 /// Every lens.
-pub static LENSES: &[&dyn Lens] =
-    &[&distribution::NextTokens, &logit_lens::LogitLens, &dla::DirectLogitAttribution, &attention::Attention];
+pub static LENSES: &[&dyn Lens] = &[
+    &distribution::NextTokens,
+    &logit_lens::LogitLens,
+    &dla::DirectLogitAttribution,
+    &attention::Attention,
+    &rollout::Rollout,
+];
 
 /// The lens of this name.
 pub fn find(name: &str) -> Option<&'static dyn Lens> {

@@ -67,10 +67,8 @@ fn rerun(page: &str) -> String {
 
 fn is_same(found: &str, documented: &str) -> bool {
     let number = |word: &str| word.trim_matches([',', ':', ';', '(', ')', '%']).parse::<f64>().ok();
-    let same = |(a, b): (&str, &str)| match (number(a), number(b)) {
-        (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE * a.abs().max(1.0),
-        _ => a == b,
-    };
+    let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * a.abs().max(1.0);
+    let same = |(a, b): (&str, &str)| a == b || number(a).zip(number(b)).is_some_and(|(a, b)| near(a, b));
     let (a, b): (Vec<&str>, Vec<&str>) = (found.split_whitespace().collect(), documented.split_whitespace().collect());
     a.len() == b.len() && a.into_iter().zip(b).all(same)
 }

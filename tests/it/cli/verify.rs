@@ -29,12 +29,12 @@ fn verify(more: &[&str]) -> super::runner::Run {
 #[test]
 fn a_sound_model_verifies_in_every_format() {
     assert!(verify(&[]).ok().starts_with("Invariants: 13 hold\n"));
-    assert_eq!(verify(&["The cat", "--format", "csv"]).ok().lines().count(), 12);
+    assert_eq!(verify(&["The cat", "--format", "csv"]).ok().lines().count(), 14);
     let json: Value = serde_json::from_str(&verify(&["--format", "json"]).ok()).unwrap();
     assert_eq!((&json["model"], &json["holds"]), (&"tiny-llama".into(), &true.into()));
     assert_eq!(json["tokens"].as_array().unwrap().len(), 9);
     let checks = json["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 11);
+    assert_eq!(checks.len(), 13);
     for check in checks {
         assert_eq!(check["verdict"], "holds", "{check}");
         assert!(check["deviation"].as_f64().unwrap() <= check["tolerance"]["limit"].as_f64().unwrap(), "{check}");
