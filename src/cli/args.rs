@@ -3,20 +3,23 @@
 use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::progress::Progress;
-use crate::engine::{Loaded, check_memory, open};
+use crate::engine::{HeadStore, Loaded, check_memory, open};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
+use crate::lens::atlas::Atlas;
 use crate::lens::{Ask, Versus};
 use crate::model::checkpoint::Arithmetic;
 use crate::model::sample::{Order, Penalties, Sampling};
 use crate::model::source::ModelSource;
 use crate::model::{Dtype, LoadOptions, Loading};
-use crate::probe::InputOptions;
+use crate::probe::{InputOptions, Step};
 use crate::text::{BosPolicy, Ending, Granularity, Message, Prompt, Tokenizer};
 
 /// Which model, and how it computes.
@@ -71,6 +74,18 @@ pub(super) struct TooMuchMemory {
 }
 
 impl ModelArgs {
+    /// What the heads of the loaded model do, if that is known without work to speak of.
+    pub(super) fn known_heads(&self, loaded: &Loaded, out: &Output) -> anyhow::Result<Option<Atlas>> {
+        Ok(head_store().known(loaded, &self.source()?, &out.cancel())?)
+    }
+
+    /// What the heads of the loaded model do, measured now unless it is remembered.
+    pub(super) fn measured_heads(&self, loaded: &Loaded, out: &Output) -> anyhow::Result<Atlas> {
+        let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
+        let mut tell = |step: Step| bar.tell(step.done as u64, step.total as u64, "what the heads do");
+        Ok(head_store().measured(loaded, &self.source()?, &out.cancel(), &mut tell)?)
+    }
+
     /// What of loading is open to choice.
     pub(super) fn options(&self) -> LoadOptions {
         let arithmetic = if self.fast { Arithmetic::Fast } else { Arithmetic::Exact };
@@ -98,6 +113,14 @@ impl ModelArgs {
         let loading = Loading { options: self.options(), cancel: out.cancel(), progress: &progress };
         Ok(open(&self.source()?, &loading)?)
     }
+}
+
+/// Where measurements of heads are remembered, from the environment.
+fn head_store() -> HeadStore {
+    let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || get("HOME").or_else(|| get("USERPROFILE")).unwrap_or_default();
+    let caches = get("XDG_CACHE_HOME").unwrap_or_else(|| home().join(".cache"));
+    HeadStore::new(caches.join("lmscope").join("heads"))
 }
 
 /// Where the hub and its cache are, from the environment.

@@ -258,9 +258,9 @@ fn chat(template: &str) -> ChatFacts {
 }
 
 /// A file of a model, open.
-struct OpenFile {
+pub(super) struct OpenFile {
     path: PathBuf,
-    bytes: FileBytes,
+    pub(super) bytes: FileBytes,
     is_weights: bool,
 }
 
@@ -272,7 +272,7 @@ impl OpenFile {
 }
 
 /// The files that loading reads, those with weights last.
-fn files(source: &ModelSource) -> Result<Vec<OpenFile>, LoadError> {
+pub(super) fn files(source: &ModelSource) -> Result<Vec<OpenFile>, LoadError> {
     const TEXTS: [&str; 5] = [
         "config.json",
         "tokenizer.json",

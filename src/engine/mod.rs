@@ -5,6 +5,7 @@
 
 mod description;
 mod event;
+mod heads;
 mod job;
 mod load;
 mod request;
@@ -19,6 +20,7 @@ pub use self::description::{
 pub use self::event::{
     Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens, Verified,
 };
+pub use self::heads::HeadStore;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::request::{Panel, Request};
 use crate::model::{CancelToken, Loading};
@@ -47,6 +49,9 @@ pub enum EngineError {
     /// A lens failed.
     #[error(transparent)]
     Lens(#[from] crate::lens::LensError),
+    /// An experiment failed.
+    #[error(transparent)]
+    Probe(crate::probe::ProbeError),
     /// The laws could not be tried.
     #[error(transparent)]
     Verify(crate::verify::Error),
@@ -83,6 +88,12 @@ impl From<crate::verify::Error> for EngineError {
     }
 }
 
+impl From<crate::probe::ProbeError> for EngineError {
+    fn from(error: crate::probe::ProbeError) -> Self {
+        if error.is_cancelled() { Self::Cancelled } else { Self::Probe(error) }
+    }
+}
+
 impl EngineError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -91,6 +102,7 @@ impl EngineError {
             Self::Text(error) => error.hint(),
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
+            Self::Probe(error) => error.hint(),
             Self::Verify(error) => error.hint(),
             Self::Cancelled | Self::NoModel | Self::Trace(_) | Self::OutOfRange { .. } => None,
         }

@@ -93,8 +93,17 @@ fn largest(row: impl Iterator<Item = f32>) -> (usize, f32) {
 
 fn statistics(heads: &[Looks], position: usize, trace: &Trace, context: Context<'_>) -> Result<Figure, LensError> {
     let row = |looks: &Looks| head_row(looks, position, trace, context);
-    let names =
-        ["head", "entropy_bits", "mean_distance", "first_token", "looks_at", "weight", "writes_most_from", "norm"];
+    let names = [
+        "head",
+        "role",
+        "entropy_bits",
+        "mean_distance",
+        "first_token",
+        "looks_at",
+        "weight",
+        "writes_most_from",
+        "norm",
+    ];
     let columns = names.iter().map(|name| Column::new(name, "")).collect();
     Ok(Figure {
         title: "Attention heads".into(),
@@ -133,6 +142,7 @@ fn head_row(looks: &Looks, position: usize, trace: &Trace, context: Context<'_>)
     let (source, norm) = largest(here.iter().zip(&looks.norms).map(|(weight, norm)| weight * norm));
     vec![
         Cell::Text(looks.head.to_string()),
+        context.question.role(looks.head).map_or(Cell::Empty, |role| Cell::Text(role.into())),
         Cell::number(mean(&entropy).max(0.0), 2),
         Cell::number(mean(&distance), 2),
         Cell::number(mean(&|_, row| f64::from(row[0])), 3),
@@ -141,6 +151,11 @@ fn head_row(looks: &Looks, position: usize, trace: &Trace, context: Context<'_>)
         Cell::Text(label(trace, context, source)),
         Cell::number(f64::from(norm), 3),
     ]
+}
+
+/// A head's name, with its role if it has one.
+fn named(head: Head, context: Context<'_>) -> String {
+    context.question.role(head).map_or_else(|| head.to_string(), |role| format!("{head} {role}"))
 }
 
 /// Which side of attention a position is on.
@@ -160,7 +175,8 @@ fn every_head(heads: &[Looks], side: Side, trace: &Trace, context: Context<'_>) 
         Side::To(key) => looks.pattern[other][key],
     };
     let values = heads.iter().flat_map(|looks| (0..n_pos).map(move |other| weight(looks, other))).collect();
-    let rows = HeatmapAxis { name: "head".into(), labels: heads.iter().map(|looks| looks.head.to_string()).collect() };
+    let rows =
+        HeatmapAxis { name: "head".into(), labels: heads.iter().map(|looks| named(looks.head, context)).collect() };
     let (title, name) = match side {
         Side::From(query) => (format!("Attention from {}", label(trace, context, query)), "key"),
         Side::To(key) => (format!("Attention to {}", label(trace, context, key)), "query"),

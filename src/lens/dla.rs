@@ -434,12 +434,13 @@ fn heads_figure(found: &Attribution, trace: &Trace, context: Context<'_>) -> Res
             _ => Some(source),
         });
         let label = most.map(|source| source_label(trace, context, source.position)).unwrap_or_default();
-        let mut row = vec![Cell::Text(head.to_string())];
+        let role = context.question.role(head).map_or(Cell::Empty, |role| Cell::Text(role.into()));
+        let mut row = vec![Cell::Text(head.to_string()), role];
         row.extend(share_cells(found.target, share));
         row.extend([Cell::Text(label), most.map_or(Cell::Empty, |source| Cell::number(source.share.difference(), 3))]);
         rows.push(row);
     }
-    let mut columns = vec![Column::new("head", "")];
+    let mut columns = vec![Column::new("head", ""), Column::new("role", "")];
     columns.extend(share_columns(found.target));
     columns.extend([Column::new("mostly_from", ""), Column::new("from_there", "logit")]);
     let caption = "The heads that push hardest either way, and the position whose value they carried most of it from.";

@@ -1,5 +1,6 @@
 //! Reads a trace, returns figures. A lens declares what it needs and never runs a forward pass itself.
 
+pub mod atlas;
 pub mod attention;
 pub mod distribution;
 pub mod dla;
@@ -7,6 +8,7 @@ pub mod logit_lens;
 pub mod rollout;
 mod target;
 
+use self::atlas::Atlas;
 pub use self::target::{Ask, Target, Versus};
 use crate::figure::{Figure, Provenance, ShapeError};
 use crate::hook::Head;
@@ -106,6 +108,15 @@ pub struct Question {
     pub sink: Sink,
     /// How the next token would be chosen.
     pub sampling: Sampling,
+    /// What the heads do, if that was measured.
+    pub atlas: Option<Atlas>,
+}
+
+impl Question {
+    /// What a head is called, if it has a role.
+    pub fn role(&self, head: Head) -> Option<&'static str> {
+        self.atlas.as_ref()?.head(head).role()
+    }
 }
 
 /// What attention to the first token counts: many heads rest there when they have nothing to do.

@@ -14,8 +14,8 @@ pub enum Error {
     /// The work was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// Weights are still quantised, and products with them have no backward pass.
-    #[error("there are no gradients through quantised weights")]
+    /// Products with quantised weights have no backward pass, and those in half precision no gradients worth having.
+    #[error("there are gradients only in f32 arithmetic")]
     NoGradient,
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
@@ -27,7 +27,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::TooLong { found, n_ctx } => Some(format!("shorten the prompt by at least {} tokens", found - n_ctx)),
-            Self::NoGradient => Some("leave out --fast: then the weights are dequantised".into()),
+            Self::NoGradient => {
+                Some("leave out --fast and --dtype: then weights of any kind are computed with in f32".into())
+            }
             Self::Cancelled | Self::Tensor(_) => None,
         }
     }

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::head_atlas::{self, Atlas};
+use super::head_atlas;
 use super::{ProbeError, Step, Subject};
 use crate::hook::Head;
 use crate::intervene::{Intervened, Interventions, Runs, Spec};
+use crate::lens::atlas::Atlas;
 use crate::lens::dla::{self, Attribution, Component, DirectLogitAttribution, Share, Source};
 use crate::lens::logit_lens::{self, LogitLens, Readings};
 use crate::lens::{Context, Lens as _, LensError, Target};
@@ -170,7 +171,10 @@ pub fn explain(subject: &Subject<'_>, tell: &mut dyn FnMut(Step)) -> Result<Expl
     let target = context.target(&trace)?;
     let readings = logit_lens::read(&trace, context, 1, &[target.token])?;
     let found = dla::attribute(&trace, lm, target)?;
-    let atlas = head_atlas::measure(lm, tokenizer, cancel, tell)?;
+    let atlas = match subject.atlas {
+        Some(atlas) => atlas.clone(),
+        None => head_atlas::measure(lm, tokenizer, cancel, tell)?,
+    };
     let telling = Telling { subject, trace: &trace, target, found: &found };
     telling.tell(&readings, &atlas)
 }

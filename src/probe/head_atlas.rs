@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Probe, ProbeError, Step, Subject};
 use crate::figure::{Cell, Column, Content, Figure, Provenance, Table};
 use crate::hook::{Head, HookPoint, Site};
+use crate::lens::atlas::{Atlas, HeadScores, ROLE_FROM};
 use crate::model::decoder::Decoder;
 use crate::model::sample::log_softmax;
 use crate::model::{CancelToken, CausalLm as _, Tap};
@@ -21,63 +22,9 @@ use crate::trace::{Trace, TracePlan};
 const HALF: usize = 20;
 /// Stimuli whose scores are averaged.
 const N_STIMULI: u64 = 8;
-/// A head is called by a score from here on.
-const NAMED: f64 = 0.3;
 
 /// The probe.
 pub struct HeadAtlas;
-
-/// The scores of one head, each a mean weight from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct HeadScores {
-    /// Weight on the token before.
-    pub previous_token: f64,
-    /// Weight on the earlier copy of the same token.
-    pub duplicate_token: f64,
-    /// Weight on the token after the earlier copy.
-    pub induction: f64,
-    /// Weight on the first token.
-    pub first_token: f64,
-}
-
-impl HeadScores {
-    /// The role whose score is highest, if it is high enough to name the head by.
-    pub fn role(&self) -> Option<&'static str> {
-        let roles = [
-            ("induction", self.induction),
-            ("duplicate token", self.duplicate_token),
-            ("previous token", self.previous_token),
-            ("first token", self.first_token),
-        ];
-        let best = roles.into_iter().fold(("", 0.0), |best, role| if role.1 > best.1 { role } else { best });
-        (best.1 >= NAMED).then_some(best.0)
-    }
-}
-
-/// The scores of every head of a model.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Atlas {
-    n_heads: usize,
-    scores: Vec<HeadScores>,
-}
-
-impl Atlas {
-    /// The scores of one head; zeros outside the model.
-    pub fn head(&self, at: Head) -> HeadScores {
-        self.scores.get(at.layer * self.n_heads + at.head).copied().unwrap_or_default()
-    }
-
-    /// The heads by falling score.
-    pub fn by(&self, score: impl Fn(&HeadScores) -> f64) -> Vec<Head> {
-        let mut order: Vec<usize> = (0..self.scores.len()).collect();
-        order.sort_by(|&a, &b| score(&self.scores[b]).total_cmp(&score(&self.scores[a])));
-        order.into_iter().map(|at| self.name(at)).collect()
-    }
-
-    fn name(&self, at: usize) -> Head {
-        Head { layer: at / self.n_heads, head: at % self.n_heads }
-    }
-}
 
 /// `half` random tokens and the same again, after a BOS if there is one: `bos + 2 * half` positions.
 ///
@@ -176,7 +123,7 @@ pub fn measure(
         }
         tell(Step { done: done + 1, total: stimuli.len() });
     }
-    Ok(Atlas { n_heads: cfg.n_heads, scores })
+    Ok(Atlas::new(cfg.n_heads, scores))
 }
 
 /// Mean surprisal, in nats, of the second half's tokens but the first, averaged over the stimuli.
@@ -228,13 +175,20 @@ impl Probe for HeadAtlas {
         "which heads look at the previous token, at duplicates, or do induction; confirmed by ablation"
     }
 
+    fn reads_atlas(&self) -> bool {
+        true
+    }
+
     fn run(&self, subject: &Subject<'_>, tell: &mut dyn FnMut(Step)) -> Result<Vec<Figure>, ProbeError> {
         let Subject { lm, tokenizer, cancel, provenance, .. } = *subject;
-        let atlas = measure(lm, tokenizer, cancel, tell)?;
+        let atlas = match subject.atlas {
+            Some(atlas) => atlas.clone(),
+            None => measure(lm, tokenizer, cancel, tell)?,
+        };
         let caption = format!(
             "Mean weight in the second of two equal halves of random tokens, {N_STIMULI} stimuli: on the token after \
              the earlier copy (induction), on the earlier copy, on the token before, on the first token. A role is \
-             named from {NAMED} on. The prompt plays no part."
+             named from {ROLE_FROM} on. The prompt plays no part."
         );
         let here = "The share of each head's whole attention on the prompt that goes to such tokens; where little is \
                     repeated, little can."
@@ -257,12 +211,12 @@ fn on_prompt(subject: &Subject<'_>) -> Result<Atlas, ProbeError> {
         let patterns = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
         scores.extend(patterns.iter().map(|pattern| shares(pattern, ids)));
     }
-    Ok(Atlas { n_heads: cfg.n_heads, scores })
+    Ok(Atlas::new(cfg.n_heads, scores))
 }
 
 fn scores_figure(title: &str, caption: String, atlas: &Atlas, provenance: &Provenance) -> Result<Figure, ProbeError> {
     let names = ["head", "role", "induction", "duplicate_token", "previous_token", "first_token"];
-    let mut heads: Vec<(usize, &HeadScores)> = atlas.scores.iter().enumerate().collect();
+    let mut heads: Vec<(usize, &HeadScores)> = atlas.scores().iter().enumerate().collect();
     heads.sort_by(|a, b| b.1.induction.total_cmp(&a.1.induction).then(a.0.cmp(&b.0)));
     let row = |(at, scores): &(usize, &HeadScores)| {
         let number = |value| Cell::number(value, 3);

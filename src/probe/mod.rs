@@ -18,6 +18,7 @@ pub mod value_zeroing;
 
 pub use self::input::InputOptions;
 use crate::figure::{Figure, Provenance, ShapeError};
+use crate::lens::atlas::Atlas;
 use crate::lens::{LensError, Question};
 use crate::model::CancelToken;
 use crate::model::decoder::Decoder;
@@ -96,6 +97,8 @@ pub struct Subject<'a> {
     pub question: &'a Question,
     /// How attributions to the prompt's tokens are made.
     pub inputs: InputOptions,
+    /// What the heads do, if that was measured before.
+    pub atlas: Option<&'a Atlas>,
     /// Stops the work at the next sublayer.
     pub cancel: &'a CancelToken,
 }
@@ -116,6 +119,11 @@ pub trait Probe: Sync {
 
     /// One sentence without a period, for help and pickers.
     fn about(&self) -> &'static str;
+
+    /// Whether it tells what heads do: then [`Subject::atlas`] spares it the measurement.
+    fn reads_atlas(&self) -> bool {
+        false
+    }
 
     /// Runs it; the first figure is the most telling. `tell` hears how far it is.
     ///

@@ -66,7 +66,16 @@ fn subject<'a>(
     (provenance, cancel): (&'a lmscope::figure::Provenance, &'a CancelToken),
     inputs: InputOptions,
 ) -> Subject<'a> {
-    Subject { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, prompt, provenance, question, inputs, cancel }
+    Subject {
+        lm: &loaded.decoder,
+        tokenizer: &loaded.tokenizer,
+        prompt,
+        provenance,
+        question,
+        inputs,
+        atlas: None,
+        cancel,
+    }
 }
 
 fn table(figure: &Figure) -> &Table {

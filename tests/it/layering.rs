@@ -26,7 +26,12 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("eval", &["figure", "model", "text"], &["tempfile"]),
     // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
-    ("engine", &["eval", "figure", "hook", "lens", "model", "text", "trace", "verify"], &["crossbeam_channel"]),
+    // probe: what heads do is measured once and remembered
+    (
+        "engine",
+        &["eval", "figure", "hook", "lens", "model", "probe", "text", "trace", "verify"],
+        &["crossbeam_channel", "tempfile"],
+    ),
     ("export", &["figure"], &["csv", "unicode_width"]),
     (
         "tui",

@@ -7,10 +7,9 @@ use clap::ValueEnum;
 use crate::cli::Exit;
 use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs};
 use crate::cli::output::Output;
-use crate::cli::progress::Progress;
 use crate::lens::Question;
 use crate::probe::explain::explain;
-use crate::probe::{InputOptions, Step, Subject};
+use crate::probe::{InputOptions, Subject};
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  lmscope explain \"Tom Cruise's mother is\"")]
@@ -37,6 +36,7 @@ enum Format {
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
+    let atlas = args.model.measured_heads(&loaded, out)?;
     let question = Question { ask: args.target.ask(&loaded.tokenizer)?, ..Question::default() };
     let (provenance, cancel) = (loaded.provenance(Some(&prompt)), out.cancel());
     let subject = Subject {
@@ -46,12 +46,10 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         provenance: &provenance,
         question: &question,
         inputs: InputOptions::default(),
+        atlas: Some(&atlas),
         cancel: &cancel,
     };
-    let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
-    let mut tell = |step: Step| bar.tell(step.done as u64, step.total as u64, "what the heads do");
-    let explanation = explain(&subject, &mut tell)?;
-    drop(bar);
+    let explanation = explain(&subject, &mut |_| ())?;
     match args.format {
         Format::Text => write!(out, "{}", explanation.text())?,
         Format::Json => {

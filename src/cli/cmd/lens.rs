@@ -94,7 +94,12 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let sink = if args.mask_sink { Sink::Masked } else { Sink::Kept };
     let (ask, top) = (args.target.ask(&loaded.tokenizer)?, args.top as usize);
     let sampling = args.sampling.sampling(1.0);
-    let question = Question { ask, top, watch, stream, head: args.head, sink, sampling };
+    let atlas = match analysis {
+        Analysis::Lens(_) => args.model.known_heads(&loaded, out)?,
+        Analysis::Probe(probe) if probe.reads_atlas() => Some(args.model.measured_heads(&loaded, out)?),
+        Analysis::Probe(_) => None,
+    };
+    let question = Question { ask, top, watch, stream, head: args.head, sink, sampling, atlas };
     let tokenise = |text: &str| args.prompt.tokenise_as_well(&loaded, text);
     let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let figures = match analysis {
@@ -134,7 +139,8 @@ fn experiment(
 ) -> anyhow::Result<Vec<Figure>> {
     let (provenance, cancel) = (loaded.provenance(Some(prompt)), out.cancel());
     let (lm, tokenizer, provenance, cancel) = (&loaded.decoder, &loaded.tokenizer, &provenance, &cancel);
-    let subject = Subject { lm, tokenizer, prompt, provenance, question, inputs, cancel };
+    let atlas = question.atlas.as_ref();
+    let subject = Subject { lm, tokenizer, prompt, provenance, question, inputs, atlas, cancel };
     let mut bar = Progress::new("{msg} {wide_bar} {pos}/{len} {eta}");
     let mut tell = |step: probe::Step| bar.tell(step.done as u64, step.total as u64, probe.name());
     Ok(probe.run(&subject, &mut tell)?)

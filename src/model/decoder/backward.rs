@@ -53,6 +53,18 @@ pub(super) fn frozen_linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1(FrozenLinear { weight: weight.clone() })
 }
 
+/// `y`, which was computed from `x` by a linear map of rows, with `back` as the map of gradients.
+pub(super) fn linear_map(
+    x: &Tensor,
+    y: &Tensor,
+    back: impl Fn(&Tensor) -> Mapped + Send + Sync + 'static,
+) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(LinearMap { y: y.clone(), back: Box::new(back) })
+}
+
+/// What a map of tensors returns.
+type Mapped = crate::model::Result<Tensor>;
+
 /// Rotates `x` `[batch, pos, head, 2 * n]`, dimension `i` paired with `i + n`, by angles whose cosines and sines are
 /// `[pos, n]`.
 pub(super) fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
@@ -229,6 +241,25 @@ impl CustomOp1 for FrozenLinear {
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some(grad.contiguous()?.matmul(&self.weight)?))
+    }
+}
+
+struct LinearMap {
+    y: Tensor,
+    back: Box<dyn Fn(&Tensor) -> Mapped + Send + Sync>,
+}
+
+impl CustomOp1 for LinearMap {
+    fn name(&self) -> &'static str {
+        "linear-map"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(values(&self.y)?), self.y.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        (self.back)(grad).map(Some).map_err(candle_core::Error::wrap)
     }
 }
 

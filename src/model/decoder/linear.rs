@@ -1,5 +1,7 @@
 //! A matrix to multiply with, dense or as its file stores it.
 
+use std::ops::Range;
+
 use candle_core::quantized::QMatMul;
 use candle_core::{DType, Device, Module, Tensor};
 
@@ -40,7 +42,7 @@ impl Linear {
 
     /// Whether gradients flow through it.
     pub(super) const fn is_differentiable(&self) -> bool {
-        matches!(self.weight, Weight::Dense(_))
+        !matches!(self.weight, Weight::Quantised(_))
     }
 
     /// `x` `[.., in]` to `[.., out]`.
@@ -48,6 +50,7 @@ impl Linear {
         let product = match &self.weight {
             Weight::Quantised(weight) => weight.forward(x)?,
             Weight::Dense(weight) => by_rows(x, |x| dense(x, weight))?,
+            Weight::OnDemand(weight) if x.track_op() => by_rows(x, |x| differentiable_on_demand(x, weight))?,
             Weight::OnDemand(weight) => by_rows(x, |x| on_demand(x, weight, BLOCK_BYTES))?,
         };
         Ok(match &self.bias {
@@ -152,23 +155,45 @@ pub(crate) fn bytes_at_work(n_out: usize, n_in: usize) -> u64 {
     2 * 4 * rows as u64 * n_in as u64
 }
 
-/// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
-/// element of the result is summed up in the same order whatever else is computed beside it.
-fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
+/// The rows of a matrix `[out, in]` that are dequantised together.
+fn blocks(weight: &Stored, block_bytes: usize) -> Result<Vec<Range<usize>>> {
     let (n_out, n_in) = weight.dims()?;
     let block = block_rows(n_in, block_bytes);
-    if n_out < block + BLOCK_ROWS {
-        return Ok(x.matmul(&weight.dense()?.to_dtype(x.dtype())?.t()?)?);
-    }
-    let mut products = Vec::new();
+    let mut blocks = Vec::new();
     let mut first = 0;
     while first < n_out {
         // the rest joins the last block if it is short
         let end = if n_out - first < block + BLOCK_ROWS { n_out } else { first + block };
-        products.push(x.matmul(&weight.rows(first..end)?.to_dtype(x.dtype())?.t()?)?);
+        blocks.push(first..end);
         first = end;
     }
-    Ok(Tensor::cat(&products, 1)?)
+    Ok(blocks)
+}
+
+/// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
+/// element of the result is summed up in the same order whatever else is computed beside it.
+fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
+    let product = |rows: Range<usize>| Ok(x.matmul(&weight.rows(rows)?.to_dtype(x.dtype())?.t()?)?);
+    let products = blocks(weight, block_bytes)?.into_iter().map(product).collect::<Result<Vec<_>>>()?;
+    Ok(match &products[..] {
+        [one] => one.clone(),
+        several => Tensor::cat(several, 1)?,
+    })
+}
+
+/// The same in f32, dequantised once more on the way back: a graph that kept the numbers would keep those of all blocks.
+fn differentiable_on_demand(x: &Tensor, weight: &Stored) -> Result<Tensor> {
+    let run = |x: &Tensor| on_demand(x, weight, BLOCK_BYTES);
+    let back = weight.clone();
+    let back = move |grad: &Tensor| {
+        let mut sum: Option<Tensor> = None;
+        for rows in blocks(&back, BLOCK_BYTES)? {
+            let part = grad.narrow(1, rows.start, rows.len())?.contiguous()?.matmul(&back.rows(rows)?)?;
+            sum = Some(sum.map_or(Ok(part.clone()), |sum| sum + &part)?);
+        }
+        Ok(sum.map_or_else(|| grad.zeros_like(), Ok)?)
+    };
+    Ok(backward::linear_map(x, &run(&x.detach())?, back)?)
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Decoder {
     /// The same decoder on operations that have a backward pass. It shares every tensor with this one.
     ///
     /// # Errors
-    /// [`Error::NoGradient`] if weights are still quantised: candle's products with them have no backward pass.
+    /// [`Error::NoGradient`] if it multiplies with quantised weights, or does not compute in f32.
     pub fn differentiable(&self) -> Result<Differentiable> {
         if self.dtype != DType::F32 || !self.kept.is_differentiable() {
             return Err(Error::NoGradient);

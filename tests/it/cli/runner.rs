@@ -26,6 +26,9 @@ pub(crate) fn lmscope_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
             command.env_remove(name);
         }
     }
+    // what one test remembers of a model must not show in another
+    let cache = tempfile::tempdir().unwrap();
+    command.env("XDG_CACHE_HOME", cache.path());
     let output = command.args(args).envs(variables.iter().copied()).output().unwrap();
     Run {
         status: output.status.code().unwrap(),

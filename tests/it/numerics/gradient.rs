@@ -67,6 +67,21 @@ fn there_are_no_gradients_through_quantised_weights() {
     assert!(error.hint().unwrap().contains("--fast"));
 }
 
+#[test]
+fn weights_that_are_dequantised_on_demand_have_the_same_gradients() {
+    let path = project("fixtures/models/tiny-llama-gguf/model.gguf");
+    let of = |arithmetic| {
+        let lm = gguf(&path, arithmetic).decoder;
+        let points = TracePlan::new(compared(&lm));
+        gradients(&lm.differentiable().unwrap(), &points)
+    };
+    let (exact, on_demand) = (of(Arithmetic::Exact), of(Arithmetic::OnDemand));
+    for at in compared(&gguf(&path, Arithmetic::Exact).decoder) {
+        let (exact, on_demand) = (exact.gradient(at).unwrap(), on_demand.gradient(at).unwrap());
+        assert!(f64::from(max_abs_diff(exact, on_demand)) < 1e-5 * norm(&values(exact)), "{at}");
+    }
+}
+
 /// Rows of a batch that are moved along one direction by different steps.
 struct Moved {
     at: HookPoint,
