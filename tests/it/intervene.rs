@@ -6,11 +6,11 @@ use candle_core::{Device, Tensor};
 use lmscope::hook::{HookPoint, Site};
 use lmscope::intervene::{Error, INTERVENTIONS, Intervened, Interventions, Runs, Spec};
 use lmscope::model::decoder::Decoder;
-use lmscope::model::{CancelToken, CausalLm, NoTap, NormPlacement, Residual, ids_tensor};
+use lmscope::model::{CancelToken, CausalLm, Dtype, NoTap, NormPlacement, Residual, ids_tensor};
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::cli::runner::lmscope;
-use crate::support::{load, max_abs_diff, project, tensors, tiny_models, values};
+use crate::support::{load, load_as, max_abs_diff, project, tensors, tiny_models, values};
 
 const IDS: [u32; 9] = [3, 14, 15, 92, 65, 35, 14, 15, 89];
 const OTHER: [u32; 9] = [7, 14, 15, 26, 5, 35, 8, 15, 89];
@@ -352,4 +352,28 @@ fn a_vector_is_made_saved_and_steers() {
     assert!(error.contains("cannot hold layer 1") && error.contains("hint: "), "{error}");
     std::fs::write(path("b.txt"), "only one\n").unwrap();
     assert!(lmscope(&args).refused().contains("2 and 1 lines"));
+}
+
+#[test]
+fn interventions_work_in_every_number_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("v.safetensors");
+    let vector = Tensor::ones(32, candle_core::DType::F32, &Device::Cpu).unwrap();
+    candle_core::safetensors::save(&[("v".to_owned(), vector)].into(), &file).unwrap();
+    let steer = format!("steer:L1+0.5*{}", file.display());
+    for dtype in [Dtype::F64, Dtype::F16, Dtype::Bf16] {
+        let lm = load_as(&project("fixtures/models/tiny-llama"), dtype).decoder;
+        let plain = record(&lm, &IDS);
+        let runs = Runs { ids: Some(&IDS), clean: Some(&IDS), reference: None };
+        let own = try_prepare(&lm, &["patch:L1@2-", "resample:L*H1", "scale:L0.mlp*1"], runs).unwrap();
+        // what is recorded is f32, which f64 does not fit into
+        let rounding = if dtype == Dtype::F64 { 1e-5 } else { 0.0 };
+        let apart = max_abs_diff(&record(&Intervened::new(&lm, &own), &IDS).logits, &plain.logits);
+        assert!(apart <= rounding, "{dtype:?}: {apart}");
+        let specs =
+            ["zero:L0H1", "mean:L1.mlp@3", "knockout:L1H*:7->2", "zero-attention:L0H0:6->1", "zero:L0N3", &steer];
+        let changed = run(&lm, &specs);
+        changed.check_finite().unwrap();
+        assert!(max_abs_diff(&changed.logits, &plain.logits) > 1e-3, "{dtype:?}");
+    }
 }

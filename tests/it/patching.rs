@@ -4,13 +4,14 @@ use candle_core::Tensor;
 use lmscope::hook::{HookPoint, Site};
 use lmscope::lens::{Ask, Target, Versus};
 use lmscope::model::decoder::Decoder;
-use lmscope::model::{CancelToken, CausalLm, NoTap, Result, Tap, ids_tensor, last_logits};
+use lmscope::model::{CancelToken, CausalLm, Dtype, NoTap, Result, Tap, ids_tensor, last_logits};
 use lmscope::probe::patching::{
     Cell, CellAt, Direction, Grid, Measure, Metric, MetricOf, Origin, PatchError, PatchSite, Request,
 };
+use lmscope::probe::path;
 use lmscope::trace::{Trace, TracePlan};
 
-use crate::support::{golden_models, load, max_abs_diff, project, tiny_models, values};
+use crate::support::{golden_models, load, load_as, max_abs_diff, project, tiny_models, values};
 
 /// They differ at positions 1 and 4.
 const CLEAN: [u32; 6] = [3, 14, 15, 92, 65, 35];
@@ -253,4 +254,29 @@ fn estimates_order_the_work_and_the_best_cells_are_run() {
     let pattern = grid(&lm, PatchSite::Pattern, Direction::Denoise, Metric::LogitDiff);
     let error = pattern.fill_best(1, &CancelToken::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, PatchError::NoEstimate { found: "pattern", .. }));
+}
+
+#[test]
+fn grids_and_paths_are_filled_in_every_number_type() {
+    let dir = project("fixtures/models/tiny-llama");
+    let f32 = load(&dir).decoder;
+    let fill = |lm: &Decoder, site, ask| {
+        let measure = Measure { direction: Direction::Denoise, metric: Metric::LogitDiff, ask };
+        let cancel = CancelToken::default();
+        let prompts = [CLEAN.as_slice(), &CORRUPTED];
+        let grid = Grid::of_ids(lm, prompts, Request { site, measure }, &cancel).unwrap();
+        let cells = grid.fill(&cancel, &mut |_| {}).unwrap().into_iter().map(|cell| cell.value);
+        let request = path::Request { receivers: "L1H0.q".parse().unwrap(), through: path::Through::Mlps, measure };
+        let paths = path::Paths::of_ids(lm, prompts, request, &cancel).unwrap();
+        let effects = paths.run(&cancel, &mut |_, _| {}).unwrap().into_iter().map(|effect| effect.value);
+        cells.chain(effects).collect::<Vec<f64>>()
+    };
+    for (dtype, tolerance) in [(Dtype::F64, 1e-4), (Dtype::F16, 0.02), (Dtype::Bf16, 0.2)] {
+        let lm = load_as(&dir, dtype).decoder;
+        for site in PatchSite::ALL {
+            let pairs = fill(&lm, site, ask(&f32)).into_iter().zip(fill(&f32, site, ask(&f32)));
+            let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart < tolerance, "{dtype:?} {site}: {apart}");
+        }
+    }
 }
