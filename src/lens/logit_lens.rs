@@ -113,7 +113,15 @@ pub fn read(trace: &Trace, context: Context<'_>, top: usize, watch: &[u32]) -> R
     let stages = stages(cfg, context.question.stream);
     let n_pos = trace.ids.len();
     let batch = (BATCH_BYTES / 4 / cfg.d_vocab.max(1) / stages.len()).clamp(1, n_pos.max(1));
-    let streams = stages.iter().map(|stage| trace.get(stage.at)).collect::<Result<Vec<_>, _>>()?;
+    let stream = |(number, stage): (usize, &Stage)| -> Result<Tensor, LensError> {
+        let resid = trace.get(stage.at)?;
+        match &context.question.tuned {
+            // the stages of blocks are numbered as the maps: the stream before block 0 is the first
+            Some(tuned) if context.question.stream == Stream::Blocks => Ok(tuned.translate(number, resid)?),
+            _ => Ok(resid.clone()),
+        }
+    };
+    let streams = stages.iter().enumerate().map(stream).collect::<Result<Vec<_>, _>>()?;
     let mut readings = Vec::with_capacity(n_pos * stages.len());
     for first in (0..n_pos).step_by(batch) {
         let n = batch.min(n_pos - first);
@@ -232,6 +240,9 @@ fn by_stage<T>(readings: &Readings, value: impl Fn(&Reading) -> T) -> Vec<T> {
 
 #[expect(clippy::cast_possible_truncation, reason = "grids are shown in f32")]
 fn grid(trace: &Trace, context: Context<'_>, readings: &Readings) -> Result<Figure, LensError> {
+    let tuned = context.question.tuned.as_ref().map_or_else(String::new, |tuned| {
+        format!(" Each layer's residual is translated first, by the tuned lens {}.", tuned.file().display())
+    });
     let (layers, positions) = axes(trace, context, readings);
     let values = by_stage(readings, |reading| reading.top.first().map_or(0.0, |top| top.1.exp() as f32));
     let cells = by_stage(readings, |reading| {
@@ -240,9 +251,10 @@ fn grid(trace: &Trace, context: Context<'_>, readings: &Readings) -> Result<Figu
     let heatmap = Heatmap::new(layers, positions, values, Scale::Probability, "probability")?.with_cells(cells)?;
     Ok(Figure {
         title: "Logit lens".into(),
-        caption: "Top token, and its probability, of ln_final and the unembedding applied to the residual stream \
-                  before the first block (embed) and after each block; norm statistics of each residual itself."
-            .into(),
+        caption: format!(
+            "Top token, and its probability, of ln_final and the unembedding applied to the residual stream before the \
+             first block (embed) and after each block; norm statistics of each residual itself.{tuned}"
+        ),
         provenance: context.provenance.clone(),
         content: Content::Heatmap(heatmap),
     })

@@ -7,9 +7,11 @@ pub mod dla;
 pub mod logit_lens;
 pub mod rollout;
 mod target;
+pub mod tuned;
 
 use self::atlas::Atlas;
 pub use self::target::{Ask, Target, Versus};
+use self::tuned::Translators;
 use crate::figure::{Figure, Provenance, ShapeError};
 use crate::hook::Head;
 use crate::model::DecoderConfig;
@@ -33,6 +35,9 @@ pub enum LensError {
     /// A figure's parts do not fit together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// A tuned lens cannot be applied.
+    #[error(transparent)]
+    Tuned(#[from] tuned::TunedError),
     /// The position is outside the prompt.
     #[error("position {found} is not in a prompt of {n_pos} tokens")]
     Position {
@@ -92,7 +97,7 @@ impl LensError {
 }
 
 /// What every lens is asked; a lens reads what concerns it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Question {
     /// The position and the tokens it is about.
     pub ask: Ask,
@@ -110,6 +115,8 @@ pub struct Question {
     pub sampling: Sampling,
     /// What the heads do, if that was measured.
     pub atlas: Option<Atlas>,
+    /// Maps that make the logit lens a tuned lens.
+    pub tuned: Option<Translators>,
 }
 
 impl Question {

@@ -46,7 +46,8 @@ class Server:
     """A program that runs the workload it is told on its standard input."""
 
     def __init__(self, command):
-        env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+        # what the lmscope binary sets for itself; candle looks the number up at every product otherwise
+        env = {**os.environ, "OMP_WAIT_POLICY": "passive", "RAYON_NUM_THREADS": "2"}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
         )

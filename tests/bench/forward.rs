@@ -1,6 +1,6 @@
 //! How fast a real model runs, beside candle-transformers' own models in the same rounds.
 //!
-//! `cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY`, both of one llama. Each round runs every workload once, so
+//! `RAYON_NUM_THREADS=2 cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY`, both of one llama. Each round runs every workload once, so
 //! that a busy machine slows all of them alike; what is printed is the median of each and its ratio to the peer's.
 //! With a third argument, `serve`, it runs the workloads that it is told on standard input, for
 //! `tests/bench/compare.py`, which runs them turn by turn with peers that are not written in Rust.
@@ -176,11 +176,16 @@ fn serve(workloads: &[Workload<'_>]) {
 }
 
 fn main() {
+    // as the binary does for itself: candle looks the number of cores up at every product otherwise
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        println!("RAYON_NUM_THREADS is not set: set it to the number of cores, as the lmscope binary does for itself");
+        return;
+    }
     // `cargo bench` adds a flag of its own
     let paths: Vec<PathBuf> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();
     let [gguf, directory, served @ ..] = &paths[..] else {
-        println!("usage: cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY [serve]");
+        println!("usage: RAYON_NUM_THREADS=2 cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY [serve]");
         return;
     };
     let load = |source: &ModelSource, arithmetic: Arithmetic| {

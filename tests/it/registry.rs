@@ -19,7 +19,10 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 
 #[test]
 fn every_file_of_a_registry_is_registered_under_its_name() {
-    assert_eq!(files("src/lens", &["mod", "atlas", "target"]), names(lens::LENSES.iter().map(|lens| lens.name())));
+    assert_eq!(
+        files("src/lens", &["mod", "atlas", "target", "tuned"]),
+        names(lens::LENSES.iter().map(|lens| lens.name()))
+    );
     assert_eq!(
         files("src/probe", &["mod", "diff", "explain", "input", "patching", "path", "steering"]),
         names(probe::PROBES.iter().map(|probe| probe.name()))

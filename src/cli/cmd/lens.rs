@@ -1,6 +1,7 @@
 //! `lmscope lens`
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::bail;
 
@@ -13,6 +14,7 @@ use crate::engine::Loaded;
 use crate::figure::Figure;
 use crate::hook::Head;
 use crate::intervene::Interventions;
+use crate::lens::tuned::Translators;
 use crate::lens::{self, Context, LENSES, Lens, LensError, Question, Sink, Stream};
 use crate::probe::{self, InputOptions, PROBES, Probe, Subject};
 use crate::text::Prompt;
@@ -37,6 +39,9 @@ pub(in crate::cli) struct Args {
     /// Also read the residual stream between a block's attention and MLP
     #[arg(long)]
     sublayers: bool,
+    /// Make the logit lens a tuned lens: a safetensors file with `{layer}.weight` and `{layer}.bias`
+    #[arg(long, value_name = "FILE", conflicts_with = "sublayers")]
+    tuned: Option<PathBuf>,
     /// The head to show large, as in L5H3 (attention)
     #[arg(long, value_name = "HEAD")]
     head: Option<Head>,
@@ -99,7 +104,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         Analysis::Probe(probe) if probe.reads_atlas() => Some(args.model.measured_heads(&loaded, out)?),
         Analysis::Probe(_) => None,
     };
-    let question = Question { ask, top, watch, stream, head: args.head, sink, sampling, atlas };
+    let tuned = args.tuned.as_deref().map(|file| Translators::load(file, &loaded.info.config)).transpose()?;
+    let question = Question { ask, top, watch, stream, head: args.head, sink, sampling, atlas, tuned };
     let tokenise = |text: &str| args.prompt.tokenise_as_well(&loaded, text);
     let interventions = args.intervene.prepare(&loaded, Some(&prompt), &tokenise, &out.cancel())?;
     let figures = match analysis {

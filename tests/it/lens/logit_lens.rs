@@ -1,13 +1,17 @@
 //! The logit lens against plain sums over whole rows, and against the model's own output.
 
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
 use lmscope::figure::Provenance;
 use lmscope::lens::logit_lens::{self, LogitLens};
+use lmscope::lens::tuned::{Translators, TunedError};
 use lmscope::lens::{Context, Lens as _, Question, Stream};
 use lmscope::model::sample::{entropy_bits, log_softmax, ranking};
 use lmscope::model::{CausalLm as _, NoTap};
 use lmscope::trace::Trace;
 
-use crate::support::{load, tiny_models, tokenizer};
+use crate::support::{load, project, tiny_models, tokenizer};
 
 const IDS: [u32; 7] = [3, 14, 15, 9, 2, 6, 5];
 
@@ -45,4 +49,60 @@ fn every_reading_is_that_of_the_whole_row_on_every_architecture() {
             assert!(readings.settles(position) <= last);
         }
     }
+}
+
+#[test]
+fn a_tuned_lens_is_the_logit_lens_of_the_translated_stream() {
+    let model = load(&project("fixtures/models/tiny-llama"));
+    let (n_layers, d_model) = (model.config.n_layers, model.config.d_model);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tuned.safetensors");
+    let mut tensors = HashMap::new();
+    for layer in 0..n_layers {
+        tensors.insert(format!("{layer}.weight"), Tensor::randn(0f32, 0.1, (d_model, d_model), &Device::Cpu).unwrap());
+        tensors.insert(format!("{layer}.bias"), Tensor::randn(0f32, 0.1, d_model, &Device::Cpu).unwrap());
+    }
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    let tuned = Translators::load(&file, &model.config).unwrap();
+    let question = Question { tuned: Some(tuned), ..Question::default() };
+    let trace = Trace::record(&model.decoder, &IDS, &LogitLens.needs(&model.config, &question), &mut NoTap).unwrap();
+    let (tokenizer, provenance) = (tokenizer(), Provenance::default());
+    let context = Context { lm: &model.decoder, tokenizer: &tokenizer, provenance: &provenance, question: &question };
+    let readings = logit_lens::read(&trace, context, 1, &[7]).unwrap();
+    for (layer, stage) in readings.stages.iter().enumerate() {
+        for position in 0..IDS.len() {
+            let x = trace.get(stage.at).unwrap().get(position).unwrap().to_vec1::<f32>().unwrap();
+            // h + A h + b, number by number; after the last block nothing is translated
+            let mut translated = x.clone();
+            if let Some(weight) = tensors.get(&format!("{layer}.weight")) {
+                let weight = weight.to_vec2::<f32>().unwrap();
+                let bias = tensors[&format!("{layer}.bias")].to_vec1::<f32>().unwrap();
+                for (row, value) in translated.iter_mut().enumerate() {
+                    *value += weight[row].iter().zip(&x).map(|(w, x)| w * x).sum::<f32>() + bias[row];
+                }
+            }
+            let translated = Tensor::from_vec(translated, (1, d_model), &Device::Cpu).unwrap();
+            let row = model.decoder.unembed(&translated).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let expected = log_softmax(&row)[7];
+            let found = readings.at(layer, position).watched[0].logprob;
+            assert!((found - expected).abs() < 1e-4, "{stage} at {position}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_file_without_the_maps_is_refused_with_all_that_is_wrong() {
+    let model = load(&project("fixtures/models/tiny-llama"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tuned.safetensors");
+    let wrong = HashMap::from([("0.weight".to_owned(), Tensor::zeros((2, 2), DType::F32, &Device::Cpu).unwrap())]);
+    candle_core::safetensors::save(&wrong, &file).unwrap();
+    match Translators::load(&file, &model.config) {
+        Err(TunedError::Tensors { problems, .. }) => {
+            assert_eq!(problems.len(), 2 * model.config.n_layers, "{problems:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    std::fs::write(&file, "no tensors").unwrap();
+    assert!(matches!(Translators::load(&file, &model.config), Err(TunedError::Read { .. })));
 }
