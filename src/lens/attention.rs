@@ -1,6 +1,7 @@
 //! Attention patterns: where every head looks, and how much of what it finds there it writes.
 
-use super::{Context, Lens, LensError, Question, Sink};
+use super::pattern::{patterns, sink_note};
+use super::{Context, Lens, LensError, Question};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{Head, HookPoint, Site};
 use crate::model::{CausalLm as _, DecoderConfig};
@@ -57,34 +58,6 @@ struct Looks {
     pattern: Vec<Vec<f32>>,
     /// Norms of `v_j W_O`.
     norms: Vec<f32>,
-}
-
-/// The patterns of a block's heads, `[head][query][key]`.
-pub fn patterns(trace: &Trace, sink: Sink, layer: usize) -> Result<Vec<Vec<Vec<f32>>>, LensError> {
-    let mut heads = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
-    if sink == Sink::Masked {
-        heads.iter_mut().flatten().for_each(|row| mask_sink(row));
-    }
-    Ok(heads)
-}
-
-/// Leaves the first token out; a row that looks nowhere else stays as it is.
-fn mask_sink(row: &mut [f32]) {
-    let rest: f32 = row.iter().skip(1).sum();
-    if rest > 0.0 {
-        row[0] = 0.0;
-        for weight in row {
-            *weight /= rest;
-        }
-    }
-}
-
-/// How a caption names the switch.
-const fn sink_note(sink: Sink) -> &'static str {
-    match sink {
-        Sink::Kept => "",
-        Sink::Masked => " The first token is left out and the rest of each row scaled up to 1.",
-    }
 }
 
 fn largest(row: impl Iterator<Item = f32>) -> (usize, f32) {

@@ -5,6 +5,7 @@ pub mod attention;
 pub mod distribution;
 pub mod dla;
 pub mod logit_lens;
+mod pattern;
 pub mod rollout;
 mod target;
 pub mod tuned;

@@ -4,7 +4,7 @@
 //! the products of these matrices say how much of each token reaches each position. Rows sum to 1 and stay causal. It was
 //! meant for encoders: in a causal model the first token collects what heads rest on it, so that the sink can be masked.
 
-use super::attention::patterns;
+use super::pattern::patterns;
 use super::{Context, Lens, LensError, Question, Sink};
 use crate::figure::{Content, Figure, Heatmap, HeatmapAxis, Scale};
 use crate::hook::Site;

@@ -315,6 +315,17 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_changes_nothing_unless_a_soft_cap_follows() {
+        let logits = [1.0f32, 3.0, -2.0];
+        let logprobs = |of: &dyn Fn(f32) -> f32| log_softmax(&logits.map(of));
+        let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let plain = logprobs(&|z| z);
+        assert!(apart(&plain, &logprobs(&|z| z + 5.0)) < 1e-6);
+        let capped = |z: f32| 3.0 * (z / 3.0).tanh();
+        assert!(apart(&logprobs(&capped), &logprobs(&|z| capped(z + 1.0))) > 0.1);
+    }
+
+    #[test]
     fn penalties_are_those_worked_by_hand() {
         let penalties = Penalties { repetition: 2.0, presence: 0.5, frequency: 0.25, window: Some(3) };
         let sampling = Sampling { temperature: 1.0, penalties, ..Sampling::default() };

@@ -19,8 +19,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
     // trace: activations of another run take the place of those of this one
     ("intervene", &["hook", "model", "trace"], &["candle_core", "safetensors", "tempfile"]),
-    // rayon: the logit lens reads thousands of rows of a vocabulary
-    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon"]),
+    // rayon: the logit lens reads thousands of rows of a vocabulary; safetensors: the files of tuned lenses
+    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon", "safetensors"]),
     // lens: a probe asks a lens's question of many runs
     ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core", "similar"]),
     ("eval", &["figure", "model", "text"], &["tempfile"]),

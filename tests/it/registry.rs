@@ -20,7 +20,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 #[test]
 fn every_file_of_a_registry_is_registered_under_its_name() {
     assert_eq!(
-        files("src/lens", &["mod", "atlas", "target", "tuned"]),
+        files("src/lens", &["mod", "atlas", "pattern", "target", "tuned"]),
         names(lens::LENSES.iter().map(|lens| lens.name()))
     );
     assert_eq!(

@@ -4,10 +4,11 @@ use std::fs;
 
 use lmscope::engine::{Loaded, open};
 use lmscope::eval::{self, EvalEvent, RunOptions};
-use lmscope::hook::{HookPoint, Site};
+use lmscope::hook::{Head, HookPoint, Site};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, Loading, NoTap, last_logits, sample};
+use lmscope::probe::head_atlas;
 use lmscope::text::{BosPolicy, Ending, Message, Prompt};
 use lmscope::trace::{Trace, TracePlan};
 
@@ -150,4 +151,19 @@ fn one_digit_sums_are_learnt_and_two_digit_products_are_not() {
     println!("sums {sums} of 100, products {right} of {}", products.len());
     assert!(sums >= 90, "{sums}");
     assert!(right * 10 <= products.len(), "{right} of {}", products.len());
+}
+
+#[test]
+fn the_atlas_finds_induction_heads_and_ablation_confirms_them() {
+    let (model, cancel) = (load("slide"), CancelToken::default());
+    let (lm, tokenizer) = (&model.decoder, &model.tokenizer);
+    let atlas = head_atlas::measure(lm, tokenizer, &cancel, &mut |_| ()).unwrap();
+    let strongest = atlas.by(|scores| scores.induction)[0];
+    assert!(atlas.head(strongest).induction > 0.5, "{strongest}: {:?}", atlas.head(strongest));
+    assert_eq!(atlas.head(strongest).role(), Some("induction"));
+    let idle = atlas.by(|scores| -scores.induction.max(scores.previous_token).max(scores.duplicate_token))[0];
+    let loss = |ablated: &[Head]| head_atlas::induction_loss(lm, tokenizer, ablated, &cancel).unwrap();
+    let intact = loss(&[]);
+    let (without, control) = (loss(&[strongest]) - intact, loss(&[idle]) - intact);
+    assert!(without > 0.5 && without > 5.0 * control, "{intact}: {strongest} {without}, {idle} {control}");
 }
