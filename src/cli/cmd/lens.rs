@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, SamplingArgs, TargetArgs, token_id};
+use crate::cli::args::{InputArgs, ModelArgs, PromptArgs, SamplingArgs, TargetArgs, token_id};
+use crate::cli::figures::FigureArgs;
 use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
@@ -54,9 +55,8 @@ pub(in crate::cli) struct Args {
     intervene: InterveneArgs,
     #[command(flatten)]
     model: ModelArgs,
-    /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    figures: FigureArgs,
     #[command(flatten)]
     inputs: InputArgs,
 }
@@ -91,6 +91,7 @@ fn find(name: &str) -> Result<Analysis, LensError> {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    args.figures.check()?;
     let analysis = find(&args.name)?;
     let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
@@ -116,7 +117,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         }
         Analysis::Probe(_) => bail!("`{}` runs the model with interventions of its own: it takes no --do", args.name),
     };
-    args.format.exporter().write(&figures, out)?;
+    args.figures.write(&figures, out)?;
     Ok(Exit::Done)
 }
 
