@@ -3,7 +3,7 @@
 use super::item::{Item, Seen};
 use super::suite::Suite;
 use crate::model::FakeLm;
-use crate::text::{HfFiles, Tokenizer};
+use crate::text::{HfFiles, SpecialTokens, Tokenizer};
 
 pub(crate) const SPEC: &str = r#"
 name = "small"
@@ -48,6 +48,13 @@ pub(crate) fn tokenizer() -> Tokenizer {
     let config = std::fs::read("fixtures/models/tiny-llama/tokenizer_config.json").unwrap();
     let config = serde_json::from_slice(&config).unwrap();
     Tokenizer::from_hf(&json, HfFiles { tokenizer_config: Some(&config), config: None }).unwrap()
+}
+
+/// The same without anything before a text: `bos` is a token that the vocabulary has and the tokenizer does not add.
+pub(crate) fn plain_tokenizer(bos: Option<u32>) -> Tokenizer {
+    let json = std::fs::read("fixtures/models/tiny-llama/tokenizer.json").unwrap();
+    let special = SpecialTokens { bos, eos: tokenizer().eos(), add_bos: false };
+    Tokenizer::from_json_bytes(&json, special).unwrap()
 }
 
 /// Logits that look random and depend on every token.

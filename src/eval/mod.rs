@@ -5,11 +5,13 @@
 //! but the last. This layer prints nothing and reads no clock and no environment.
 
 pub mod builtin;
+pub mod choice;
 mod control;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod item;
+pub mod metric;
 pub mod record;
 pub mod report;
 pub mod request;

@@ -1,12 +1,14 @@
-//! What a model is asked, and what comes back.
-//!
-//! A log-likelihood request is cut into tokens as lm-evaluation-harness does it: trailing spaces of the context move
-//! to the continuation, both are encoded as one text, and the boundary is the number of tokens of the context alone.
+//! What a model is asked, and what comes back. Both are those of lm-evaluation-harness.
+
+mod lint;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 
-use super::scheduler::Error;
-use crate::text::Tokenizer;
+pub use self::lint::Lint;
+pub use self::tokens::Split;
 
 /// How probable is `continuation` after `context`?
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +17,13 @@ pub struct Loglikelihood {
     pub context: String,
     /// What is scored.
     pub continuation: String,
+}
+
+/// How probable is a text, every token of it, however long?
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LoglikelihoodRolling {
+    /// What is scored.
+    pub text: String,
 }
 
 /// What does the model write after `context`, greedily?
@@ -33,6 +42,8 @@ pub struct GenerateUntil {
 pub enum Request {
     /// See [`Loglikelihood`].
     Loglikelihood(Loglikelihood),
+    /// See [`LoglikelihoodRolling`].
+    LoglikelihoodRolling(LoglikelihoodRolling),
     /// See [`GenerateUntil`].
     GenerateUntil(GenerateUntil),
 }
@@ -42,6 +53,8 @@ pub enum Request {
 pub enum Response {
     /// To a log-likelihood request.
     Scored(Scored),
+    /// To a rolling log-likelihood request.
+    Rolled(Rolled),
     /// To a generation request.
     Generated(Generated),
 }
@@ -61,6 +74,9 @@ pub struct Scored {
     pub first_rank: usize,
     /// Whether each token of the continuation is the most probable one.
     pub is_greedy: bool,
+    /// What is odd about the tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lints: Vec<Lint>,
 }
 
 impl Scored {
@@ -70,68 +86,29 @@ impl Scored {
     }
 }
 
+/// A text with the log-probability of each of its tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rolled {
+    /// The windows that it was cut into, in order; their continuations are the text.
+    pub windows: Vec<Scored>,
+}
+
+impl Rolled {
+    /// The log-likelihood of the text, to nine decimals.
+    pub fn loglik(&self) -> f64 {
+        round9(self.windows.iter().map(Scored::loglik).sum())
+    }
+}
+
 /// A greedy answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generated {
-    /// The answer before the stop, without spaces around it.
+    /// The answer before the stop, without markers such as the end of the sequence.
     pub text: String,
     /// All generated tokens, those of the stop included.
     pub ids: Vec<u32>,
     /// Whether a stop or the end of the sequence was reached.
     pub stopped: bool,
-}
-
-/// A request as tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
-    /// The continuation, with the spaces that moved to it.
-    pub text: String,
-    /// Context and continuation.
-    pub ids: Vec<u32>,
-    /// How many of them are context.
-    pub boundary: usize,
-}
-
-impl Loglikelihood {
-    /// The tokens of the request and where its continuation begins.
-    pub fn split(&self, tokenizer: &Tokenizer) -> Result<Split, Error> {
-        let context = self.context.trim_end();
-        let text = format!("{}{}", &self.context[context.len()..], self.continuation);
-        let mut ids = start(tokenizer, context)?;
-        let whole = tokenizer.encode(&format!("{context}{text}"))?;
-        let boundary = ids.len() + tokenizer.encode(context)?.len();
-        ids.extend(whole);
-        if ids.len() <= boundary {
-            return Err(Error::EmptyContinuation { context: self.context.clone(), continuation: text });
-        }
-        Ok(Split { text, ids, boundary })
-    }
-}
-
-impl GenerateUntil {
-    /// The tokens of the context.
-    pub fn ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>, Error> {
-        let mut ids = start(tokenizer, &self.context)?;
-        ids.extend(tokenizer.encode(&self.context)?);
-        Ok(ids)
-    }
-
-    /// The answer in a generated text: what comes before the first stop, and whether there was one.
-    pub(crate) fn cut<'a>(&self, text: &'a str) -> (&'a str, bool) {
-        let stop = self.until.iter().filter_map(|stop| text.find(stop.as_str())).min();
-        (text[..stop.unwrap_or(text.len())].trim(), stop.is_some())
-    }
-}
-
-/// What comes before the first token of the text: BOS if the tokenizer asks for it, or if the text is empty.
-fn start(tokenizer: &Tokenizer, context: &str) -> Result<Vec<u32>, Error> {
-    if tokenizer.adds_bos() {
-        return Ok(tokenizer.bos().into_iter().collect());
-    }
-    if context.is_empty() {
-        return Ok(vec![tokenizer.bos().or(tokenizer.eos()).ok_or(Error::NoContext)?]);
-    }
-    Ok(Vec::new())
 }
 
 /// Rounded to nine decimals: enough to tell, and few enough digits to be read back as the same number.

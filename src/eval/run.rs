@@ -109,8 +109,8 @@ pub fn run(
     let mut record = options.record.as_deref().map(|path| RunRecord::open(path, &header)).transpose()?;
     let header = record.as_ref().map_or(header, |record| record.header.clone());
     let items = sample(&suite.items, options);
-    let scheduler = Scheduler::new(lm, tokenizer, cancel);
-    let scores = job.score_all(&items, &scheduler, record.as_mut(), sink)?;
+    let mut scheduler = Scheduler::new(lm, tokenizer, cancel);
+    let scores = job.score_all(&items, &mut scheduler, record.as_mut(), sink)?;
     let summary = RunSummary::new(header, &scores);
     if let Some(record) = &mut record {
         record.summary(&summary)?;
@@ -159,7 +159,7 @@ impl<'a> Job<'a> {
     fn score_all(
         &self,
         items: &[&Item],
-        scheduler: &Scheduler<'_>,
+        scheduler: &mut Scheduler<'_>,
         mut record: Option<&mut RunRecord>,
         sink: &mut dyn EvalSink,
     ) -> Result<Vec<ItemRecord>, Error> {
@@ -184,7 +184,7 @@ impl<'a> Job<'a> {
         Ok(scores)
     }
 
-    fn score(&self, item: &Item, scheduler: &Scheduler<'_>) -> Result<ItemRecord, Error> {
+    fn score(&self, item: &Item, scheduler: &mut Scheduler<'_>) -> Result<ItemRecord, Error> {
         let (forward, reverse) = (self.question(item, Side::B), self.question(item, Side::A));
         let answered = scheduler.answer(&self.scorer.requests(&forward, &reverse));
         let responses = answered.map_err(|source| Error::Item { id: item.id.clone(), source })?;

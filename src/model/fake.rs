@@ -37,14 +37,15 @@ impl CausalLm for FakeLm {
 
     /// The cache keeps the ids themselves, as keys of width one.
     fn forward(&self, ids: &Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor> {
-        let n_pos = ids.dim(1)?;
-        let new = ids.to_dtype(candle_core::DType::F32)?.reshape((1, 1, n_pos, 1))?;
+        let (batch, n_pos) = ids.dims2()?;
+        let new = ids.to_dtype(candle_core::DType::F32)?.reshape((batch, 1, n_pos, 1))?;
         let (all, _) = cache.append(0, new.clone(), new)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "token ids went in as u32")]
         let all: Vec<u32> = all.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|id| id as u32).collect();
-        let first = all.len() - n_pos;
-        let rows: Vec<f32> = (first..all.len()).flat_map(|last| (self.script)(&all[..=last])).collect();
-        let x = Tensor::from_vec(rows, (1, n_pos, self.cfg.d_vocab), ids.device())?;
+        let length = all.len() / batch.max(1);
+        let row = |seen: &[u32]| (length - n_pos..length).flat_map(|last| (self.script)(&seen[..=last])).collect();
+        let rows: Vec<Vec<f32>> = all.chunks(length.max(1)).map(row).collect();
+        let x = Tensor::from_vec(rows.concat(), (batch, n_pos, self.cfg.d_vocab), ids.device())?;
         tapped(tap, HookPoint::block(0, Site::ResidPost), x)
     }
 

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::eval::fixture::{noise, parrot, tokenizer};
+use crate::eval::request::{Loglikelihood, LoglikelihoodRolling};
 use crate::model::FakeLm;
 
 fn loglik(context: &str, continuation: &str) -> Request {
@@ -13,22 +14,6 @@ fn scored(lm: &FakeLm, requests: &[Request]) -> Vec<Scored> {
     let (tokenizer, cancel) = (tokenizer(), CancelToken::default());
     let responses = Scheduler::new(lm, &tokenizer, &cancel).answer(requests).unwrap();
     responses.into_iter().map(|r| if let Response::Scored(s) = r { s } else { panic!("{r:?}") }).collect()
-}
-
-#[test]
-fn trailing_spaces_move_to_the_continuation() {
-    let tokenizer = tokenizer();
-    let split = |context: &str, continuation: &str| {
-        Loglikelihood { context: context.into(), continuation: continuation.into() }.split(&tokenizer).unwrap()
-    };
-    let plain = split("we", " the");
-    assert_eq!((plain.boundary, plain.ids.len()), (2, 3), "BOS, we | the");
-    assert_eq!(split("we ", "the"), plain);
-    assert_eq!(tokenizer.text(plain.ids[2]), " the");
-    assert_eq!(split("", "the").boundary, 1);
-    // "w" and "e" merge into one token, which leaves the continuation without any
-    let merged = Loglikelihood { context: "w".into(), continuation: "e".into() }.split(&tokenizer);
-    assert!(matches!(merged, Err(Error::EmptyContinuation { .. })));
 }
 
 #[test]
@@ -77,9 +62,9 @@ fn generation_ends_before_the_stop() {
         let mut found = Scheduler::new(&lm, &tokenizer, &cancel).answer(&[Request::GenerateUntil(request)]).unwrap();
         if let Some(Response::Generated(found)) = found.pop() { (found.text, found.stopped) } else { panic!() }
     };
-    assert_eq!(say("we there on.", 8), ("there on".into(), true));
-    assert_eq!(say("we there<|end_of_text|>", 8), ("there".into(), true));
-    assert_eq!(say("we there on.", 1), ("there".into(), false));
+    assert_eq!(say("we there on.", 8), (" there on".into(), true));
+    assert_eq!(say("we there<|end_of_text|>", 8), (" there".into(), true));
+    assert_eq!(say("we there on.", 1), (" there".into(), false));
 }
 
 #[test]
@@ -92,4 +77,91 @@ fn what_cannot_be_scored_is_an_error() {
     assert!(matches!(answer(&small), Error::OutsideVocabulary { d_vocab: 10, .. }));
     cancel.cancel();
     assert!(matches!(answer(&noise()), Error::Model(model::Error::Cancelled)));
+}
+
+/// Requests of every kind, many of which begin alike, some of which are equal.
+fn mixture() -> Vec<Request> {
+    let header = "we there on and on to the end. ".repeat(8);
+    let mut requests = Vec::new();
+    for question in ["we", "we there", "on", "to the end"] {
+        let context = format!("{header}{question}");
+        for choice in [" the", " the and on", " there", " on and on"] {
+            requests.push(loglik(&context, choice));
+            requests.push(loglik(question, choice));
+        }
+        requests.push(Request::LoglikelihoodRolling(LoglikelihoodRolling { text: context.clone() }));
+        requests.push(Request::GenerateUntil(GenerateUntil { context, until: vec!["e".into()], max_new: 4 }));
+    }
+    requests.push(requests[0].clone());
+    requests
+}
+
+fn shuffled<T>(items: &mut [T], mut seed: u64) {
+    for end in (1..items.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        items.swap(end, usize::try_from(seed >> 33).unwrap() % (end + 1));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+    #[test]
+    fn no_batch_order_or_cache_changes_a_response(batch in 1usize..=64, seed: u64, calls in 1usize..4, shared: bool) {
+        let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), noise());
+        let requests = mixture();
+        let expected: Vec<Response> = requests
+            .iter()
+            .map(|one| Scheduler::new(&lm, &tokenizer, &cancel).answer(std::slice::from_ref(one)).unwrap().remove(0))
+            .collect();
+        let mut order: Vec<usize> = (0..requests.len()).collect();
+        shuffled(&mut order, seed);
+        let contexts = if shared { Contexts::Shared } else { Contexts::Forgotten };
+        let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(Options { batch, contexts });
+        for part in order.chunks(order.len().div_ceil(calls)) {
+            let asked: Vec<Request> = part.iter().map(|index| requests[*index].clone()).collect();
+            for (index, found) in part.iter().zip(scheduler.answer(&asked).unwrap()) {
+                proptest::prop_assert_eq!(&found, &expected[*index]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_common_beginning_is_run_once() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let lm = FakeLm::new(288, 512, move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        vec![0.0; 288]
+    });
+    let header = "we there on and on to the end. ".repeat(16);
+    let n_header = tokenizer().encode(&header).unwrap().len();
+    let requests: Vec<Request> = (0..20).map(|n| loglik(&format!("{header}{n}"), " on")).collect();
+    scored(&lm, &requests);
+    let run = calls.load(Ordering::Relaxed);
+    assert!(n_header > 160 && run < n_header + 20 * 36, "{run} positions for a header of {n_header}");
+}
+
+#[test]
+fn progress_ends_at_the_number_of_different_requests() {
+    let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), noise());
+    let mut seen = Vec::new();
+    let requests = [loglik("we", " the"), loglik("we", " on"), loglik("we", " the")];
+    Scheduler::new(&lm, &tokenizer, &cancel).answer_watched(&requests, &mut |progress| seen.push(progress)).unwrap();
+    assert_eq!(seen, [Progress { done: 1, total: 2 }, Progress { done: 2, total: 2 }]);
+}
+
+#[test]
+fn long_texts_roll_over_windows() {
+    let text = "we there on and on. ".repeat(60);
+    let (tokenizer, cancel) = (tokenizer(), CancelToken::default());
+    let lm = FakeLm::new(288, 100, |_| vec![0.0; 288]);
+    let request = Request::LoglikelihoodRolling(LoglikelihoodRolling { text: text.clone() });
+    let Some(Response::Rolled(rolled)) = Scheduler::new(&lm, &tokenizer, &cancel).answer(&[request]).unwrap().pop()
+    else {
+        panic!()
+    };
+    let tokens = 1 + tokenizer.encode(&text).unwrap().len();
+    assert_eq!(rolled.windows.len(), tokens.div_ceil(100));
+    assert!((rolled.loglik() + tokens as f64 * 288f64.ln()).abs() < 1e-6);
 }

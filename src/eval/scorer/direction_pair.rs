@@ -62,7 +62,8 @@ fn probe(question: &Question, prompt: &str, responses: &mut impl Iterator<Item =
         let Response::Scored(one) = responses.next()? else { return None };
         scored.push(one);
     }
-    let Response::Generated(generated) = responses.next()? else { return None };
+    let Response::Generated(mut generated) = responses.next()? else { return None };
+    generated.text = generated.text.trim().to_owned();
     let gold = scored.remove(0);
     let loglik = gold.loglik();
     let rank = 1 + scored.iter().filter(|control| control.loglik() >= loglik).count();
@@ -89,7 +90,15 @@ mod tests {
     fn scored(logprobs: &[f64]) -> Response {
         let (text, ids) = (" x".to_owned(), vec![0; 1 + logprobs.len()]);
         let logprobs = logprobs.to_vec();
-        Response::Scored(Scored { text, ids, boundary: 1, logprobs, first_rank: 3, is_greedy: false })
+        Response::Scored(Scored {
+            text,
+            ids,
+            boundary: 1,
+            logprobs,
+            first_rank: 3,
+            is_greedy: false,
+            lints: Vec::new(),
+        })
     }
 
     fn question() -> Question {

@@ -1,5 +1,8 @@
 //! The evaluation layer on a real decoder.
 
+mod lm_eval;
+mod scheduler;
+
 use std::fs;
 
 use lmscope::eval::{RunOptions, Suite, record, run};

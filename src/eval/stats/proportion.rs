@@ -1,4 +1,4 @@
-//! Intervals and tests. Formulas only; nothing here knows what is counted.
+//! A share of yes.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,41 +43,6 @@ impl Proportion {
     }
 }
 
-/// A mean with its standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Mean {
-    /// How many values.
-    pub n: usize,
-    /// Their mean; 0 if there are none.
-    pub mean: f64,
-    /// Its standard error; none for fewer than two values.
-    pub stderr: Option<f64>,
-}
-
-impl Mean {
-    /// The mean of values.
-    pub fn of(values: &[f64]) -> Self {
-        let n = values.len();
-        let mean = values.iter().sum::<f64>() / n.max(1) as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let stderr = (n > 1).then(|| (squares / (n - 1) as f64 / n as f64).sqrt());
-        Self { n, mean, stderr }
-    }
-}
-
-/// The exact two-sided p-value of `McNemar`'s test for `b` and `c` discordant pairs.
-pub fn mcnemar(b: usize, c: usize) -> f64 {
-    let n = b + c;
-    // ln of C(n, i) / 2^n, from one i to the next
-    let mut term = -(n as f64) * std::f64::consts::LN_2;
-    let mut tail = 0.0;
-    for i in 0..=b.min(c) {
-        tail += term.exp();
-        term += ((n - i) as f64).ln() - ((i + 1) as f64).ln();
-    }
-    (2.0 * tail).min(1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,24 +57,5 @@ mod tests {
         }
         assert_eq!((Proportion::new(0, 0).low, Proportion::new(0, 0).high), (0.0, 1.0));
         assert_eq!(Proportion::of([true, false, true].into_iter()).count, 2);
-    }
-
-    #[test]
-    fn mcnemar_is_the_binomial_tail() {
-        let cases = [(10, 25, 0.016_67), (0, 0, 1.0), (0, 5, 2.0 / 32.0), (1, 5, 14.0 / 64.0), (3, 3, 1.0)];
-        for (b, c, p) in cases {
-            assert!((mcnemar(b, c) - p).abs() < 5e-6, "{b} {c} {}", mcnemar(b, c));
-            assert_eq!(mcnemar(b, c).to_bits(), mcnemar(c, b).to_bits());
-        }
-        assert!(mcnemar(0, 5000) < 1e-300);
-    }
-
-    #[test]
-    fn a_hand_worked_mean() {
-        // squared deviations 4 + 0 + 4, divided by 2 and by 3
-        let mean = Mean::of(&[1.0, 3.0, 5.0]);
-        assert_eq!((mean.mean, mean.n), (3.0, 3));
-        assert!((mean.stderr.unwrap() - (4.0f64 / 3.0).sqrt()).abs() < 1e-12);
-        assert_eq!(Mean::of(&[2.0]).stderr, None);
     }
 }

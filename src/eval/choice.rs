@@ -1,0 +1,112 @@
+//! Multiple choice: each choice is scored after the context, and the most likely one is the answer.
+
+use super::request::{Loglikelihood, Request, Scored};
+
+/// A question with choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MultipleChoice {
+    /// What is given.
+    pub context: String,
+    /// What stands between the context and a choice.
+    pub delimiter: String,
+    /// The choices.
+    pub choices: Vec<String>,
+    /// Which of them are right.
+    pub gold: Vec<usize>,
+}
+
+/// Which choice is taken, in four ways, and what that is worth. Of equal choices the first is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChoiceScore {
+    /// The most likely choice.
+    pub choice: usize,
+    /// The one most likely for each character of it.
+    pub choice_norm: usize,
+    /// The one most likely for each byte of it.
+    pub choice_bytes: usize,
+    /// The one that gains most by the context, if the choices were scored without it.
+    pub choice_mutual_info: Option<usize>,
+    /// Whether a right choice is what the model would write.
+    pub exact_match: bool,
+    /// The probabilities of the choices among themselves.
+    pub probs: Vec<f64>,
+    gold: Vec<usize>,
+}
+
+impl MultipleChoice {
+    /// One request a choice.
+    pub fn requests(&self) -> Vec<Request> {
+        self.after(&self.context)
+    }
+
+    /// One request a choice, without the context: what `acc_mutual_info` needs besides.
+    pub fn unconditional(&self) -> Vec<Request> {
+        self.after("")
+    }
+
+    fn after(&self, context: &str) -> Vec<Request> {
+        let continuation = |choice: &String| format!("{}{choice}", self.delimiter);
+        let request = |choice| Loglikelihood { context: context.to_owned(), continuation: continuation(choice) };
+        self.choices.iter().map(|choice| Request::Loglikelihood(request(choice))).collect()
+    }
+
+    /// Reads the responses to [`requests`](Self::requests), and to [`unconditional`](Self::unconditional) if it was
+    /// asked; none if some are missing or there is no choice.
+    pub fn score(&self, scored: &[Scored], unconditional: &[Scored]) -> Option<ChoiceScore> {
+        let n = self.choices.len();
+        if n == 0 || scored.len() != n || !(unconditional.is_empty() || unconditional.len() == n) {
+            return None;
+        }
+        let logliks: Vec<f64> = scored.iter().map(Scored::loglik).collect();
+        let best = |value: &dyn Fn(usize) -> f64| first_largest(&(0..n).map(value).collect::<Vec<_>>());
+        let gain = |k: usize| logliks[k] - unconditional[k].loglik();
+        Some(ChoiceScore {
+            choice: best(&|k| logliks[k]),
+            choice_norm: best(&|k| logliks[k] / self.choices[k].chars().count() as f64),
+            choice_bytes: best(&|k| logliks[k] / self.choices[k].len() as f64),
+            choice_mutual_info: (!unconditional.is_empty()).then(|| best(&gain)),
+            exact_match: self.gold.iter().any(|k| scored.get(*k).is_some_and(|scored| scored.is_greedy)),
+            probs: softmax(&logliks),
+            gold: self.gold.clone(),
+        })
+    }
+}
+
+impl ChoiceScore {
+    /// Whether a right choice is the most likely one.
+    pub fn acc(&self) -> bool {
+        self.gold.contains(&self.choice)
+    }
+
+    /// The same for each character.
+    pub fn acc_norm(&self) -> bool {
+        self.gold.contains(&self.choice_norm)
+    }
+
+    /// The same for each byte.
+    pub fn acc_bytes(&self) -> bool {
+        self.gold.contains(&self.choice_bytes)
+    }
+
+    /// Whether a right choice gains most by the context.
+    pub fn acc_mutual_info(&self) -> Option<bool> {
+        self.choice_mutual_info.map(|choice| self.gold.contains(&choice))
+    }
+
+    /// The squared distance of the probabilities from certainty of the first right choice.
+    pub fn brier(&self) -> f64 {
+        let certain = |k| if self.gold.first() == Some(&k) { 1.0 } else { 0.0 };
+        self.probs.iter().enumerate().map(|(k, prob)| (prob - certain(k)).powi(2)).sum()
+    }
+}
+
+fn first_largest(values: &[f64]) -> usize {
+    (1..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best })
+}
+
+fn softmax(logliks: &[f64]) -> Vec<f64> {
+    let largest = logliks.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logliks.iter().map(|loglik| (loglik - largest).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
+}
