@@ -21,6 +21,8 @@ pub enum Exit {
     No,
     /// There is no answer.
     Error,
+    /// There is too little to tell, and that was not to pass.
+    Inconclusive,
     /// Ctrl-C.
     Interrupted,
 }
@@ -32,6 +34,7 @@ impl Exit {
             Self::Done => 0,
             Self::No => 1,
             Self::Error => 2,
+            Self::Inconclusive => 3,
             Self::Interrupted => 130,
         }
     }
@@ -107,6 +110,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<model::Error>().and_then(model::Error::hint))
             .or_else(|| any.downcast_ref::<text::Error>().and_then(text::Error::hint))
             .or_else(|| any.downcast_ref::<eval::run::Error>().and_then(eval::run::Error::hint))
+            .or_else(|| any.downcast_ref::<eval::record::Error>().and_then(eval::record::Error::hint))
             .or_else(|| any.downcast_ref::<eval::suite::Error>().and_then(eval::suite::Error::hint))
             .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))

@@ -6,6 +6,7 @@
 
 pub mod builtin;
 pub mod choice;
+pub mod compare;
 mod control;
 pub mod event;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A summary as figures.
 
+use super::compare::{Change, Comparison, Gate};
+use super::record::Header;
 use super::stats::Proportion;
 use super::summary::{Direction, Group, RunSummary};
 use crate::figure::{Cell, Column, Content, Figure, Provenance, ShapeError, Table};
@@ -35,7 +37,7 @@ fn directions(summary: &RunSummary) -> Result<Figure, ShapeError> {
          direction just before. Intervals: Wilson, 95 %.",
         summary.n, header.suite, header.suite_version, header.controls
     );
-    figure(summary, "Answers by direction", caption, Table::new(headings(&columns), rows.collect())?)
+    figure(&summary.header, "Answers by direction", caption, Table::new(headings(&columns), rows.collect())?)
 }
 
 fn direction_row(group: &Group, name: &str, of: &Direction) -> Vec<Cell> {
@@ -72,12 +74,74 @@ fn pairs(summary: &RunSummary) -> Result<Figure, ShapeError> {
          facts that are right in one direction only.",
         summary.n
     );
-    figure(summary, "Forward against reverse", caption, Table::new(headings(&columns), rows.collect())?)
+    figure(&summary.header, "Forward against reverse", caption, Table::new(headings(&columns), rows.collect())?)
+}
+
+/// The tables of a comparison: what changed, and which items flipped.
+pub fn comparison(found: &Comparison, gate: Gate) -> Result<Vec<Figure>, ShapeError> {
+    Ok(vec![changes(found, gate)?, flips(found)?])
+}
+
+fn changes(found: &Comparison, gate: Gate) -> Result<Figure, ShapeError> {
+    let columns = [
+        ("metric", ""),
+        ("old", "%"),
+        ("new", "%"),
+        ("change", "points"),
+        ("bounds", "points"),
+        ("lost", ""),
+        ("gained", ""),
+        ("McNemar p", ""),
+        ("Holm p", ""),
+        ("verdict", ""),
+        ("needs n", ""),
+    ];
+    let caption = format!(
+        "{} items of {}, {} -> {}; {} in one record only. Pass: the lower bound is above -{} points; fail: the upper one \
+         is below. Bounds: Tango, {} % each. McNemar: exact, two-sided; Holm: over these metrics.",
+        found.n,
+        found.new.suite,
+        found.old.model,
+        found.new.model,
+        found.unmatched.len(),
+        100.0 * gate.margin,
+        100.0 * gate.confidence,
+    );
+    let rows = found.changes.iter().map(change_row).collect();
+    figure(&found.new, "New against old", caption, Table::new(headings(&columns), rows)?)
+}
+
+fn change_row(change: &Change) -> Vec<Cell> {
+    vec![
+        Cell::Text(change.metric.clone()),
+        percent(change.old),
+        percent(change.new),
+        percent(change.paired.difference),
+        Cell::Text(format!("{:+.1} to {:+.1}", 100.0 * change.low, 100.0 * change.high)),
+        integer(change.lost.len()),
+        integer(change.gained.len()),
+        Cell::number(change.p, 4),
+        Cell::number(change.p_holm, 4),
+        Cell::Text(change.verdict.name().into()),
+        change.needed.map_or(Cell::Empty, integer),
+    ]
+}
+
+fn flips(found: &Comparison) -> Result<Figure, ShapeError> {
+    let row = |change: &Change, name: &str, what: &str| {
+        [change.metric.as_str(), name, what].map(|text| Cell::Text(text.to_owned())).to_vec()
+    };
+    let rows = found.changes.iter().flat_map(|change| {
+        let lost = change.lost.iter().map(move |name| row(change, name, "lost"));
+        lost.chain(change.gained.iter().map(move |name| row(change, name, "gained")))
+    });
+    let columns = [("metric", ""), ("item", ""), ("flip", "")];
+    let caption = "Lost: right in the old run, wrong in the new one. Gained: the other way.".to_owned();
+    figure(&found.new, "Flipped items", caption, Table::new(headings(&columns), rows.collect())?)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "ends the functions that make a table")]
-fn figure(summary: &RunSummary, title: &str, caption: String, table: Table) -> Result<Figure, ShapeError> {
-    let header = &summary.header;
+fn figure(header: &Header, title: &str, caption: String, table: Table) -> Result<Figure, ShapeError> {
     let bos = if header.bos { "added: the tokenizer asks for it" } else { "not added: the tokenizer asks for none" };
     let provenance = Provenance {
         model: header.model.clone(),

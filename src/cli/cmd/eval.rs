@@ -11,7 +11,8 @@ use crate::cli::args::ModelArgs;
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::engine::Loaded;
-use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite};
+use crate::eval::compare::{Gate, Verdict, compare};
+use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite, record};
 use crate::export::EXPORTERS;
 use crate::intervene::Intervened;
 use crate::text::{BosPolicy, Prompt};
@@ -26,6 +27,11 @@ pub(in crate::cli) struct Args {
 enum EvalCommand {
     /// Run a suite against a model
     Run(Box<RunArgs>),
+    /// Compare two records of one suite, and gate on the change
+    #[command(
+        after_help = "Example:\n  lmscope eval compare old.jsonl new.jsonl --margin 0.02 --strict\n\nExit status: 0 the gate passes, 1 a metric is worse by more than the margin, 2 there is no comparison, 3 too few items to tell (with --strict)."
+    )]
+    Compare(CompareArgs),
     /// List the suites in the binary
     #[command(after_help = "Example:\n  lmscope eval list")]
     List,
@@ -57,6 +63,25 @@ struct RunArgs {
     format: EvalFormat,
 }
 
+#[derive(clap::Args)]
+struct CompareArgs {
+    /// The record of the run to compare with
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The record of the run to judge
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// How much worse the new run may be, as a share of the items
+    #[arg(long, value_name = "SHARE", default_value_t = Gate::default().margin, value_parser = share)]
+    margin: f64,
+    /// End with status 3 where there are too few items to tell
+    #[arg(long)]
+    strict: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: EvalFormat,
+}
+
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum EvalFormat {
     /// Aligned text
@@ -68,6 +93,7 @@ enum EvalFormat {
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     match &args.command {
         EvalCommand::Run(args) => run_suite(args, out),
+        EvalCommand::Compare(args) => compare_records(args, out),
         EvalCommand::List => {
             for suite in BUILTIN {
                 writeln!(out, "{}", suite.name)?;
@@ -110,6 +136,30 @@ fn run_suite(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit> {
         out.note(&format!("record: {}", record.display()));
     }
     Ok(Exit::Done)
+}
+
+fn compare_records(args: &CompareArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    let gate = Gate { margin: args.margin, ..Gate::default() };
+    let (old, new) = (record::read(&args.old)?, record::read(&args.new)?);
+    let found = compare(&old, &new, gate)?;
+    match args.format {
+        EvalFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &found)?;
+            writeln!(out)?;
+        }
+        EvalFormat::Table => EXPORTERS[0].write(&eval::report::comparison(&found, gate)?, out)?,
+    }
+    Ok(match found.verdict {
+        Verdict::Fail => Exit::No,
+        Verdict::Inconclusive if args.strict => Exit::Inconclusive,
+        Verdict::Pass | Verdict::Inconclusive => Exit::Done,
+    })
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "a number from 0 to 1 is expected".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a number from 0 to 1 is expected".to_owned()) }
 }
 
 /// One record a suite, model and arithmetic; `name` is the model's, with its interventions.

@@ -48,7 +48,7 @@ fn t_within(angle: f64, degrees: usize) -> f64 {
     let (sin, cos) = angle.sin_cos();
     let is_odd = degrees % 2 == 1;
     let (mut term, mut sum) = if is_odd { (cos, 0.0) } else { (1.0, 0.0) };
-    let mut at = if is_odd { 1 } else { 0 };
+    let mut at = usize::from(is_odd);
     while at + 2 <= degrees {
         sum += term;
         at += 2;
@@ -100,6 +100,6 @@ mod tests {
         for (p, degrees, t) in cases {
             assert!((t_quantile(p, degrees) - t).abs() < 1e-8 * t, "{p} {degrees} {}", t_quantile(p, degrees));
         }
-        assert_eq!(t_quantile(0.975, 0), f64::INFINITY);
+        assert!(t_quantile(0.975, 0).is_infinite());
     }
 }

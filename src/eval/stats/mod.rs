@@ -13,6 +13,7 @@ mod pass_at_k;
 mod permutation;
 mod power;
 mod proportion;
+mod tango;
 
 pub use self::bootstrap::{Bootstrap, Interval, Method};
 pub use self::clustered::Clustered;
@@ -25,3 +26,4 @@ pub use self::pass_at_k::{pass_at_k, pass_hat_k};
 pub use self::permutation::{Permutation, SignFlip};
 pub use self::power::Power;
 pub use self::proportion::Proportion;
+pub use self::tango::tango;

@@ -80,6 +80,6 @@ mod tests {
     fn too_little_to_tell_is_no_interval() {
         assert_eq!(Paired::of(&[(1.0, 0.0)]).interval(0.95), None);
         assert_eq!(Paired::of(&[(1.0, 0.0), (1.0, 1.0)]).correlation, None);
-        assert_eq!(Paired::of(&[]).difference, 0.0);
+        assert_eq!(Paired::of(&[]).n, 0);
     }
 }

@@ -1,5 +1,6 @@
 //! The evaluation layer on a real decoder.
 
+mod compare;
 mod lm_eval;
 mod scheduler;
 
