@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use super::args::{NotOneToken, TooMuchMemory};
 use crate::engine::{EngineError, OpenError};
+use crate::export::ExportError;
 use crate::intervene::vector::SaveError;
 use crate::lens::LensError;
 use crate::model::load::LoadError;
@@ -116,6 +117,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<SaveError>().and_then(SaveError::hint))
             .or_else(|| any.downcast_ref::<PatchError>().and_then(PatchError::hint))
             .or_else(|| any.downcast_ref::<ProbeError>().and_then(ProbeError::hint))
+            .or_else(|| any.downcast_ref::<ExportError>().and_then(ExportError::hint))
             .or_else(|| any.downcast_ref::<NotOneToken>().and_then(NotOneToken::hint))
             .or_else(|| any.downcast_ref::<TooMuchMemory>().map(|error| error.hint.to_owned()))
     })

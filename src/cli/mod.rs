@@ -3,6 +3,7 @@
 mod args;
 mod cmd;
 mod exit;
+mod figures;
 mod intervene;
 mod output;
 mod progress;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Exporter;
+use super::{ExportError, Exporter};
 use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Table};
 
 /// CSV with a heading; figures are separated by an empty line.
@@ -13,14 +13,14 @@ impl Exporter for Csv {
         "csv"
     }
 
-    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         for (index, figure) in figures.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
             let mut writer = csv::Writer::from_writer(&mut *out);
             for record in records(&figure.content) {
-                writer.write_record(record)?;
+                writer.write_record(record).map_err(io::Error::from)?;
             }
             writer.flush()?;
         }

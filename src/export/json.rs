@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Exporter;
+use super::{ExportError, Exporter};
 use crate::figure::Figure;
 
 /// JSON, indented, ending in a newline.
@@ -13,8 +13,8 @@ impl Exporter for Json {
         "json"
     }
 
-    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, figures)?;
-        writeln!(out)
+    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
+        serde_json::to_writer_pretty(&mut *out, figures).map_err(io::Error::from)?;
+        Ok(writeln!(out)?)
     }
 }

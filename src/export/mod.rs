@@ -1,29 +1,49 @@
 //! Writes figures in files' and terminals' formats. It never knows where a figure comes from.
 
 mod csv;
+mod error;
 mod json;
+mod plot;
+mod png;
+mod safetensors;
+mod svg;
 mod table;
 
-use std::io::{self, Write};
+use std::io::Write;
 
 pub use self::csv::Csv;
+pub use self::error::{ExportError, Undrawable};
 pub use self::json::Json;
+pub use self::png::Png;
+pub use self::safetensors::Safetensors;
+pub use self::svg::Svg;
 pub use self::table::Plain;
 use crate::figure::Figure;
 
 /// A format for figures.
 pub trait Exporter: Sync {
-    /// The word after `--format`.
+    /// The word after `--format`, or the option of its own: `--svg`.
     fn name(&self) -> &'static str;
 
-    /// Writes figures one after the other.
-    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> io::Result<()>;
+    /// Writes figures one after the other. The same figures are always the same bytes.
+    ///
+    /// # Errors
+    /// [`ExportError`] if the format has no room for such a figure, or `out` refuses.
+    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError>;
 }
 
 /// Every format; the first is the default.
-pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv];
+pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv, &Safetensors, &Svg, &Png];
 
 /// The exporter of this name.
 pub fn find(name: &str) -> Option<&'static dyn Exporter> {
     EXPORTERS.iter().copied().find(|exporter| exporter.name() == name)
+}
+
+/// The one figure that a picture shows.
+fn only<'a>(format: &'static str, figures: &'a [Figure]) -> Result<&'a Figure, ExportError> {
+    match figures {
+        [figure] => Ok(figure),
+        _ => Err(ExportError::NotOneFigure { format, found: figures.len() }),
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::Exporter;
+use super::{ExportError, Exporter};
 use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Provenance, Table};
 
 /// Aligned columns, with the caption below.
@@ -15,7 +15,7 @@ impl Exporter for Plain {
         "table"
     }
 
-    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         for (index, figure) in figures.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
@@ -24,7 +24,7 @@ impl Exporter for Plain {
             align(&lines(&figure.content), out)?;
             writeln!(out, "{}", figure.caption)?;
         }
-        write_provenance(figures, out)
+        Ok(write_provenance(figures, out)?)
     }
 }
 

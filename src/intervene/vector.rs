@@ -1,7 +1,7 @@
 //! Steering vectors in files: safetensors, under the name of the hook they are added to, and llama.cpp's control vectors.
 
 use std::collections::HashMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::{self, Value};
@@ -9,6 +9,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 
 use super::Problem;
+use crate::disk;
 use crate::hook::{HookPoint, Site};
 
 /// The vector `[d_model]` for a place: the tensor of the hook's name, or the only one of the file.
@@ -104,12 +105,6 @@ pub fn save_gguf(vectors: &[SteeringVector], architecture: &str, file: &Path) ->
     write(file, bytes.get_ref())
 }
 
-/// Writes beside the target and renames, so that a reader never sees half a file.
 fn write(file: &Path, bytes: &[u8]) -> Result<(), SaveError> {
-    let failed = |source| SaveError::Write { file: file.into(), source };
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    temporary.write_all(bytes).map_err(failed)?;
-    temporary.persist(file).map_err(|error| failed(error.error))?;
-    Ok(())
+    disk::write_whole(file, bytes).map_err(|source| SaveError::Write { file: file.into(), source })
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 use super::Trace;
+use crate::disk;
 
 /// A trace that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,7 @@ pub fn save(trace: &Trace, about: HashMap<String, String>, file: &Path) -> Resul
     tensors.push(("logits".into(), trace.logits.contiguous()?));
     let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, tensor)), Some(about))?;
     let bytes = in_order(&bytes).map_err(safetensors::SafeTensorError::from)?;
-    write_atomically(file, &bytes).map_err(|source| StoreError::Write { file: file.into(), source })
+    disk::write_whole(file, &bytes).map_err(|source| StoreError::Write { file: file.into(), source })
 }
 
 /// The file with its metadata in the order of their names: safetensors writes them in that of a hash map, which is
@@ -61,14 +62,4 @@ fn in_order(bytes: &[u8]) -> serde_json::Result<Vec<u8>> {
     let mut header = serde_json::to_vec(&header)?;
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
     Ok([&(header.len() as u64).to_le_bytes(), &header[..], data].concat())
-}
-
-/// Writes beside the target and renames, so that a reader never sees half a file.
-fn write_atomically(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    use io::Write as _;
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
-    temporary.write_all(bytes)?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -10,15 +10,16 @@ use crate::support::project;
 
 /// Layer, the layers it may use, the external crates that only some layers may use.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("disk", &[], &["tempfile"]),
     ("hook", &[], &[]),
     ("figure", &[], &[]),
     ("hub", &[], &["ureq", "sha1"]),
     ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
     // a name on the hub is one of the places that a model's files are in; the arrow is to the cache on disk
     ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "pulp", "rayon"]),
-    ("trace", &["hook", "model"], &["candle_core", "safetensors", "tempfile"]),
+    ("trace", &["disk", "hook", "model"], &["candle_core", "safetensors"]),
     // trace: activations of another run take the place of those of this one
-    ("intervene", &["hook", "model", "trace"], &["candle_core", "safetensors", "tempfile"]),
+    ("intervene", &["disk", "hook", "model", "trace"], &["candle_core", "safetensors"]),
     // rayon: the logit lens reads thousands of rows of a vocabulary
     ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon"]),
     // lens: a probe asks a lens's question of many runs
@@ -32,7 +33,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["eval", "figure", "hook", "lens", "model", "probe", "text", "trace", "verify"],
         &["crossbeam_channel", "tempfile"],
     ),
-    ("export", &["figure"], &["csv", "unicode_width"]),
+    // safetensors: the name of its own module; the format is written by hand, in an order
+    ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),
     (
         "tui",
         &["engine", "export", "figure", "hook", "model", "text"],
@@ -41,6 +43,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "cli",
         &[
+            "disk",
             "engine",
             "eval",
             "export",

@@ -12,6 +12,7 @@ mod broken;
 mod cli;
 mod docs;
 mod eval;
+mod export;
 mod hub;
 mod intervene;
 mod layering;

@@ -25,7 +25,10 @@ fn every_file_of_a_registry_is_registered_under_its_name() {
         names(probe::PROBES.iter().map(|probe| probe.name()))
     );
     assert_eq!(files("src/intervene/kind", &["mod"]), names(intervene::INTERVENTIONS.iter().map(|kind| kind.name())));
-    assert_eq!(files("src/export", &["mod"]), names(export::EXPORTERS.iter().map(|exporter| exporter.name())));
+    assert_eq!(
+        files("src/export", &["mod", "error", "font", "plot"]),
+        names(export::EXPORTERS.iter().map(|exporter| exporter.name()))
+    );
     let invariants = verify::INVARIANTS.iter().map(|invariant| invariant.name());
     assert_eq!(files("src/verify/invariant", &["mod"]), names(invariants));
     assert_eq!(

@@ -3,7 +3,8 @@
 use anyhow::bail;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, ModelArgs, PromptArgs, TargetArgs};
+use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs};
+use crate::cli::figures::FigureArgs;
 use crate::cli::output::Output;
 use crate::engine::Loaded;
 use crate::lens::{Question, Stream};
@@ -30,12 +31,12 @@ pub(in crate::cli) struct Args {
     sublayers: bool,
     #[command(flatten)]
     model: ModelArgs,
-    /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    figures: FigureArgs,
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    args.figures.check()?;
     if args.other.is_none() && args.other_prompt.is_none() {
         bail!("there is nothing to compare with: give another prompt, or another model with --other");
     }
@@ -54,7 +55,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let provenance = [first.provenance(Some(&prompt)), other.provenance(Some(&other_prompt))];
     let sides = [side(&first, &prompt, &provenance[0]), side(other, &other_prompt, &provenance[1])];
     let figures = diff(sides[0], sides[1], &question, &out.cancel())?;
-    args.format.exporter().write(&figures, out)?;
+    args.figures.write(&figures, out)?;
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use anyhow::bail;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, InputArgs, ModelArgs, PromptArgs, SamplingArgs, TargetArgs, token_id};
+use crate::cli::args::{InputArgs, ModelArgs, PromptArgs, SamplingArgs, TargetArgs, token_id};
+use crate::cli::figures::FigureArgs;
 use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
@@ -49,9 +50,8 @@ pub(in crate::cli) struct Args {
     intervene: InterveneArgs,
     #[command(flatten)]
     model: ModelArgs,
-    /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    figures: FigureArgs,
     #[command(flatten)]
     inputs: InputArgs,
 }
@@ -86,6 +86,7 @@ fn find(name: &str) -> Result<Analysis, LensError> {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    args.figures.check()?;
     let analysis = find(&args.name)?;
     let loaded = args.model.open(out)?;
     let prompt = args.prompt.tokenise(&loaded)?;
@@ -110,7 +111,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         }
         Analysis::Probe(_) => bail!("`{}` runs the model with interventions of its own: it takes no --do", args.name),
     };
-    args.format.exporter().write(&figures, out)?;
+    args.figures.write(&figures, out)?;
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, ModelArgs, PromptArgs, TargetArgs};
+use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs};
+use crate::cli::figures::FigureArgs;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::engine::Loaded;
@@ -46,9 +47,8 @@ pub(in crate::cli) struct Args {
     top: usize,
     #[command(flatten)]
     model: ModelArgs,
-    /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    figures: FigureArgs,
 }
 
 /// Every site and metric.
@@ -78,6 +78,7 @@ enum Carrier {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    args.figures.check()?;
     let sites: Vec<PatchSite> = args.sites.iter().map(|site| site.parse()).collect::<Result<_, _>>()?;
     let receivers: Option<Receivers> = args.to.as_deref().map(str::parse).transpose()?;
     let direction: Direction = args.direction.parse()?;
@@ -94,7 +95,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
             grids.collect::<anyhow::Result<Vec<_>>>()?.concat()
         }
     };
-    args.format.exporter().write(&figures, out)?;
+    args.figures.write(&figures, out)?;
     Ok(Exit::Done)
 }
 

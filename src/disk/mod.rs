@@ -1,0 +1,53 @@
+//! FILES: what is written appears whole or not at all.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// The folder that a file is in.
+pub fn folder(file: &Path) -> &Path {
+    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// Writes beside the target and renames, so that a reader never sees half a file.
+///
+/// # Errors
+/// What the file system refuses; then there is no new file, and an old one of this name is as it was.
+pub fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = beside(file)?;
+    temporary.write_all(bytes)?;
+    temporary.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A temporary file; once renamed, others may read it as they may any file of this user.
+#[cfg(unix)]
+fn beside(file: &Path) -> io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    /// What open(2) gives less the umask.
+    const EVERYONE: u32 = 0o666;
+    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(EVERYONE)).tempfile_in(folder(file))
+}
+
+/// A temporary file.
+#[cfg(not(unix))]
+fn beside(file: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::NamedTempFile::new_in(folder(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_a_missing_folder_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.svg");
+        for text in ["old and long", "new"] {
+            write_whole(&file, text.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert!(write_whole(&dir.path().join("no/such/a.svg"), b"").is_err());
+        assert_eq!(folder(Path::new("a.svg")), Path::new("."));
+    }
+}
