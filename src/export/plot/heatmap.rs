@@ -14,6 +14,8 @@ const ACROSS: i32 = 1000;
 const SMALLEST_CELL: i32 = 2;
 const LABEL_CHARACTERS: usize = 18;
 const TEXT_CHARACTERS: usize = 14;
+/// A shorter beginning of a token says nothing.
+const FEWEST_CHARACTERS: usize = 4;
 const LABEL: Type = Type::new(11, colour::INK, Anchor::End);
 const TEXT: Type = Type::new(11, colour::INK, Anchor::Middle);
 const AXIS: Type = Type::new(11, colour::FAINT, Anchor::End);
@@ -97,10 +99,12 @@ impl HeatmapPlot {
         if run == Run::Upwards {
             columns.thin(cell.width);
         }
-        let room = if cell.height >= LINE { font::fit(cell.width - PAD, TEXT.size) } else { 0 };
+        let room = if cell.height >= LINE - 2 { font::fit(cell.width - PAD, TEXT.size) } else { 0 };
+        // texts in some cells only would be read as something about those
+        let room = if room < longest.min(FEWEST_CHARACTERS) { 0 } else { room };
         let fitted = |text: String| match text.chars().count() {
             n if n <= room => text,
-            _ if room >= 4 && heatmap.cell(0, 0).is_some() => font::shorten(&text, room),
+            _ if room >= FEWEST_CHARACTERS && heatmap.cell(0, 0).is_some() => font::shorten(&text, room),
             _ => String::new(),
         };
         let texts = texts.into_iter().map(fitted).collect();

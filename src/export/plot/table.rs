@@ -17,7 +17,9 @@ pub(super) fn ranking(table: &Table) -> Result<BarPlot, Undrawable> {
     };
     let bars: Option<Vec<Row>> = rows.iter().zip(names).map(bar).collect();
     let column = &table.columns()[at];
-    let unit = if column.unit.is_empty() { column.name.clone() } else { format!("{} ({})", column.name, column.unit) };
+    // entropy_bits has said its unit
+    let is_told = column.unit.is_empty() || column.name.contains(&column.unit);
+    let unit = if is_told { column.name.clone() } else { format!("{} ({})", column.name, column.unit) };
     BarPlot::of(bars.ok_or(Undrawable::NotARanking)?, Scale::Sequential { low: 0.0, high: 1.0 }, &unit)
 }
 
