@@ -25,3 +25,4 @@ mod slide;
 mod support;
 mod tui;
 mod verify;
+mod why;
