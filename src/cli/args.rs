@@ -116,7 +116,7 @@ impl ModelArgs {
 }
 
 /// Where measurements of heads are remembered, from the environment.
-fn head_store() -> HeadStore {
+pub(super) fn head_store() -> HeadStore {
     let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || get("HOME").or_else(|| get("USERPROFILE")).unwrap_or_default();
     let caches = get("XDG_CACHE_HOME").unwrap_or_else(|| home().join(".cache"));

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{EngineError, ModelInfo};
+use super::{EngineError, ModelInfo, Why};
 use crate::figure::Figure;
+use crate::lens::Ask;
+use crate::lens::atlas::Atlas;
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub enum Outcome {
     Inspected(Arc<Inspection>),
     /// Which laws hold.
     Verified(Verified),
+    /// What each head does.
+    Heads(Arc<Atlas>),
     /// The tokens that were appended.
     Generated {
         /// Their ids.
@@ -95,6 +99,10 @@ pub struct Tokens {
 pub struct Inspection {
     /// The tokens that were run.
     pub tokens: Tokens,
+    /// What was asked.
+    pub ask: Ask,
+    /// What was changed in the forward pass, as typed.
+    pub interventions: Vec<String>,
     /// One a position, if asked for.
     pub distributions: Option<Vec<Distribution>>,
     /// The attention pattern of the head that was asked for.
@@ -103,6 +111,8 @@ pub struct Inspection {
     pub head_grid: Option<Arc<HeadGrid>>,
     /// The logit lens: layer rows, position columns, probability of the top token, which is the cell's text.
     pub logit_lens: Option<Arc<Figure>>,
+    /// Why A rather than B.
+    pub why: Option<Arc<Why>>,
 }
 
 /// The distribution over the next token after one position.
@@ -135,6 +145,8 @@ pub struct Candidate {
     pub logprob: f64,
     /// Probability.
     pub prob: f64,
+    /// The model's own probability, where interventions change it.
+    pub base: Option<f64>,
 }
 
 /// Small attention maps of all heads.

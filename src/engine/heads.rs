@@ -103,6 +103,10 @@ impl HeadStore {
     }
 }
 
-fn measured(loaded: &Loaded, cancel: &CancelToken, tell: &mut dyn FnMut(Step)) -> Result<Atlas, EngineError> {
+pub(super) fn measured(
+    loaded: &Loaded,
+    cancel: &CancelToken,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Atlas, EngineError> {
     Ok(head_atlas::measure(&loaded.decoder, &loaded.tokenizer, cancel, tell)?)
 }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::{
     Candidate, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome, Panel, Progress,
-    Request, Tokens, Verified,
+    Request, Tokens, Verified, why,
 };
+use crate::figure::Provenance;
 use crate::hook::{HookPoint, Site};
+use crate::intervene::{Intervened, Interventions, Runs, Spec};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
+use crate::lens::dla::DirectLogitAttribution;
 use crate::lens::logit_lens::LogitLens;
-use crate::lens::{Context, Lens as _, Question, attention};
+use crate::lens::{Ask, Context, Lens as _, Question, Target, attention};
 use crate::model::load::Precision;
-use crate::model::sample::{Sampler, Sampling};
+use crate::model::sample::{Sampler, Sampling, log_softmax};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
 use crate::text::{BosPolicy, Prompt, Tokenizer};
 use crate::trace::{Trace, TracePlan};
@@ -24,14 +27,17 @@ pub(super) fn run(
     sink: &mut dyn EventSink,
 ) -> Result<Outcome, EngineError> {
     match request {
-        Request::Load { .. } => Err(EngineError::NoModel),
+        // the engine itself answers these
+        Request::Load { .. } | Request::Heads => Err(EngineError::NoModel),
         Request::Tokenise { text, bos } => tokenise(&loaded.tokenizer, &text, bos).map(Outcome::Tokens),
         Request::Verify => verify(loaded, cancel, sink).map(Outcome::Verified),
-        Request::Inspect { ids, panels } => {
-            inspect(loaded, &ids, &panels, cancel).map(|found| Outcome::Inspected(Arc::new(found)))
+        Request::Inspect { ids, ask, interventions, panels } => {
+            let asked = Asked { ids: &ids, ask, specs: &interventions, panels: &panels };
+            inspect(loaded, asked, cancel).map(|found| Outcome::Inspected(Arc::new(found)))
         }
-        Request::Generate { ids, n_tokens, sampling } => {
-            generate(loaded, &ids, Generation { n_tokens, sampling }, cancel, sink)
+        Request::Generate { ids, n_tokens, sampling, interventions } => {
+            let interventions = prepare(loaded, &ids, &interventions, cancel)?;
+            generate(loaded, &ids, Generation { n_tokens, sampling, interventions }, cancel, sink)
                 .map(|ids| Outcome::Generated { ids })
         }
     }
@@ -46,35 +52,88 @@ fn tokens(tokenizer: &Tokenizer, ids: &[u32], bos: String) -> Tokens {
     Tokens { ids: ids.to_vec(), visible: ids.iter().map(|&id| tokenizer.visible(id)).collect(), bos }
 }
 
-fn inspect(loaded: &Loaded, ids: &[u32], panels: &[Panel], cancel: &CancelToken) -> Result<Inspection, EngineError> {
+/// What is to be looked at.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    ids: &'a [u32],
+    ask: Ask,
+    specs: &'a [String],
+    panels: &'a [Panel],
+}
+
+/// The interventions, checked against the model and the prompt.
+fn prepare(loaded: &Loaded, ids: &[u32], specs: &[String], cancel: &CancelToken) -> Result<Interventions, EngineError> {
+    let runs = Runs { ids: Some(ids), ..Runs::default() };
+    Ok(Interventions::prepare(&Spec::parse_all(specs)?, &loaded.decoder, runs, cancel)?)
+}
+
+fn inspect(loaded: &Loaded, asked: Asked<'_>, cancel: &CancelToken) -> Result<Inspection, EngineError> {
     let cfg = &loaded.info.config;
-    Prompt::from_ids(ids.to_vec(), cfg.d_vocab)?;
+    Prompt::from_ids(asked.ids.to_vec(), cfg.d_vocab)?;
     let mut plan = TracePlan::default();
-    for panel in panels {
+    for panel in asked.panels {
         plan = plan.union(&needs(loaded, *panel)?);
     }
-    let trace = Trace::record(&loaded.decoder, ids, &plan, &mut cancel.clone())?;
-    let provenance = loaded.provenance(None);
-    let question = Question::default();
-    let context =
-        Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question: &question };
-    let mut found = Inspection { tokens: tokens(&loaded.tokenizer, ids, String::new()), ..Inspection::default() };
-    for panel in panels {
+    let interventions = prepare(loaded, asked.ids, asked.specs, cancel)?;
+    let base = Trace::record(&loaded.decoder, asked.ids, &plan, &mut cancel.clone())?;
+    // the question is about what the model itself says, so that it stays the same when interventions change
+    let position = asked.ask.position_in(asked.ids.len())?;
+    let target = asked.ask.resolve(position, &base.logits_at(position)?)?;
+    let (trace, base) = if interventions.is_empty() {
+        (base, None)
+    } else {
+        let mut tap = (interventions.tap(0), cancel.clone());
+        (Trace::record(&loaded.decoder, asked.ids, &plan, &mut tap)?, Some(base))
+    };
+    let look = Look { loaded, trace: &trace, base: base.as_ref(), target };
+    let mut found = Inspection {
+        tokens: tokens(&loaded.tokenizer, asked.ids, String::new()),
+        ask: asked.ask,
+        interventions: asked.specs.to_vec(),
+        ..Inspection::default()
+    };
+    for panel in asked.panels {
         cancel.check()?;
-        match *panel {
-            Panel::Distributions { top } => found.distributions = Some(distributions(&trace, &loaded.tokenizer, top)?),
-            Panel::AttentionHead { layer, head } => {
-                found.attention = Some(Arc::new(attention::head_figure(&trace, context, layer, head)?));
-            }
-            Panel::HeadGrid { side } => {
-                let (side, cells) = attention::thumbnails(&trace, cfg, side)?;
-                found.head_grid =
-                    Some(Arc::new(HeadGrid { n_layers: cfg.n_layers, n_heads: cfg.n_heads, side, cells }));
-            }
-            Panel::LogitLens => found.logit_lens = LogitLens.read(&trace, context)?.into_iter().next().map(Arc::new),
-        }
+        look.fill(*panel, &mut found)?;
     }
     Ok(found)
+}
+
+/// A forward pass, and that of the model as it is if interventions changed it.
+struct Look<'a> {
+    loaded: &'a Loaded,
+    trace: &'a Trace,
+    base: Option<&'a Trace>,
+    target: Target,
+}
+
+impl Look<'_> {
+    fn fill(&self, panel: Panel, found: &mut Inspection) -> Result<(), EngineError> {
+        let Self { loaded, trace, base, target } = *self;
+        let cfg = &loaded.info.config;
+        let provenance = Provenance { interventions: found.interventions.clone(), ..loaded.provenance(None) };
+        let question = Question::default();
+        let context =
+            Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question: &question };
+        match panel {
+            Panel::Distributions { top } => {
+                found.distributions = Some(distributions(trace, base, &loaded.tokenizer, top)?);
+            }
+            Panel::AttentionHead { layer, head } => {
+                found.attention = Some(Arc::new(attention::head_figure(trace, context, layer, head)?));
+            }
+            Panel::HeadGrid { side } => {
+                let (side, cells) = attention::thumbnails(trace, cfg, side)?;
+                let grid = HeadGrid { n_layers: cfg.n_layers, n_heads: cfg.n_heads, side, cells };
+                found.head_grid = Some(Arc::new(grid));
+            }
+            Panel::LogitLens => found.logit_lens = LogitLens.read(trace, context)?.into_iter().next().map(Arc::new),
+            Panel::Why => {
+                found.why = Some(Arc::new(why::tell(trace, base, target, loaded)?));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Result<Verified, EngineError> {
@@ -98,6 +157,7 @@ fn needs(loaded: &Loaded, panel: Panel) -> Result<TracePlan, EngineError> {
         Panel::Distributions { .. } => Ok(TracePlan::default()),
         Panel::HeadGrid { .. } => Ok(TracePlan::sites(cfg, &[Site::Pattern])),
         Panel::LogitLens => Ok(LogitLens.needs(cfg, &Question::default())),
+        Panel::Why => Ok(DirectLogitAttribution.needs(cfg, &Question::default())),
         Panel::AttentionHead { layer, head } => {
             check("layer", layer, cfg.n_layers)?;
             check("head", head, cfg.n_heads)?;
@@ -110,16 +170,23 @@ fn check(what: &'static str, found: usize, n: usize) -> Result<(), EngineError> 
     if found < n { Ok(()) } else { Err(EngineError::OutOfRange { what, found, last: n.saturating_sub(1) }) }
 }
 
-fn distributions(trace: &Trace, tokenizer: &Tokenizer, top: usize) -> Result<Vec<Distribution>, EngineError> {
+fn distributions(
+    trace: &Trace,
+    base: Option<&Trace>,
+    tokenizer: &Tokenizer,
+    top: usize,
+) -> Result<Vec<Distribution>, EngineError> {
     let at = |position: usize| {
         let follows = trace.ids.get(position + 1).copied();
-        Ok(distribution(position, next_token(&trace.logits_at(position)?, top, follows)?, tokenizer))
+        let next = next_token(&trace.logits_at(position)?, top, follows)?;
+        let base = base.map(|base| base.logits_at(position)).transpose()?;
+        Ok(distribution(position, &next, base.map(|logits| log_softmax(&logits)).as_deref(), tokenizer))
     };
     (0..trace.ids.len()).map(at).collect()
 }
 
-/// Names the tokens of a ranking.
-pub(crate) fn distribution(position: usize, next: NextToken, tokenizer: &Tokenizer) -> Distribution {
+/// Names the tokens of a ranking; `base` are the model's own log-probabilities where interventions change them.
+fn distribution(position: usize, next: &NextToken, base: Option<&[f64]>, tokenizer: &Tokenizer) -> Distribution {
     let candidate = |ranked: &Ranked| Candidate {
         rank: ranked.rank,
         id: ranked.id,
@@ -128,6 +195,7 @@ pub(crate) fn distribution(position: usize, next: NextToken, tokenizer: &Tokeniz
         logit: ranked.logit,
         logprob: ranked.logprob,
         prob: ranked.logprob.exp(),
+        base: base.and_then(|base| base.get(ranked.id as usize)).map(|logprob| logprob.exp()),
     };
     Distribution {
         position,
@@ -140,6 +208,7 @@ pub(crate) fn distribution(position: usize, next: NextToken, tokenizer: &Tokeniz
 struct Generation {
     n_tokens: usize,
     sampling: Sampling,
+    interventions: Interventions,
 }
 
 fn generate(
@@ -151,14 +220,15 @@ fn generate(
 ) -> Result<Vec<u32>, EngineError> {
     Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
     let mut sampler = Sampler::new(how.sampling);
-    let mut cache = loaded.decoder.new_cache();
+    let lm = Intervened::new(&loaded.decoder, &how.interventions);
+    let mut cache = lm.new_cache();
     let mut next = ids.to_vec();
     let (mut said, mut chosen) = (ids.to_vec(), Vec::new());
     // the context may be filled to its last position, and no further
     let room = loaded.info.config.n_ctx.saturating_sub(ids.len());
     let n_tokens = how.n_tokens.min(room);
     for done in 1..=n_tokens {
-        let logits = last_logits(&loaded.decoder, &next, &mut cache, &mut cancel.clone())?;
+        let logits = last_logits(&lm, &next, &mut cache, &mut cancel.clone())?;
         let id = sampler.choose(&logits, &said);
         chosen.push(id);
         said.push(id);

@@ -9,9 +9,10 @@ mod heads;
 mod job;
 mod load;
 mod request;
+mod why;
 pub mod worker;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::description::{
     ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, check_memory, describe, hash_files,
@@ -23,7 +24,10 @@ pub use self::event::{
 pub use self::heads::HeadStore;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::request::{Panel, Request};
+pub use self::why::{Answer, Named, Origin, Pair, Part, PartKind, Why};
+use crate::model::source::ModelSource;
 use crate::model::{CancelToken, Loading};
+use crate::probe::Step;
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +56,9 @@ pub enum EngineError {
     /// An experiment failed.
     #[error(transparent)]
     Probe(crate::probe::ProbeError),
+    /// An intervention cannot be done.
+    #[error(transparent)]
+    Intervene(crate::intervene::Error),
     /// The laws could not be tried.
     #[error(transparent)]
     Verify(crate::verify::Error),
@@ -94,6 +101,12 @@ impl From<crate::probe::ProbeError> for EngineError {
     }
 }
 
+impl From<crate::intervene::Error> for EngineError {
+    fn from(error: crate::intervene::Error) -> Self {
+        if error.is_cancelled() { Self::Cancelled } else { Self::Intervene(error) }
+    }
+}
+
 impl EngineError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -103,6 +116,7 @@ impl EngineError {
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
             Self::Probe(error) => error.hint(),
+            Self::Intervene(error) => error.hint(),
             Self::Verify(error) => error.hint(),
             Self::Cancelled | Self::NoModel | Self::Trace(_) | Self::OutOfRange { .. } => None,
         }
@@ -113,12 +127,21 @@ impl EngineError {
 #[derive(Default)]
 pub struct Engine {
     loaded: Option<Loaded>,
+    /// Where the loaded model came from.
+    source: Option<ModelSource>,
+    /// Where measurements of heads are remembered.
+    heads: Option<HeadStore>,
 }
 
 impl Engine {
     /// An engine around a model that is already open.
     pub const fn with(loaded: Loaded) -> Self {
-        Self { loaded: Some(loaded) }
+        Self { loaded: Some(loaded), source: None, heads: None }
+    }
+
+    /// An engine without a model, which remembers in this store what heads do.
+    pub const fn remembering(heads: Option<HeadStore>) -> Self {
+        Self { loaded: None, source: None, heads }
     }
 
     /// The loaded model.
@@ -145,9 +168,29 @@ impl Engine {
             let loaded = open(&source, &Loading { options, cancel: cancel.clone(), progress: &progress })?;
             let info = loaded.info.clone();
             self.loaded = Some(loaded);
+            self.source = Some(source);
             return Ok(Outcome::Loaded(Box::new(info)));
         }
         let loaded = self.loaded.as_ref().ok_or(EngineError::NoModel)?;
+        if request == Request::Heads {
+            return self.measure_heads(loaded, cancel, sink);
+        }
         job::run(loaded, request, cancel, sink)
+    }
+
+    fn measure_heads(
+        &self,
+        loaded: &Loaded,
+        cancel: &CancelToken,
+        sink: &mut dyn EventSink,
+    ) -> Result<Outcome, EngineError> {
+        let mut tell = |step: Step| {
+            sink.send(Event::Progress(Progress { done: step.done, total: step.total, unit: "passes" }));
+        };
+        let atlas = match (&self.heads, &self.source) {
+            (Some(store), Some(source)) => store.measured(loaded, source, cancel, &mut tell)?,
+            _ => heads::measured(loaded, cancel, &mut tell)?,
+        };
+        Ok(Outcome::Heads(Arc::new(atlas)))
     }
 }

@@ -1,5 +1,6 @@
 //! What can be asked of the engine.
 
+use crate::lens::Ask;
 use crate::model::LoadOptions;
 use crate::model::sample::Sampling;
 use crate::model::source::ModelSource;
@@ -24,10 +25,16 @@ pub enum Request {
     },
     /// Try the laws of every decoder on this model. Answer: [`Outcome::Verified`](super::Outcome::Verified).
     Verify,
+    /// What each head does: remembered, or measured. Answer: [`Outcome::Heads`](super::Outcome::Heads).
+    Heads,
     /// Look into the forward pass of these tokens. Answer: [`Outcome::Inspected`](super::Outcome::Inspected).
     Inspect {
         /// The tokens.
         ids: Vec<u32>,
+        /// The position and the tokens that are asked about.
+        ask: Ask,
+        /// What is changed in the forward pass, as typed; what panels say of the model as it is comes beside it.
+        interventions: Vec<String>,
         /// What to compute; nothing else is recorded.
         panels: Vec<Panel>,
     },
@@ -40,6 +47,8 @@ pub enum Request {
         n_tokens: usize,
         /// How they are chosen.
         sampling: Sampling,
+        /// What is changed in the forward pass, as typed.
+        interventions: Vec<String>,
     },
 }
 
@@ -65,4 +74,6 @@ pub enum Panel {
     },
     /// The logit lens: layer by position, the top token of each and its probability.
     LogitLens,
+    /// Why A rather than B after the position that is asked about: what each part adds to the difference.
+    Why,
 }

@@ -55,6 +55,8 @@ pub enum Action {
     ShowView(usize),
     /// Draw for a light or a dark terminal.
     ToggleGround,
+    /// Colour the prompt by surprisal, by entropy, or not.
+    NextTint,
     /// Move the selected position.
     Position(Move),
     /// Move the view's own cursor.
@@ -69,6 +71,26 @@ pub enum Action {
     Accept,
     /// Drop the edited prompt.
     Leave,
+    /// Ask about the chosen candidate; again, about the most probable one.
+    ChooseToken,
+    /// Compare with the chosen candidate; again, with the best other one.
+    ChooseRival,
+    /// Show what the selected part is made of.
+    Open,
+    /// Show what the part shown belongs to.
+    Out,
+    /// Rank by components, heads, neurons, or source tokens.
+    NextRanking,
+    /// Take the selected part out of the model.
+    TakeOut,
+    /// Show the interventions.
+    Interventions,
+    /// Switch one intervention on or off.
+    Toggle,
+    /// Switch all interventions off, or on again.
+    ToggleAll,
+    /// Delete an intervention.
+    Delete,
     /// Append the chosen candidate.
     AppendChosen,
     /// Append the most probable token.

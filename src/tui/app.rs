@@ -3,21 +3,27 @@
 mod answer;
 mod command;
 
+use std::sync::Arc;
+
 use super::TuiOptions;
 use super::editor::Editor;
-use super::effect::{Effect, LOAD, VERIFY};
+use super::effect::{Effect, HEADS, LOAD, VERIFY};
 use super::input::InputEvent;
 use super::jobs::Jobs;
 use super::keymap::Context;
 use super::overlay::Overlay;
 use super::session::Session;
 use super::theme::Theme;
-use super::view::{VIEWS, View};
+use super::view::{Scene, VIEWS, View};
 use crate::engine::worker::{JobId, Report, Slot};
-use crate::engine::{ModelInfo, Request, Verified};
+use crate::engine::{ModelInfo, Named, Request, Verified};
+use crate::lens::atlas::Atlas;
 
 /// The prompt to start with when none is given.
 const EXAMPLE: &str = "The cat sat on a";
+
+/// The slots of what nobody asked for.
+const UNASKED: [Slot; 2] = [HEADS, VERIFY];
 
 /// Something that happened.
 #[derive(Debug)]
@@ -45,6 +51,16 @@ enum Model {
 struct Open {
     info: ModelInfo,
     laws: Laws,
+    heads: Heads,
+}
+
+/// What is known about what the heads do.
+enum Heads {
+    /// They are measured when nothing else is to be done.
+    Unmeasured,
+    /// The user stopped it, or it could not be done.
+    GivenUp,
+    Measured(Arc<Atlas>),
 }
 
 /// What is known about the laws of every decoder.
@@ -69,14 +85,14 @@ pub struct State {
 }
 
 impl Open {
-    /// Its name, its arithmetic and its badge.
+    /// Its arithmetic and its badge.
     fn line(&self) -> String {
         let badge = match &self.laws {
             Laws::Untried | Laws::GivenUp => String::new(),
             Laws::Tried(Verified { n_hold, failed }) if failed.is_empty() => format!(" · ✓ {n_hold} laws"),
             Laws::Tried(Verified { failed, .. }) => format!(" · ✗ {}", failed.join(", ")),
         };
-        format!("{} · {}{badge}", self.info.name, self.info.precision.brief())
+        format!(" · {}{badge}", self.info.precision.brief())
     }
 }
 
@@ -102,9 +118,11 @@ impl State {
     /// Takes a message; answers what must be done.
     pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
         let effects = self.react(msg);
-        let is_other = |effect: &Effect| matches!(effect, Effect::Submit { slot, .. } if *slot != VERIFY);
+        let asked =
+            effects.iter().any(|effect| matches!(effect, Effect::Submit { slot, .. } if !UNASKED.contains(slot)));
         // what the user asks for comes before what nobody asked for
-        let stopped = if effects.iter().any(is_other) { self.cancel(VERIFY) } else { None };
+        let stopped: Vec<Effect> =
+            if asked { UNASKED.iter().filter_map(|slot| self.cancel(*slot)).collect() } else { Vec::new() };
         stopped.into_iter().chain(effects).collect()
     }
 
@@ -120,17 +138,26 @@ impl State {
                 self.jobs.tick();
                 Vec::new()
             }
-            Msg::Idle if self.awaits_idleness() => vec![self.submit(VERIFY, Request::Verify)],
-            Msg::Idle => Vec::new(),
+            Msg::Idle => self.idle_request().map(|(slot, request)| self.submit(slot, request)).into_iter().collect(),
+        }
+    }
+
+    /// What is to be done once nothing else is.
+    fn idle_request(&self) -> Option<(Slot, Request)> {
+        let Model::Loaded(open) = &self.model else { return None };
+        if self.is_busy() || self.editor.is_some() {
+            return None;
+        }
+        match (&open.laws, &open.heads) {
+            (_, Heads::Unmeasured) => Some((HEADS, Request::Heads)),
+            (Laws::Untried, _) => Some((VERIFY, Request::Verify)),
+            _ => None,
         }
     }
 
     /// Whether there is something to be done once nothing else is.
-    pub const fn awaits_idleness(&self) -> bool {
-        match &self.model {
-            Model::Loaded(open) => matches!(open.laws, Laws::Untried) && !self.is_busy() && self.editor.is_none(),
-            Model::Loading(_) | Model::Failed(_) => false,
-        }
+    pub fn awaits_idleness(&self) -> bool {
+        self.idle_request().is_some()
     }
 
     /// Whether a job is under way.
@@ -159,6 +186,18 @@ impl State {
         self.overlay().map(Overlay::context).or(editing).unwrap_or_else(|| self.view().context())
     }
 
+    /// What views and overlays are drawn with.
+    pub(super) fn scene<'a>(&'a self, note: &'a str) -> Scene<'a> {
+        let atlas = match &self.model {
+            Model::Loaded(open) => match &open.heads {
+                Heads::Measured(atlas) => Some(atlas.as_ref()),
+                Heads::Unmeasured | Heads::GivenUp => None,
+            },
+            Model::Loading(_) | Model::Failed(_) => None,
+        };
+        Scene { session: &self.session, theme: self.theme, atlas, note }
+    }
+
     pub(super) const fn theme(&self) -> Theme {
         self.theme
     }
@@ -175,14 +214,40 @@ impl State {
         self.overlays.last().map(AsRef::as_ref)
     }
 
-    /// The model, its precision, the BOS decision and the number of tokens.
-    pub(super) fn model_line(&self) -> String {
-        let tokens = self.session.tokens();
+    /// The model's name.
+    pub(super) fn model_name(&self) -> String {
         match &self.model {
             Model::Loading(name) => name.clone(),
             Model::Failed(name) => format!("{name}: not loaded"),
+            Model::Loaded(open) => open.info.name.clone(),
+        }
+    }
+
+    /// Its precision, the BOS decision and the number of tokens.
+    pub(super) fn model_line(&self) -> String {
+        let tokens = self.session.tokens();
+        match &self.model {
+            Model::Loading(_) | Model::Failed(_) => String::new(),
             Model::Loaded(open) if tokens.ids.is_empty() => open.line(),
             Model::Loaded(open) => format!("{} · {} tokens · {}", open.line(), tokens.ids.len(), tokens.bos),
+        }
+    }
+
+    /// The interventions that are on.
+    pub(super) fn changes(&self) -> String {
+        let active = self.session.interventions().active();
+        if active.is_empty() { String::new() } else { format!(" do {}", active.join(" ")) }
+    }
+
+    /// What is asked of every view.
+    pub(super) fn target(&self) -> String {
+        let name = |named: Option<&Named>| named.map(|named| named.visible.clone());
+        match self.session.target() {
+            (Some(token), rival) => {
+                format!("{} vs {}", token.visible, name(rival).unwrap_or_else(|| "best other".into()))
+            }
+            (None, Some(rival)) => format!("best other vs {}", rival.visible),
+            (None, None) => String::new(),
         }
     }
 
@@ -192,6 +257,7 @@ impl State {
             Model::Loading(_) => "loading",
             Model::Loaded(_) | Model::Failed(_) if self.jobs.has(super::effect::GENERATE) => "generating, Esc stops",
             Model::Loaded(_) | Model::Failed(_) if self.jobs.has(VERIFY) => "verifying",
+            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(HEADS) => "measuring heads",
             Model::Loaded(_) | Model::Failed(_) => "computing",
         };
         let text = || format!("{} {word}{}", self.jobs.spinner(), self.jobs.progress());

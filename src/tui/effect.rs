@@ -14,6 +14,9 @@ pub const GENERATE: Slot = Slot(3);
 /// Tries the laws of every decoder on the model, when nothing else is to be done.
 pub const VERIFY: Slot = Slot(4);
 
+/// Finds out what the heads do, when nothing else is to be done.
+pub const HEADS: Slot = Slot(5);
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {

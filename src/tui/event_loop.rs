@@ -29,11 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
 pub fn run(options: TuiOptions, end: &CancelToken) -> Result<(), TuiError> {
     let theme = Theme::new(&environment());
+    let engine = Engine::remembering(options.heads.clone());
     let (mut state, first) = State::new(options, theme);
     let mut screen = Screen::enter()?;
     screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
     let thread = |name| move |source| TuiError::Thread { name, source };
-    let (worker, reports) = Worker::spawn(Engine::default()).map_err(thread("model-worker"))?;
+    let (worker, reports) = Worker::spawn(engine).map_err(thread("model-worker"))?;
     let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
     let mut runtime = Runtime { worker, inputs, reports, end: end.clone() };
     runtime.perform(&mut state, first);

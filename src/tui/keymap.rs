@@ -22,14 +22,27 @@ pub enum Context {
     Attention,
     /// In the lens view.
     Lens,
+    /// In the why view.
+    Why,
+    /// While the interventions are shown; what is no key of theirs types.
+    Interventions,
     /// In every view.
     Global,
 }
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 7] =
-        [Self::Step, Self::Attention, Self::Lens, Self::Global, Self::Editing, Self::Help, Self::Error];
+    pub const ALL: [Self; 9] = [
+        Self::Step,
+        Self::Attention,
+        Self::Lens,
+        Self::Why,
+        Self::Global,
+        Self::Interventions,
+        Self::Editing,
+        Self::Help,
+        Self::Error,
+    ];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {
@@ -40,6 +53,8 @@ impl Context {
             Self::Step => "Step",
             Self::Attention => "Attention",
             Self::Lens => "Lens",
+            Self::Why => "Why",
+            Self::Interventions => "In the list of interventions",
             Self::Global => "In every view",
         }
     }
@@ -47,8 +62,8 @@ impl Context {
     /// The context that is asked where this one has no binding.
     pub const fn fallback(self) -> Option<Self> {
         match self {
-            Self::Step | Self::Attention | Self::Lens => Some(Self::Global),
-            Self::Editing | Self::Error | Self::Help | Self::Global => None,
+            Self::Step | Self::Attention | Self::Lens | Self::Why => Some(Self::Global),
+            Self::Interventions | Self::Editing | Self::Error | Self::Help | Self::Global => None,
         }
     }
 }
@@ -96,6 +111,8 @@ pub static KEYMAP: &[Binding] = &[
         "append",
         "append the chosen candidate after the selected position",
     ),
+    bind(Context::Step, &[Key::char('a')], Action::ChooseToken, "ask", "ask about the chosen candidate: token A"),
+    bind(Context::Step, &[Key::char('b')], Action::ChooseRival, "ask", "compare A with the chosen candidate: token B"),
     bind(Context::Step, &[Key::char(' '), Key::char('t')], Action::TakeTop, "top", "append the most probable token"),
     bind(Context::Step, &[Key::char('s')], Action::Sample, "sample", "append a sampled token (temperature 1)"),
     bind(Context::Step, &[Key::char('g')], Action::Generate, "generate", "append up to 20 most probable tokens"),
@@ -110,10 +127,27 @@ pub static KEYMAP: &[Binding] = &[
         "all heads",
         "show one head large, or all heads small",
     ),
+    bind(Context::Attention, &[Key::char('x')], Action::TakeOut, "take out", "add an intervention: this head zeroed"),
     bind(Context::Lens, UP, Action::Cursor(Move::Back), "layer", "the row above"),
     bind(Context::Lens, DOWN, Action::Cursor(Move::On), "layer", "the row below"),
     bind(Context::Lens, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten rows up"),
     bind(Context::Lens, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten rows down"),
+    bind(Context::Why, UP, Action::Cursor(Move::Back), "choose", "the part above"),
+    bind(Context::Why, DOWN, Action::Cursor(Move::On), "choose", "the part below"),
+    bind(Context::Why, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten parts up"),
+    bind(Context::Why, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten parts down"),
+    bind(Context::Why, &[Key::char('x')], Action::TakeOut, "take out", "add an intervention: the chosen part zeroed"),
+    bind(
+        Context::Why,
+        &[Key::plain(KeyCode::Enter)],
+        Action::Open,
+        "open",
+        "what the chosen part is made of: heads, neurons, source tokens",
+    ),
+    bind(Context::Why, &[Key::plain(KeyCode::Backspace)], Action::Out, "", "back to what it belongs to"),
+    bind(Context::Why, &[Key::char('v')], Action::NextRanking, "rank", "rank by component, head, neuron, source token"),
+    bind(Context::Global, &[Key::char('d')], Action::Interventions, "do", "interventions: type, toggle, delete"),
+    bind(Context::Global, &[Key::char('D')], Action::ToggleAll, "", "all interventions off, or on again"),
     bind(
         Context::Global,
         &[Key::plain(KeyCode::Left), Key::char('h')],
@@ -156,6 +190,14 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::char('1')], Action::ShowView(0), "", "show the step view"),
     bind(Context::Global, &[Key::char('2')], Action::ShowView(1), "", "show the attention view"),
     bind(Context::Global, &[Key::char('3')], Action::ShowView(2), "", "show the lens view"),
+    bind(Context::Global, &[Key::char('4')], Action::ShowView(3), "", "show the why view"),
+    bind(
+        Context::Global,
+        &[Key::char('c')],
+        Action::NextTint,
+        "",
+        "colour the prompt by surprisal, by entropy, or not",
+    ),
     bind(Context::Global, &[Key::plain(KeyCode::Esc)], Action::Cancel, "", "stop the running job"),
     bind(Context::Global, &[Key::char('L')], Action::ToggleGround, "", "colours for a light or a dark terminal"),
     bind(Context::Global, &[Key::char('?'), Key::plain(KeyCode::F(1))], Action::Help, "help", "show the keys"),
@@ -163,6 +205,37 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Editing, &[Key::plain(KeyCode::Enter)], Action::Accept, "take it", "take the edited prompt"),
     bind(Context::Editing, &[Key::plain(KeyCode::Esc)], Action::Leave, "leave", "leave the prompt as it was"),
     bind(Context::Editing, &[Key::ctrl('c')], Action::Quit, "quit", "quit"),
+    bind(
+        Context::Interventions,
+        &[Key::plain(KeyCode::Enter)],
+        Action::Accept,
+        "add",
+        "add what is typed; on an empty line, switch the chosen one",
+    ),
+    bind(Context::Interventions, &[Key::plain(KeyCode::Tab)], Action::Toggle, "on/off", "switch the chosen one"),
+    bind(
+        Context::Interventions,
+        &[Key::plain(KeyCode::Delete), Key::ctrl('x')],
+        Action::Delete,
+        "delete",
+        "delete the chosen one",
+    ),
+    bind(
+        Context::Interventions,
+        &[Key::plain(KeyCode::Up)],
+        Action::Cursor(Move::Back),
+        "choose",
+        "the intervention above",
+    ),
+    bind(
+        Context::Interventions,
+        &[Key::plain(KeyCode::Down)],
+        Action::Cursor(Move::On),
+        "choose",
+        "the intervention below",
+    ),
+    bind(Context::Interventions, &[Key::plain(KeyCode::Esc)], Action::Close, "close", "close the list"),
+    bind(Context::Interventions, &[Key::ctrl('c')], Action::Quit, "", "quit"),
     bind(Context::Help, UP, Action::Cursor(Move::Back), "scroll", "scroll up"),
     bind(Context::Help, DOWN, Action::Cursor(Move::On), "scroll", "scroll down"),
     bind(Context::Help, PAGE_UP, Action::Cursor(Move::PageBack), "", "scroll ten lines up"),

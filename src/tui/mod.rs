@@ -11,6 +11,7 @@ pub mod effect;
 mod error;
 mod event_loop;
 pub mod input;
+pub mod interventions;
 mod jobs;
 pub mod keymap;
 pub mod layout;
@@ -28,6 +29,7 @@ pub use self::editor::Editor;
 pub use self::effect::Effect;
 pub use self::error::TuiError;
 pub use self::event_loop::run;
+use crate::engine::HeadStore;
 use crate::model::LoadOptions;
 use crate::model::source::ModelSource;
 use crate::text::BosPolicy;
@@ -43,4 +45,6 @@ pub struct TuiOptions {
     pub prompt: Option<String>,
     /// Whether a BOS is put before the prompt.
     pub bos: BosPolicy,
+    /// Where measurements of heads are remembered.
+    pub heads: Option<HeadStore>,
 }

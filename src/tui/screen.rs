@@ -8,7 +8,6 @@ use super::app::State;
 use super::keymap::{Context, key_name, rows};
 use super::layout::{MINIMUM, areas, cells, is_enough, part};
 use super::text::{one_line, width};
-use super::view::Scene;
 use super::widget::{line, prompt_input, spans, token_strip};
 
 /// Draws everything.
@@ -26,10 +25,10 @@ pub fn render(state: &State, area: Rect, buffer: &mut Buffer) {
     header(state, areas.header, buffer);
     prompt(state, areas.prompt, buffer);
     let note = state.note();
-    let scene = Scene { session: state.session(), theme: state.theme(), note: &note };
+    let scene = state.scene(&note);
     state.view().render(&scene, areas.body, buffer);
     if let Some(overlay) = state.overlay() {
-        overlay.render(state.theme(), over(area), buffer);
+        overlay.render(&scene, over(area), buffer);
     }
     footer(state, areas.footer, buffer);
 }
@@ -40,22 +39,38 @@ const fn over(area: Rect) -> Rect {
 }
 
 fn header(state: &State, area: Rect, buffer: &mut Buffer) {
-    let model = state.model_line();
-    let marker = state.marker();
+    let theme = state.theme();
+    let (name, changes, rest) = (state.model_name(), state.changes(), state.model_line());
+    let (marker, target) = (state.marker(), state.target());
     let tabs = tabs(state, part(area, 0, area.height - 1, area.width, 1), buffer);
     if area.height > 1 {
-        spans(buffer, area, 0, &[("lmscope ", state.theme().title()), (&model, state.theme().faint())]);
+        let model =
+            [("lmscope ", theme.title()), (&name, theme.faint()), (&changes, theme.notice()), (&rest, theme.faint())];
+        spans(buffer, area, 0, &model);
     }
     let room = area.width.saturating_sub(tabs + 1);
-    let text = if marker.is_empty() && area.height == 1 { model } else { marker };
+    let is_low = area.height == 1;
+    let (text, style) = match () {
+        () if !marker.is_empty() => (marker, theme.notice()),
+        () if is_low && !changes.is_empty() => (changes, theme.notice()),
+        () if !target.is_empty() => (target, theme.towards()),
+        () if is_low => (format!("{name}{rest}"), theme.faint()),
+        () => (String::new(), theme.faint()),
+    };
     let wide = cells(width(&text)).min(room);
     let place = part(area, area.width - wide, area.height - 1, wide, 1);
-    let style = if state.is_busy() { state.theme().notice() } else { state.theme().faint() };
     line(buffer, place, 0, &text, style);
 }
 
+/// Columns below which only the current view is named.
+const NAMED_FROM: u16 = 60;
+
 fn tabs(state: &State, area: Rect, buffer: &mut Buffer) -> u16 {
-    let names: Vec<String> = state.titles().enumerate().map(|(at, title)| format!(" {} {title} ", at + 1)).collect();
+    let name = |(at, title): (usize, &str)| {
+        let is_named = area.width >= NAMED_FROM || at == state.current();
+        if is_named { format!(" {} {title} ", at + 1) } else { format!(" {} ", at + 1) }
+    };
+    let names: Vec<String> = state.titles().enumerate().map(name).collect();
     let styles = (0..).map(|at: usize| if at == state.current() { state.theme().selected() } else { Style::new() });
     let pieces: Vec<(&str, Style)> = names.iter().map(String::as_str).zip(styles).collect();
     spans(buffer, area, 0, &pieces)
@@ -69,7 +84,10 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
             Some(text) => {
                 line(buffer, area, 0, &one_line(text), theme.faint());
             }
-            None => token_strip::render(&session.tokens().visible, Some(session.position()), theme, area, buffer),
+            None => {
+                let look = (Some(session.position()), session.tints());
+                token_strip::render(&session.tokens().visible, (look.0, &look.1), theme, area, buffer);
+            }
         }
         return;
     };
@@ -79,7 +97,7 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
         Some(problem) => {
             line(buffer, below, 0, &one_line(problem), theme.error());
         }
-        None => token_strip::render(&editor.tokens().visible, None, theme, below, buffer),
+        None => token_strip::render(&editor.tokens().visible, (None, &[]), theme, below, buffer),
     }
 }
 

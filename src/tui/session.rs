@@ -1,8 +1,12 @@
-//! What every view shares: the tokens, their history, and the selected position.
+//! What every view shares: the tokens, their history, what is asked about them, and what is changed in the model.
+
+use std::collections::BTreeMap;
 
 use super::action::Move;
+use super::interventions::Interventions;
 use super::text::of_visible;
-use crate::engine::Tokens;
+use crate::engine::{Candidate, Distribution, Inspection, Named, Tokens};
+use crate::lens::{Ask, Versus};
 use crate::model::sample::Sampling;
 use crate::text::BosPolicy;
 
@@ -12,6 +16,35 @@ struct Version {
     /// Tokens at the front that are not part of the text.
     n_added: usize,
 }
+
+/// What results belong to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Basis {
+    ids: Vec<u32>,
+    interventions: Vec<String>,
+}
+
+impl Basis {
+    /// What these results belong to.
+    pub fn of(inspection: &Inspection) -> Self {
+        Self { ids: inspection.tokens.ids.clone(), interventions: inspection.interventions.clone() }
+    }
+}
+
+/// What the tokens of the prompt are coloured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tint {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// How unexpected each token was.
+    Surprisal,
+    /// How open the next token is after each.
+    Entropy,
+}
+
+/// Bits that are coloured as the most.
+const MOST_BITS: f64 = 10.0;
 
 /// One prompt and what was appended to it.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +57,24 @@ pub struct Session {
     /// The text whose tokens are awaited.
     awaited: Option<String>,
     bos: BosPolicy,
+    /// Token A, if one was chosen.
+    token: Option<Named>,
+    /// Token B, if one was chosen.
+    rival: Option<Named>,
+    interventions: Interventions,
+    foremost: Foremost,
+    tint: Tint,
+}
+
+/// What is known of distributions: the two tokens that the model itself finds most probable, and bits.
+#[derive(Debug, Clone, Default)]
+struct Foremost {
+    ids: Vec<u32>,
+    at: BTreeMap<usize, Vec<Named>>,
+    /// Bits of surprisal of each token that was foreseen.
+    surprisal: BTreeMap<usize, f64>,
+    /// Bits of entropy after each token.
+    entropy: BTreeMap<usize, f64>,
 }
 
 impl Session {
@@ -40,6 +91,85 @@ impl Session {
     /// The selected position.
     pub const fn position(&self) -> usize {
         self.position
+    }
+
+    /// What is asked of every panel.
+    pub fn ask(&self) -> Ask {
+        Ask {
+            position: isize::try_from(self.position).ok(),
+            token: self.token.as_ref().map(|token| token.id),
+            versus: self.rival.as_ref().map_or(Versus::BestOther, |rival| Versus::Token(rival.id)),
+        }
+    }
+
+    /// What every panel is about: token A and token B, as chosen, else the model's most probable ones if known.
+    pub fn target(&self) -> (Option<&Named>, Option<&Named>) {
+        let known = self.foremost.at.get(&self.position).filter(|_| self.foremost.ids == self.now.tokens.ids);
+        let best_but = |not: Option<&Named>| known?.iter().find(|named| Some(*named) != not);
+        let token = self.token.as_ref().or_else(|| best_but(self.rival.as_ref()));
+        (token, self.rival.as_ref().or_else(|| best_but(token)))
+    }
+
+    /// What the tokens are coloured by.
+    pub const fn tint(&self) -> Tint {
+        self.tint
+    }
+
+    /// The share of a scale that each token is coloured by, where it is known.
+    #[expect(clippy::cast_possible_truncation, reason = "a share")]
+    pub fn tints(&self) -> Vec<Option<f32>> {
+        let of = match self.tint {
+            Tint::Nothing => return Vec::new(),
+            Tint::Surprisal => &self.foremost.surprisal,
+            Tint::Entropy => &self.foremost.entropy,
+        };
+        if self.foremost.ids != self.now.tokens.ids {
+            return Vec::new();
+        }
+        let share = |at: usize| of.get(&at).map(|bits| (bits / MOST_BITS).clamp(0.0, 1.0) as f32);
+        (0..self.now.tokens.ids.len()).map(share).collect()
+    }
+
+    pub(super) const fn next_tint(&mut self) {
+        self.tint = match self.tint {
+            Tint::Nothing => Tint::Surprisal,
+            Tint::Surprisal => Tint::Entropy,
+            Tint::Entropy => Tint::Nothing,
+        };
+    }
+
+    /// Remembers what the model itself finds most probable.
+    pub(super) fn learn(&mut self, inspection: &Inspection) {
+        if self.foremost.ids != inspection.tokens.ids {
+            self.foremost = Foremost { ids: inspection.tokens.ids.clone(), ..Foremost::default() };
+        }
+        for distribution in inspection.distributions.iter().flatten() {
+            self.foremost.at.insert(distribution.position, foremost(distribution));
+            self.foremost.entropy.insert(distribution.position, distribution.entropy_bits);
+            if let Some(actual) = &distribution.actual {
+                let bits = -actual.logprob / std::f64::consts::LN_2;
+                self.foremost.surprisal.insert(distribution.position + 1, bits);
+            }
+        }
+    }
+
+    /// What is changed in the model.
+    pub const fn interventions(&self) -> &Interventions {
+        &self.interventions
+    }
+
+    pub(super) const fn interventions_mut(&mut self) -> &mut Interventions {
+        &mut self.interventions
+    }
+
+    /// What results must belong to.
+    pub fn basis(&self) -> Basis {
+        Basis { ids: self.now.tokens.ids.clone(), interventions: self.interventions.active() }
+    }
+
+    /// Whether these are results of the present tokens and interventions.
+    pub fn fits(&self, inspection: &Inspection) -> bool {
+        Basis::of(inspection) == self.basis()
     }
 
     /// Whether a BOS is put before the text.
@@ -112,6 +242,22 @@ impl Session {
         sampling
     }
 
+    /// Asks about this token; about the most probable one if it was asked about already.
+    pub(super) fn choose_token(&mut self, candidate: &Candidate) {
+        self.token = chosen(candidate, self.token.take());
+        if self.token.is_some() && self.token == self.rival {
+            self.rival = None;
+        }
+    }
+
+    /// Compares with this token; with the best other one if it was compared with already.
+    pub(super) fn choose_rival(&mut self, candidate: &Candidate) {
+        self.rival = chosen(candidate, self.rival.take());
+        if self.rival.is_some() && self.token == self.rival {
+            self.token = None;
+        }
+    }
+
     pub(super) fn undo(&mut self) -> bool {
         let Some(before) = self.past.pop() else { return false };
         self.future.push(std::mem::replace(&mut self.now, before));
@@ -136,4 +282,21 @@ impl Session {
     const fn last(&self) -> usize {
         self.now.tokens.ids.len().saturating_sub(1)
     }
+}
+
+fn chosen(candidate: &Candidate, before: Option<Named>) -> Option<Named> {
+    let is_same = before.is_some_and(|before| before.id == candidate.id);
+    (!is_same).then(|| named(candidate))
+}
+
+/// The two most probable tokens, without interventions.
+fn foremost(distribution: &Distribution) -> Vec<Named> {
+    let mut all: Vec<&Candidate> = distribution.top.iter().collect();
+    let prob = |candidate: &Candidate| candidate.base.unwrap_or(candidate.prob);
+    all.sort_by(|a, b| prob(b).total_cmp(&prob(a)));
+    all.into_iter().take(2).map(named).collect()
+}
+
+fn named(candidate: &Candidate) -> Named {
+    Named { id: candidate.id, visible: candidate.visible.clone() }
 }

@@ -118,6 +118,16 @@ impl Theme {
         self.ink((255, 120, 120), (170, 0, 20)).add_modifier(Modifier::BOLD)
     }
 
+    /// What speaks for token A; the other end of a scale that colour-blind people tell apart.
+    pub fn towards(self) -> Style {
+        self.ink((99, 196, 255), (0, 82, 148))
+    }
+
+    /// What speaks against token A.
+    pub fn against(self) -> Style {
+        self.ink((255, 184, 76), (148, 82, 0))
+    }
+
     /// A bar of a share of a scale.
     pub fn bar(self, share: f32) -> Style {
         match self.depth {

@@ -28,17 +28,18 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("eval", &["figure", "model", "text"], &["candle_core", "tempfile"]),
     // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
-    // probe: what heads do is measured once and remembered
+    // probe: what heads do is measured once and remembered; intervene: panels show an intervened model beside the base
     (
         "engine",
-        &["eval", "figure", "hook", "lens", "model", "probe", "text", "trace", "verify"],
+        &["eval", "figure", "hook", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
         &["crossbeam_channel", "tempfile"],
     ),
     // safetensors: the name of its own module; the format is written by hand, in an order
     ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),
+    // lens: the question and the names of heads, both plain data; intervene: specs are read as they are typed
     (
         "tui",
-        &["engine", "export", "figure", "hook", "model", "text"],
+        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "text"],
         &["ratatui", "crossterm", "crossbeam_channel", "tui_input", "unicode_width", "unicode_segmentation"],
     ),
     (

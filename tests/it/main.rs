@@ -26,3 +26,4 @@ mod slide;
 mod support;
 mod tui;
 mod verify;
+mod why;

@@ -1,7 +1,7 @@
 //! `lmscope tui`
 
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, ModelArgs};
+use crate::cli::args::{BosArgs, ModelArgs, head_store};
 use crate::cli::output::Output;
 use crate::tui::{self, TuiOptions};
 
@@ -23,6 +23,7 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         options: args.model.options(),
         prompt: args.prompt,
         bos: args.bos.bos,
+        heads: Some(head_store()),
     };
     let end = out.cancel();
     tui::run(options, &end)?;

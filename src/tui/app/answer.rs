@@ -1,8 +1,8 @@
 //! What the worker's reports do.
 
-use super::super::effect::{Effect, GENERATE, LOAD, TOKENISE, VERIFY};
-use super::super::overlay::ErrorOverlay;
-use super::{Laws, Model, Open, State};
+use super::super::effect::{Effect, GENERATE, HEADS, LOAD, TOKENISE, VERIFY};
+use super::super::overlay::{ErrorOverlay, InterventionsOverlay};
+use super::{Heads, Laws, Model, Open, State};
 use crate::engine::worker::{Report, Slot};
 use crate::engine::{EngineError, Event, JobEvent, Outcome, Tokens};
 
@@ -42,16 +42,22 @@ impl State {
     fn outcome(&mut self, outcome: Outcome) -> Vec<Effect> {
         match outcome {
             Outcome::Loaded(info) => {
-                self.model = Model::Loaded(Box::new(Open { info: *info, laws: Laws::Untried }));
+                self.model =
+                    Model::Loaded(Box::new(Open { info: *info, laws: Laws::Untried, heads: Heads::Unmeasured }));
                 self.tokenise_awaited()
             }
             Outcome::Tokens(tokens) => self.tokens(tokens),
             Outcome::Inspected(inspection) => {
+                self.session.learn(&inspection);
                 self.views.iter_mut().for_each(|view| view.receive(&inspection));
                 Vec::new()
             }
             Outcome::Verified(verified) => {
                 self.learn(Laws::Tried(verified));
+                Vec::new()
+            }
+            Outcome::Heads(atlas) => {
+                self.learn_heads(Heads::Measured(atlas));
                 Vec::new()
             }
             Outcome::Generated { .. } => self.inspect(),
@@ -74,10 +80,30 @@ impl State {
             return Vec::new();
         }
         self.give_up(slot);
+        if let EngineError::Intervene(error) = error
+            && self.session.interventions_mut().refuse(error)
+        {
+            return self.refused();
+        }
         if !matches!(error, EngineError::Cancelled) {
             self.overlays.push(Box::new(ErrorOverlay::new(error)));
         }
         if slot == GENERATE { self.inspect() } else { Vec::new() }
+    }
+
+    /// Shows the list with what was refused, and goes on without it.
+    fn refused(&mut self) -> Vec<Effect> {
+        if self.overlays.is_empty() {
+            self.overlays.push(Box::<InterventionsOverlay>::default());
+        }
+        self.inspect()
+    }
+
+    /// Remembers what is known about the heads.
+    pub(super) fn learn_heads(&mut self, heads: Heads) {
+        if let Model::Loaded(open) = &mut self.model {
+            open.heads = heads;
+        }
     }
 
     /// Remembers what is known about the laws.
@@ -90,6 +116,9 @@ impl State {
     fn give_up(&mut self, slot: Slot) {
         if slot == VERIFY {
             self.learn(Laws::GivenUp);
+        }
+        if slot == HEADS {
+            self.learn_heads(Heads::GivenUp);
         }
         if slot == TOKENISE {
             self.session.stop_waiting();

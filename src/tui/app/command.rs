@@ -2,12 +2,12 @@
 
 use super::super::action::Action;
 use super::super::editor::Editor;
-use super::super::effect::{Effect, GENERATE, INSPECT, TOKENISE, VERIFY};
+use super::super::effect::{Effect, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
 use super::super::keymap;
-use super::super::overlay::HelpOverlay;
+use super::super::overlay::{HelpOverlay, InterventionsOverlay};
 use super::super::view::Reply;
-use super::{Laws, Model, State};
+use super::{Heads, Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
 
@@ -28,11 +28,18 @@ impl State {
         if let Some(action) = keymap::action(self.context(), key) {
             return self.act(action);
         }
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.key(key);
+        }
         let typed = self.overlays.is_empty() && self.editor.as_mut().is_some_and(|editor| editor.key(key));
         if typed { self.tokenise_draft() } else { Vec::new() }
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.paste(text);
+            return Vec::new();
+        }
         let Some(editor) = &mut self.editor else { return Vec::new() };
         editor.paste(text);
         self.tokenise_draft()
@@ -42,15 +49,23 @@ impl State {
         if action == Action::Quit {
             return vec![Effect::Quit];
         }
-        if let Some(overlay) = self.overlays.last_mut() {
-            overlay.update(action);
-            if action == Action::Close {
-                self.overlays.pop();
-            }
-            return Vec::new();
+        if !self.overlays.is_empty() {
+            return self.overlay_action(action);
         }
         match action {
             Action::Help => self.help(),
+            Action::Interventions => {
+                self.overlays.push(Box::<InterventionsOverlay>::default());
+                Vec::new()
+            }
+            Action::NextTint => {
+                self.session.next_tint();
+                Vec::new()
+            }
+            Action::ToggleAll => {
+                self.session.interventions_mut().toggle_all();
+                self.inspect()
+            }
             Action::Cancel => self.stop(),
             Action::NextView => self.show((self.current + 1) % self.views.len()),
             Action::PreviousView => self.show((self.current + self.views.len() - 1) % self.views.len()),
@@ -63,6 +78,17 @@ impl State {
             Action::Sample | Action::Generate | Action::Undo | Action::Redo => self.change(action),
             _ => self.view_action(action),
         }
+    }
+
+    fn overlay_action(&mut self, action: Action) -> Vec<Effect> {
+        let before = self.session.interventions().active();
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.update(action, &mut self.session);
+        }
+        if action == Action::Close {
+            self.overlays.pop();
+        }
+        if self.session.interventions().active() == before { Vec::new() } else { self.inspect() }
     }
 
     fn help(&mut self) -> Vec<Effect> {
@@ -80,9 +106,12 @@ impl State {
     /// Stops what can be stopped; the tokens generated so far stay.
     fn stop(&mut self) -> Vec<Effect> {
         let generated = self.cancel(GENERATE);
-        let others = [INSPECT, VERIFY].map(|slot| self.cancel(slot));
+        let others = [INSPECT, VERIFY, HEADS].map(|slot| self.cancel(slot));
         if others[1].is_some() {
             self.learn(Laws::GivenUp);
+        }
+        if others[2].is_some() {
+            self.learn_heads(Heads::GivenUp);
         }
         let stopped: Vec<Effect> = generated.into_iter().chain(others.into_iter().flatten()).collect();
         let is_generated = stopped.contains(&Effect::Cancel(GENERATE));
@@ -154,7 +183,8 @@ impl State {
             return Vec::new();
         }
         self.session.branch();
-        vec![self.submit(GENERATE, Request::Generate { ids, n_tokens, sampling })]
+        let interventions = self.session.interventions().active();
+        vec![self.submit(GENERATE, Request::Generate { ids, n_tokens, sampling, interventions })]
     }
 
     fn view_action(&mut self, action: Action) -> Vec<Effect> {
@@ -164,6 +194,19 @@ impl State {
         match self.views[self.current].update(action, &self.session) {
             Reply::Done => Vec::new(),
             Reply::Refresh => self.inspect(),
+            Reply::Intervene(spec) => {
+                // a part of the model is always an intervention
+                let _ = self.session.interventions_mut().add(&spec);
+                self.inspect()
+            }
+            Reply::Ask(candidate) => {
+                self.session.choose_token(&candidate);
+                self.inspect()
+            }
+            Reply::Compare(candidate) => {
+                self.session.choose_rival(&candidate);
+                self.inspect()
+            }
             Reply::Append { id, visible } => {
                 let stopped = self.cancel(GENERATE);
                 self.session.branch();
@@ -183,6 +226,7 @@ impl State {
         if panels.is_empty() {
             return self.cancel(INSPECT).into_iter().collect();
         }
-        vec![self.submit(INSPECT, Request::Inspect { ids, panels })]
+        let (ask, interventions) = (self.session.ask(), self.session.interventions().active());
+        vec![self.submit(INSPECT, Request::Inspect { ids, ask, interventions, panels })]
     }
 }

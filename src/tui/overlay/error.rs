@@ -10,8 +10,10 @@ use super::{Overlay, boxed, scroll};
 use crate::engine::EngineError;
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
+use crate::tui::session::Session;
 use crate::tui::text::{one_line, wrap};
 use crate::tui::theme::Theme;
+use crate::tui::view::Scene;
 
 /// An error, its causes and its hint.
 #[derive(Debug)]
@@ -53,11 +55,12 @@ impl Overlay for ErrorOverlay {
         Context::Error
     }
 
-    fn update(&mut self, action: Action) {
+    fn update(&mut self, action: Action, _: &mut Session) {
         self.scroll = scroll(self.scroll, action).min(100);
     }
 
-    fn render(&self, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let theme = scene.theme;
         let columns = usize::from(area.width.min(84)).saturating_sub(2);
         boxed(("Error", theme.error()), self.lines(theme, columns), self.scroll, area, buffer);
     }

@@ -7,8 +7,10 @@ use ratatui::text::{Line, Span};
 use super::{Overlay, boxed, scroll};
 use crate::tui::action::Action;
 use crate::tui::keymap::{Context, key_names, rows};
+use crate::tui::session::Session;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
+use crate::tui::view::Scene;
 
 /// The keys of one view first, then all others.
 #[derive(Debug)]
@@ -45,11 +47,12 @@ impl Overlay for HelpOverlay {
         Context::Help
     }
 
-    fn update(&mut self, action: Action) {
+    fn update(&mut self, action: Action, _: &mut Session) {
         self.scroll = scroll(self.scroll, action).min(Self::lines_count());
     }
 
-    fn render(&self, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let theme = scene.theme;
         boxed(("Keys", theme.title()), self.lines(theme), self.scroll, area, buffer);
     }
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod help;
+mod interventions;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,19 +12,26 @@ use ratatui::widgets::{Block, Clear, Paragraph, Widget as _};
 
 pub use self::error::ErrorOverlay;
 pub use self::help::HelpOverlay;
+pub use self::interventions::InterventionsOverlay;
 use super::action::{Action, Move};
+use super::input::Key;
 use super::keymap::Context;
 use super::layout::{cells, centred};
-use super::theme::Theme;
+use super::session::Session;
+use super::view::Scene;
 
 /// Something over a view.
 pub trait Overlay {
     /// Where its keys are.
     fn context(&self) -> Context;
-    /// Acts on a key.
-    fn update(&mut self, action: Action);
+    /// Acts on a key; it may change what every view shares.
+    fn update(&mut self, action: Action, session: &mut Session);
+    /// Takes a key that has no action: an overlay with a line to type in types it.
+    fn key(&mut self, _: Key) {}
+    /// Takes a pasted text.
+    fn paste(&mut self, _: &str) {}
     /// Draws itself over the screen.
-    fn render(&self, theme: Theme, area: Rect, buffer: &mut Buffer);
+    fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
 }
 
 /// The first line shown after a move.

@@ -9,10 +9,11 @@ use ratatui::style::Style;
 use super::{Reply, Scene, View};
 use crate::engine::{HeadGrid, Inspection, Panel};
 use crate::figure::{Content, Figure, Heatmap};
+use crate::hook::Head;
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, part};
-use crate::tui::session::Session;
+use crate::tui::session::{Basis, Session};
 use crate::tui::text::fit;
 use crate::tui::widget::bars::bar_text;
 use crate::tui::widget::head_grid::HeadGridWidget;
@@ -26,7 +27,7 @@ const SIDE: usize = 8;
 #[derive(Debug)]
 struct Shown {
     figure: Arc<Figure>,
-    ids: Vec<u32>,
+    basis: Basis,
     head: (usize, usize),
 }
 
@@ -34,7 +35,7 @@ struct Shown {
 #[derive(Debug, Default)]
 pub struct AttentionView {
     pattern: Option<Shown>,
-    grid: Option<(Arc<HeadGrid>, Vec<u32>)>,
+    grid: Option<(Arc<HeadGrid>, Basis)>,
     /// The selected layer and head.
     head: (usize, usize),
     only_grid: bool,
@@ -46,6 +47,10 @@ impl AttentionView {
             Content::Heatmap(map) => Some(map),
             Content::Bars(_) | Content::Table(_) => None,
         }
+    }
+
+    const fn named(&self) -> Head {
+        Head { layer: self.head.0, head: self.head.1 }
     }
 
     fn grid_widget<'a>(&'a self, scene: &Scene<'_>) -> Option<HeadGridWidget<'a>> {
@@ -82,8 +87,10 @@ impl AttentionView {
         let name = format!("layer {layer} head {head}");
         let most = self.map().and_then(|map| most_attended(map, scene.session.position()).into_iter().next());
         let looks = most.map_or_else(String::new, |(key, weight)| format!("  mostly at {key} {:.0}%", weight * 100.0));
+        let role = scene.role(Head { layer, head }).map_or_else(String::new, |role| format!("  {role} head"));
         let pieces = [
             (name.as_str(), scene.theme.title()),
+            (role.as_str(), scene.theme.notice()),
             (looks.as_str(), Style::new()),
             ("  rows look at columns, %", scene.theme.faint()),
         ];
@@ -101,9 +108,9 @@ impl View for AttentionView {
     }
 
     fn needs(&self, session: &Session) -> Vec<Panel> {
-        let ids = &session.tokens().ids;
-        let has_pattern = self.pattern.as_ref().is_some_and(|shown| shown.head == self.head && shown.ids == *ids);
-        let has_grid = self.grid.as_ref().is_some_and(|(_, of)| of == ids);
+        let basis = session.basis();
+        let has_pattern = self.pattern.as_ref().is_some_and(|shown| shown.head == self.head && shown.basis == basis);
+        let has_grid = self.grid.as_ref().is_some_and(|(_, of)| *of == basis);
         let (layer, head) = self.head;
         let pattern = (!has_pattern).then_some(Panel::AttentionHead { layer, head });
         pattern.into_iter().chain((!has_grid).then_some(Panel::HeadGrid { side: SIDE })).collect()
@@ -116,18 +123,18 @@ impl View for AttentionView {
             Action::Cursor(to) => self.head.0 = to.apply(self.head.0, n_layers),
             Action::Head(to) => self.head.1 = to.apply(self.head.1, n_heads),
             Action::ToggleGrid => self.only_grid = !self.only_grid,
+            Action::TakeOut => return Reply::Intervene(format!("zero:{}", self.named())),
             _ => {}
         }
         if self.head == before { Reply::Done } else { Reply::Refresh }
     }
 
     fn receive(&mut self, inspection: &Arc<Inspection>) {
-        let ids = || inspection.tokens.ids.clone();
         if let Some(figure) = &inspection.attention {
-            self.pattern = Some(Shown { figure: Arc::clone(figure), ids: ids(), head: self.head });
+            self.pattern = Some(Shown { figure: Arc::clone(figure), basis: Basis::of(inspection), head: self.head });
         }
         if let Some(grid) = &inspection.head_grid {
-            self.grid = Some((Arc::clone(grid), ids()));
+            self.grid = Some((Arc::clone(grid), Basis::of(inspection)));
         }
     }
 

@@ -54,7 +54,7 @@ impl View for LensView {
     }
 
     fn needs(&self, session: &Session) -> Vec<Panel> {
-        let has = self.inspection.as_ref().is_some_and(|inspection| inspection.tokens.ids == session.tokens().ids);
+        let has = self.inspection.as_ref().is_some_and(|inspection| session.fits(inspection));
         if has { Vec::new() } else { vec![Panel::LogitLens] }
     }
 

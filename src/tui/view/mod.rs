@@ -3,6 +3,7 @@
 mod attention;
 mod lens;
 mod step;
+mod why;
 
 use std::sync::Arc;
 
@@ -12,11 +13,14 @@ use ratatui::layout::Rect;
 pub use self::attention::AttentionView;
 pub use self::lens::LensView;
 pub use self::step::StepView;
+pub use self::why::WhyView;
 use super::action::Action;
 use super::keymap::Context;
 use super::session::Session;
 use super::theme::Theme;
-use crate::engine::{Inspection, Panel};
+use crate::engine::{Candidate, Inspection, Panel};
+use crate::hook::Head;
+use crate::lens::atlas::Atlas;
 
 /// What a view is drawn with.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +29,17 @@ pub struct Scene<'a> {
     pub session: &'a Session,
     /// How things look.
     pub theme: Theme,
+    /// What each head does, once that is known.
+    pub atlas: Option<&'a Atlas>,
     /// What is shown while there is no data.
     pub note: &'a str,
+}
+
+impl Scene<'_> {
+    /// What a head is called, if it has a role.
+    pub fn role(&self, head: Head) -> Option<&'static str> {
+        self.atlas?.head(head).role()
+    }
 }
 
 /// What a view wants after an action.
@@ -36,6 +49,12 @@ pub enum Reply {
     Done,
     /// What it needs has changed.
     Refresh,
+    /// A part is taken out, by this intervention.
+    Intervene(String),
+    /// This is asked about: token A.
+    Ask(Candidate),
+    /// A is compared with this: token B.
+    Compare(Candidate),
     /// A token after the selected position.
     Append {
         /// Its id.
@@ -62,5 +81,9 @@ pub trait View {
 }
 
 /// Every view, as the header lists them.
-pub static VIEWS: &[fn() -> Box<dyn View>] =
-    &[|| Box::<StepView>::default(), || Box::<AttentionView>::default(), || Box::<LensView>::default()];
+pub static VIEWS: &[fn() -> Box<dyn View>] = &[
+    || Box::<StepView>::default(),
+    || Box::<AttentionView>::default(),
+    || Box::<LensView>::default(),
+    || Box::<WhyView>::default(),
+];

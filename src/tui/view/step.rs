@@ -11,8 +11,8 @@ use crate::engine::{Candidate, Distribution, Inspection, Panel};
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{first_visible, part};
-use crate::tui::session::Session;
-use crate::tui::widget::bars::CandidateBars;
+use crate::tui::session::{Session, Tint};
+use crate::tui::widget::bars::{CandidateBars, Marks};
 use crate::tui::widget::{line, spans};
 
 /// Candidates asked for at each position.
@@ -39,6 +39,10 @@ impl StepView {
         self.distribution(session)?.top.get(at).filter(|_| is_current)
     }
 
+    fn chosen(&self, session: &Session) -> Option<Candidate> {
+        self.candidate(self.chosen, session).cloned()
+    }
+
     fn append(&mut self, at: usize, session: &Session) -> Reply {
         let reply = self
             .candidate(at, session)
@@ -58,7 +62,7 @@ impl View for StepView {
     }
 
     fn needs(&self, session: &Session) -> Vec<Panel> {
-        let has = self.inspection.as_ref().is_some_and(|inspection| inspection.tokens.ids == session.tokens().ids);
+        let has = self.inspection.as_ref().is_some_and(|inspection| session.fits(inspection));
         if has { Vec::new() } else { vec![Panel::Distributions { top: TOP }] }
     }
 
@@ -71,6 +75,8 @@ impl View for StepView {
             }
             Action::AppendChosen => self.append(self.chosen, session),
             Action::TakeTop => self.append(0, session),
+            Action::ChooseToken => self.chosen(session).map_or(Reply::Done, Reply::Ask),
+            Action::ChooseRival => self.chosen(session).map_or(Reply::Done, Reply::Compare),
             Action::Position(_) => {
                 self.chosen = 0;
                 Reply::Done
@@ -99,7 +105,7 @@ impl View for StepView {
         let bars = CandidateBars {
             candidates: distribution.top.get(top..).unwrap_or(&[]),
             chosen: self.chosen - top.min(self.chosen),
-            actual: distribution.actual.as_ref().map(|actual| actual.id),
+            marks: marks(distribution, scene.session),
             theme: scene.theme,
         };
         bars.render(list, buffer);
@@ -109,16 +115,29 @@ impl View for StepView {
     }
 }
 
+/// What is asked about, what it is compared with, and what follows in the prompt.
+fn marks(distribution: &Distribution, session: &Session) -> Marks {
+    let (token, rival) = session.target();
+    let (token, rival) = (token.map(|token| token.id), rival.map(|rival| rival.id));
+    Marks { token, rival, actual: distribution.actual.as_ref().map(|actual| actual.id) }
+}
+
 fn summary(distribution: &Distribution, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let tokens = &scene.session.tokens().visible;
     let token = tokens.get(distribution.position).map_or("", String::as_str);
     let entropy = format!("  entropy {:.2} bits", distribution.entropy_bits);
     let seed = format!("  seed {}", scene.session.seed());
+    let tint = match scene.session.tint() {
+        Tint::Nothing => "",
+        Tint::Surprisal => "  prompt: surprisal, 0 to 10 bits",
+        Tint::Entropy => "  prompt: entropy, 0 to 10 bits",
+    };
     let pieces = [
         ("after ", scene.theme.faint()),
         (token, scene.theme.title()),
         (&entropy, Style::new()),
         (&seed, scene.theme.faint()),
+        (tint, scene.theme.faint()),
     ];
     spans(buffer, area, 0, &pieces);
 }

@@ -14,22 +14,52 @@ pub(in crate::tui) struct CandidateBars<'a> {
     pub(in crate::tui) candidates: &'a [Candidate],
     /// The one chosen, counted from the first shown.
     pub(in crate::tui) chosen: usize,
+    pub(in crate::tui) marks: Marks,
+    pub(in crate::tui) theme: Theme,
+}
+
+/// Tokens that are marked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::tui) struct Marks {
+    /// What is asked about: A.
+    pub(in crate::tui) token: Option<u32>,
+    /// What A is compared with: B.
+    pub(in crate::tui) rival: Option<u32>,
     /// The token that follows in the prompt.
     pub(in crate::tui) actual: Option<u32>,
-    pub(in crate::tui) theme: Theme,
+}
+
+impl Marks {
+    fn of(self, id: u32) -> &'static str {
+        let is = |mark: Option<u32>| mark == Some(id);
+        match (is(self.token), is(self.rival), is(self.actual)) {
+            (true, _, true) => " A◀",
+            (true, _, false) => " A",
+            (false, true, true) => " B◀",
+            (false, true, false) => " B",
+            (false, false, true) => " ◀",
+            (false, false, false) => "",
+        }
+    }
 }
 
 /// Eighths of a column.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// Columns of rank, probability, logit and marks.
 const FIXED: u16 = 4 + 9 + 8 + 3;
+/// Columns of the model's own probability, where interventions change it.
+const BASE: u16 = 9;
 
 impl CandidateBars<'_> {
     /// The headings and one row a candidate.
     pub(in crate::tui) fn render(&self, area: Rect, buffer: &mut Buffer) {
         let label = self.label_width(area.width);
-        let bar = usize::from(area.width.saturating_sub(FIXED)).saturating_sub(label + 1);
-        let head = format!("{:>4} {} {}{:>9}{:>8}", "rank", fit("token", label), " ".repeat(bar), "prob", "logit");
+        let has_base = self.candidates.iter().any(|candidate| candidate.base.is_some());
+        let fixed = if has_base { FIXED + BASE } else { FIXED };
+        let bar = usize::from(area.width.saturating_sub(fixed)).saturating_sub(label + 1);
+        let base = if has_base { "     base" } else { "" };
+        let head =
+            format!("{:>4} {} {}{base}{:>9}{:>8}", "rank", fit("token", label), " ".repeat(bar), "prob", "logit");
         super::line(buffer, area, 0, head.trim_end(), self.theme.faint());
         for (row, candidate) in (0..area.height.saturating_sub(1)).zip(self.candidates) {
             self.row(area, row, candidate, (label, bar), buffer);
@@ -44,7 +74,7 @@ impl CandidateBars<'_> {
     fn row(&self, area: Rect, row: u16, candidate: &Candidate, (label, bar): (usize, usize), buffer: &mut Buffer) {
         let theme = self.theme;
         let is_chosen = usize::from(row) == self.chosen;
-        let follows = self.actual == Some(candidate.id);
+        let follows = self.marks.actual == Some(candidate.id);
         let token = match (is_chosen, follows) {
             (true, _) => theme.selected(),
             (false, true) => theme.notice(),
@@ -53,15 +83,17 @@ impl CandidateBars<'_> {
         let share = Scale::Probability.share(to_f32(candidate.prob));
         let rank = format!("{:>4} ", candidate.rank);
         let prob = format!("{:>8.3}%", candidate.prob * 100.0);
+        let base = candidate.base.map_or_else(String::new, |base| format!("{:>8.3}%", base * 100.0));
         let logit = format!("{:>8.2}", candidate.logit);
         let pieces = [
             (rank.as_str(), theme.faint()),
             (&fit(&candidate.visible, label), token),
             (" ", theme.faint()),
             (&bar_text(share, bar, theme), theme.bar(share)),
+            (&base, theme.faint()),
             (&prob, ratatui::style::Style::new()),
             (&logit, theme.faint()),
-            (if follows { " ◀" } else { "" }, theme.notice()),
+            (self.marks.of(candidate.id), theme.notice()),
         ];
         spans(buffer, area, row + 1, &pieces);
     }

@@ -29,10 +29,10 @@ pub(in crate::tui) fn rows(tokens: &[String], columns: u16) -> u16 {
     places(tokens, usize::from(columns)).last().map_or(1, |(row, _)| cells(row + 1))
 }
 
-/// Draws the rows around the selected token.
+/// Draws the rows around the selected token; tokens with a share of a scale are coloured by it.
 pub(in crate::tui) fn render(
     tokens: &[String],
-    selected: Option<usize>,
+    (selected, tints): (Option<usize>, &[Option<f32>]),
     theme: Theme,
     area: Rect,
     buffer: &mut Buffer,
@@ -48,7 +48,10 @@ pub(in crate::tui) fn render(
         }
         let style = match selected {
             Some(at) if at == index => theme.selected(),
-            Some(_) | None => Style::new().add_modifier(Modifier::UNDERLINED),
+            Some(_) | None => match tints.get(index).copied().flatten() {
+                Some(share) => theme.heat(share).add_modifier(Modifier::UNDERLINED),
+                None => Style::new().add_modifier(Modifier::UNDERLINED),
+            },
         };
         let place = part(area, cells(column), cells(row - top), area.width.saturating_sub(cells(column)), 1);
         line(buffer, place, 0, token, style);

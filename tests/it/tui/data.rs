@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use lmscope::engine::worker::{JobId, Report, Slot};
+use lmscope::engine::{Answer, Named, Origin, Pair, Part, PartKind, Why};
 use lmscope::engine::{Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens};
 use lmscope::engine::{Engine, EngineError, Request};
 use lmscope::figure::{Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale};
+use lmscope::hook::Head;
+use lmscope::lens::Ask;
+use lmscope::lens::atlas::{Atlas, HeadScores};
 
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, LoadOptions};
@@ -124,6 +128,11 @@ pub(super) fn failure() -> JobEvent {
 
 /// Invented results for these tokens.
 pub(super) fn inspection(tokens: &Tokens) -> Inspection {
+    intervened(tokens, &[])
+}
+
+/// Invented results for these tokens and interventions.
+pub(super) fn intervened(tokens: &Tokens, interventions: &[String]) -> Inspection {
     let n = tokens.ids.len();
     let pattern = (0..n * n).map(|i| if i % n <= i / n { 1.0 / (i / n + 1) as f32 } else { 0.0 }).collect();
     let lens = (0..4 * n).map(|i| (i % 11) as f32 / 10.0).collect();
@@ -132,10 +141,13 @@ pub(super) fn inspection(tokens: &Tokens) -> Inspection {
     let lens = heatmap(("layer", &layers), tokens, lens).with_cells(cells).unwrap();
     Inspection {
         tokens: tokens.clone(),
-        distributions: Some((0..n).map(|position| distribution(position, tokens)).collect()),
+        distributions: Some((0..n).map(|position| distribution(position, tokens, !interventions.is_empty())).collect()),
         attention: Some(figure(heatmap(("query", &tokens.visible), tokens, pattern))),
         head_grid: Some(Arc::new(grid())),
         logit_lens: Some(figure(lens)),
+        why: Some(Arc::new(why(tokens, interventions))),
+        interventions: interventions.to_vec(),
+        ask: Ask { position: isize::try_from(n - 1).ok(), ..Ask::default() },
     }
 }
 
@@ -156,10 +168,57 @@ fn grid() -> HeadGrid {
     HeadGrid { n_layers, n_heads, side, cells }
 }
 
-fn distribution(position: usize, tokens: &Tokens) -> Distribution {
+/// Invented parts of a sum.
+fn why(tokens: &Tokens, interventions: &[String]) -> Why {
+    let named = |id: u32, visible: &str| Named { id, visible: visible.into() };
+    let is_changed = !interventions.is_empty();
+    let pair = |now: f64| Pair { now, base: is_changed.then_some(now * 2.0 + 0.1) };
+    let part = |kind, name: &str, now| Part { kind, name: name.into(), share: pair(now), mostly: None, value: None };
+    let head = |layer, head, now| Part {
+        mostly: Some(Origin { name: "2 ␣cat".into(), share: now }),
+        ..part(PartKind::Head(Head { layer, head }), &format!("L{layer}H{head}"), now)
+    };
+    let source = |of, position: usize, now| Part {
+        value: Some(0.5),
+        ..part(PartKind::Source { head: of, position }, &format!("{position} {}", tokens.visible[position]), now)
+    };
+    let strongest = Some(Head { layer: 1, head: 2 });
+    let answer = |prob| Answer { prob, top: named(101, "␣mat"), top_prob: prob };
+    Why {
+        position: tokens.ids.len() - 1,
+        token: named(101, "␣mat"),
+        versus: Some(named(102, "␣rug")),
+        says: answer(0.6),
+        base: is_changed.then(|| answer(0.9)),
+        logit: pair(1.1),
+        components: vec![
+            part(PartKind::Fixed, "embed", 0.02),
+            part(PartKind::Attention(0), "L0.attn", -0.4),
+            part(PartKind::Mlp(0), "L0.mlp", 0.2),
+            part(PartKind::Attention(1), "L1.attn", 1.5),
+            part(PartKind::Mlp(1), "L1.mlp", -0.22),
+            part(PartKind::Rest, "remainder", 1e-6),
+        ],
+        heads: vec![head(0, 0, -0.4), head(1, 0, 0.3), head(1, 1, 0.0), head(1, 2, 1.2)],
+        neurons: vec![Part { value: Some(2.5), ..part(PartKind::Neuron { layer: 1, index: 7 }, "L1N7", -0.3) }],
+        sources: vec![source(None, 0, 0.1), source(None, 2, 0.9)],
+        head_sources: vec![source(strongest, 0, 0.1), source(strongest, 2, 1.1)],
+    }
+}
+
+/// Roles for the heads of the invented parts.
+pub(super) fn atlas() -> Atlas {
+    let scores = HeadScores { induction: 0.8, ..HeadScores::default() };
+    let none = HeadScores::default();
+    Atlas::new(4, vec![none, none, none, none, none, none, scores, none])
+}
+
+fn distribution(position: usize, tokens: &Tokens, is_changed: bool) -> Distribution {
     let names = ["␣mat", "␣rug", "東京", "␣chair", "␣floor", "␣bed", "␣box", "<E2>", "↵", "␣log", "␣lap", "␣hat"];
     let probs = [0.6, 0.2, 0.1, 0.04, 0.03, 0.01, 0.008, 0.005, 0.003, 0.002, 0.001, 0.001];
-    let top = names.iter().zip(probs).zip(1..).map(|((name, prob), rank)| candidate(rank, name, prob)).collect();
+    let changed = |candidate: Candidate| Candidate { base: is_changed.then_some(candidate.prob / 2.0), ..candidate };
+    let all = names.iter().zip(probs).zip(1..);
+    let top = all.map(|((name, prob), rank)| changed(candidate(rank, name, prob))).collect();
     let next = tokens.visible.get(position + 1).filter(|_| position > 0);
     Distribution { position, entropy_bits: 1.75, top, actual: next.map(|name| candidate(40, name, 0.0001)) }
 }
@@ -174,5 +233,6 @@ fn candidate(rank: usize, visible: &str, prob: f64) -> Candidate {
         logit: 9.0 - rank as f32,
         logprob: prob.ln(),
         prob,
+        base: None,
     }
 }

@@ -1,14 +1,17 @@
 //! Every view and overlay in every condition at three sizes, with its styles.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use lmscope::engine::JobEvent;
+use crossterm::event::KeyCode;
+use lmscope::engine::{JobEvent, Outcome};
+use lmscope::tui::input::Key;
 use lmscope::tui::view::VIEWS;
 use lmscope::tui::{State, screen};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
-use super::data::{Ui, failure};
+use super::data::{Ui, atlas, failure, intervened, tokens};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
 
@@ -69,7 +72,7 @@ fn views() {
 
 #[test]
 fn overlays_and_modes() {
-    for (name, keys) in [("help", "?"), ("editing", "e"), ("all_heads", "2o"), ("light", "L")] {
+    for (name, keys) in [("help", "?"), ("editing", "e"), ("all_heads", "2o"), ("light", "L"), ("surprisal", "c")] {
         let mut ui = Ui::with_data();
         ui.chars(keys);
         check(name, &ui);
@@ -77,6 +80,42 @@ fn overlays_and_modes() {
     let mut ui = Ui::with_tokens();
     ui.answer(JobEvent::Panicked("index out of bounds".into()));
     check("panic", &ui);
+}
+
+fn finish(ui: &mut Ui, interventions: &[String]) {
+    ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(intervened(&tokens(), interventions)))));
+}
+
+#[test]
+fn interventions() {
+    let specs = ["zero:L1.attn".to_owned()];
+    let mut ui = Ui::with_data();
+    ui.chars("d");
+    check("interventions_empty", &ui);
+    ui.chars("zer:L1");
+    ui.key(Key::plain(KeyCode::Enter));
+    check("interventions_error", &ui);
+    let mut ui = Ui::with_data();
+    ui.chars("4x");
+    check("why_intervened_computing", &ui);
+    finish(&mut ui, &specs);
+    check("why_intervened", &ui);
+    ui.chars("d");
+    check("interventions_data", &ui);
+    ui.key(Key::plain(KeyCode::Esc));
+    ui.chars("1");
+    check("step_intervened", &ui);
+}
+
+#[test]
+fn levels_of_the_why_view() {
+    let mut ui = Ui::with_data();
+    ui.idle();
+    ui.answer(JobEvent::Finished(Outcome::Heads(Arc::new(atlas()))));
+    for (name, keys) in [("heads", "4v"), ("neurons", "v"), ("sources", "v")] {
+        ui.chars(keys);
+        check(&format!("why_{name}"), &ui);
+    }
 }
 
 #[test]
@@ -90,7 +129,7 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "2", "3", "2o", "?", "e"] {
+    for view in ["1", "2", "3", "4", "4v", "2o", "?", "e", "d"] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crossterm::event::KeyCode;
 use lmscope::engine::{EngineError, Event, JobEvent, Outcome, Panel, Progress, Request, Verified};
+use lmscope::intervene::Problem;
+use lmscope::lens::Versus;
 use lmscope::tui::Effect;
-use lmscope::tui::effect::{GENERATE, INSPECT, LOAD, TOKENISE, VERIFY};
+use lmscope::tui::effect::{GENERATE, HEADS, INSPECT, LOAD, TOKENISE, VERIFY};
 use lmscope::tui::input::Key;
 use lmscope::tui::keymap::Context;
 
-use super::data::{Ui, failure, info, inspection, submits, tokens};
+use super::data::{Ui, atlas, failure, info, inspection, intervened, submits, tokens};
 
 const ENTER: Key = Key::plain(KeyCode::Enter);
 const ESC: Key = Key::plain(KeyCode::Esc);
@@ -155,9 +157,125 @@ fn a_panic_of_the_worker_is_shown() {
     assert_eq!(ui.state.context(), Context::Error);
 }
 
+/// A state with data that knows what the heads do.
+fn with_heads() -> Ui {
+    let mut ui = Ui::with_data();
+    let effects = ui.idle();
+    assert!(matches!(submits(&effects)[..], [(HEADS, Request::Heads)]));
+    ui.answer(JobEvent::Finished(Outcome::Heads(Arc::new(atlas()))));
+    ui
+}
+
+#[test]
+fn heads_are_named_once_they_are_measured() {
+    let mut ui = with_heads();
+    ui.chars("4v");
+    assert!(ui.text().contains("induction"), "{}", ui.text());
+    let mut stopped = Ui::with_data();
+    stopped.idle();
+    assert_eq!(stopped.key(ESC), [Effect::Cancel(HEADS)]);
+    let effects = stopped.idle();
+    assert!(matches!(submits(&effects)[..], [(VERIFY, _)]), "it is not tried again");
+}
+
+#[test]
+fn the_question_is_chosen_once_and_asked_of_every_view() {
+    let mut ui = Ui::with_data();
+    assert!(ui.text().contains("␣mat vs ␣rug"), "{}", ui.text());
+    ui.chars("jja");
+    assert!(ui.text().contains("東 京  vs ␣mat"), "{}", ui.text());
+    let effects = ui.chars("4");
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { ask, panels, .. })]
+        if ask.token == Some(103) && ask.position == Some(5) && panels[..] == [Panel::Why]));
+    ui.chars("1");
+    ui.chars("jb");
+    assert_eq!(ui.state.session().ask().versus, Versus::Token(104));
+    ui.chars("ka");
+    assert_eq!(ui.state.session().ask().token, None, "chosen again, it is the most probable one");
+    ui.chars("jab");
+    assert_eq!(ui.state.session().ask().token, None, "a token is not compared with itself");
+}
+
+#[test]
+fn what_is_taken_out_of_the_why_view_is_an_intervention_on_every_panel() {
+    let mut ui = Ui::with_data();
+    ui.chars("4");
+    let effects = ui.chars("x");
+    let specs = ["zero:L1.attn".to_owned()];
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { interventions, panels, .. })]
+        if interventions[..] == specs && panels[..] == [Panel::Why]));
+    ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(intervened(&tokens(), &specs)))));
+    assert!(ui.text().contains("do zero:L1.attn") && ui.text().contains("90.0% → 60.0%"), "{}", ui.text());
+    assert!(ui.chars("1").is_empty(), "the distribution came along");
+    assert!(ui.text().contains("base"), "{}", ui.text());
+    let effects = ui.chars("g");
+    assert!(matches!(submits(&effects)[..], [(GENERATE, Request::Generate { interventions, .. })]
+        if interventions[..] == specs));
+    ui.key(ESC);
+    let effects = ui.chars("D");
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { interventions, .. })]
+        if interventions.is_empty()));
+}
+
+#[test]
+fn the_why_view_opens_what_is_chosen_and_goes_back() {
+    let mut ui = Ui::with_data();
+    ui.chars("4");
+    ui.key(ENTER);
+    assert!(ui.text().contains("heads of layer 1") && !ui.text().contains("L0H0"), "{}", ui.text());
+    ui.key(ENTER);
+    assert!(ui.text().contains("tokens, through L1H2"), "{}", ui.text());
+    assert!(ui.key(ENTER).is_empty(), "a token is made of nothing");
+    let effects = ui.chars("x");
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { interventions, .. })]
+        if interventions[..] == ["zero-attention:L1H2:5->2"]));
+    ui.key(Key::plain(KeyCode::Backspace));
+    ui.key(Key::plain(KeyCode::Backspace));
+    assert!(ui.text().contains("components"), "{}", ui.text());
+    let effects = ui.key(LEFT);
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { ask, .. })] if ask.position == Some(4)));
+}
+
+#[test]
+fn interventions_are_typed_toggled_and_deleted() {
+    let mut ui = Ui::with_data();
+    ui.chars("d");
+    assert_eq!(ui.state.context(), Context::Interventions);
+    ui.chars("zer:L1");
+    assert!(ui.key(ENTER).is_empty());
+    assert!(ui.text().contains("did you mean `zero:`"), "{}", ui.text());
+    (0..6).for_each(|_| drop(ui.key(Key::plain(KeyCode::Backspace))));
+    ui.chars("zero:L1");
+    let active = |effects: &[Effect]| match submits(effects)[..] {
+        [(INSPECT, Request::Inspect { interventions, .. })] => Some(interventions.clone()),
+        _ => None,
+    };
+    assert_eq!(active(&ui.key(ENTER)), Some(vec!["zero:L1".to_owned()]));
+    assert_eq!(active(&ui.key(Key::plain(KeyCode::Tab))), None, "what is shown is of the model as it is");
+    assert!(ui.state.session().interventions().active().is_empty());
+    assert_eq!(active(&ui.key(ENTER)), Some(vec!["zero:L1".to_owned()]), "an empty line switches");
+    ui.key(Key::plain(KeyCode::Delete));
+    assert!(ui.state.session().interventions().entries().is_empty());
+    ui.key(ESC);
+    assert_eq!(ui.state.context(), Context::Step);
+}
+
+#[test]
+fn an_intervention_that_does_not_fit_is_switched_off_with_its_reason() {
+    let mut ui = Ui::with_data();
+    ui.chars("dzero:L99");
+    ui.key(ENTER);
+    let source = Problem::Outside { what: "layer", found: "99".into(), n: 6 };
+    let error = lmscope::intervene::Error::Check { spec: "zero:L99".into(), source };
+    ui.answer(JobEvent::Failed(EngineError::Intervene(error)));
+    assert_eq!(ui.state.context(), Context::Interventions, "it is told in the list");
+    assert!(ui.text().contains("[!] zero:L99") && ui.text().contains("there are 6"), "{}", ui.text());
+    assert!(ui.state.session().interventions().active().is_empty());
+}
+
 #[test]
 fn an_idle_model_is_verified_once_and_never_in_the_way() {
-    let mut ui = Ui::with_data();
+    let mut ui = with_heads();
     assert!(ui.state.awaits_idleness());
     let effects = ui.idle();
     assert!(matches!(submits(&effects)[..], [(VERIFY, Request::Verify)]));
@@ -180,7 +298,7 @@ fn an_idle_model_is_verified_once_and_never_in_the_way() {
 
 #[test]
 fn a_broken_law_is_named() {
-    let mut ui = Ui::with_data();
+    let mut ui = with_heads();
     ui.idle();
     ui.answer(JobEvent::Finished(Outcome::Verified(Verified { n_hold: 10, failed: vec!["head-sum"] })));
     assert!(ui.text().contains("✗ head-sum"), "{}", ui.text());
@@ -188,10 +306,10 @@ fn a_broken_law_is_named() {
 
 #[test]
 fn a_verification_that_is_stopped_or_fails_is_not_tried_again() {
-    let mut stopped = Ui::with_data();
+    let mut stopped = with_heads();
     stopped.idle();
     assert_eq!(stopped.key(ESC), [Effect::Cancel(VERIFY)]);
-    let mut failed = Ui::with_data();
+    let mut failed = with_heads();
     failed.idle();
     failed.answer(JobEvent::Panicked("index out of bounds".into()));
     for ui in [&mut stopped, &mut failed] {
