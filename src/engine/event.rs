@@ -111,6 +111,8 @@ pub struct Inspection {
     pub head_grid: Option<Arc<HeadGrid>>,
     /// The logit lens: layer rows, position columns, probability of the top token, which is the cell's text.
     pub logit_lens: Option<Arc<Figure>>,
+    /// A and B through the layers at the position that is asked about, with the logit lens.
+    pub trajectory: Option<Arc<Figure>>,
     /// Why A rather than B.
     pub why: Option<Arc<Why>>,
 }

@@ -12,7 +12,7 @@ use crate::intervene::{Intervened, Interventions, Runs, Spec};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
 use crate::lens::dla::DirectLogitAttribution;
 use crate::lens::logit_lens::LogitLens;
-use crate::lens::{Ask, Context, Lens as _, Question, Target, attention};
+use crate::lens::{Ask, Context, Lens as _, Question, Target, Versus, attention};
 use crate::model::load::Precision;
 use crate::model::sample::{Sampler, Sampling, log_softmax};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
@@ -108,11 +108,18 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// The question as it was resolved.
+    fn ask(&self) -> Ask {
+        let Target { position, token, versus } = self.target;
+        let versus = versus.map_or(Versus::Nothing, Versus::Token);
+        Ask { position: isize::try_from(position).ok(), token: Some(token), versus }
+    }
+
     fn fill(&self, panel: Panel, found: &mut Inspection) -> Result<(), EngineError> {
         let Self { loaded, trace, base, target } = *self;
         let cfg = &loaded.info.config;
         let provenance = Provenance { interventions: found.interventions.clone(), ..loaded.provenance(None) };
-        let question = Question::default();
+        let question = Question { ask: self.ask(), ..Question::default() };
         let context =
             Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question: &question };
         match panel {
@@ -127,7 +134,10 @@ impl Look<'_> {
                 let grid = HeadGrid { n_layers: cfg.n_layers, n_heads: cfg.n_heads, side, cells };
                 found.head_grid = Some(Arc::new(grid));
             }
-            Panel::LogitLens => found.logit_lens = LogitLens.read(trace, context)?.into_iter().next().map(Arc::new),
+            Panel::LogitLens => {
+                let mut figures = LogitLens.read(trace, context)?.into_iter().map(Arc::new);
+                (found.logit_lens, found.trajectory) = (figures.next(), figures.next());
+            }
             Panel::Why => {
                 found.why = Some(Arc::new(why::tell(trace, base, target, loaded)?));
             }

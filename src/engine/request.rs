@@ -72,7 +72,7 @@ pub enum Panel {
         /// Cells a side at most; longer sequences are averaged into so many.
         side: usize,
     },
-    /// The logit lens: layer by position, the top token of each and its probability.
+    /// The logit lens: layer by position, the top token of each and its probability; A and B through the layers.
     LogitLens,
     /// Why A rather than B after the position that is asked about: what each part adds to the difference.
     Why,

@@ -8,11 +8,12 @@ use ratatui::style::Style;
 
 use super::{Reply, Scene, View};
 use crate::engine::{Inspection, Panel};
-use crate::figure::{Content, Heatmap};
+use crate::figure::{Cell, Content, Heatmap, Table};
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
-use crate::tui::layout::part;
+use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::Session;
+use crate::tui::text::cut;
 use crate::tui::widget::heatmap::{CellText, Cursor, HeatmapWidget};
 use crate::tui::widget::{line, spans};
 
@@ -29,6 +30,14 @@ impl LensView {
         match &self.inspection.as_ref()?.logit_lens.as_ref()?.content {
             Content::Heatmap(map) => Some(map),
             Content::Bars(_) | Content::Table(_) => None,
+        }
+    }
+
+    /// The probabilities of A, and of B if there is one, at each row.
+    fn trajectory(&self) -> Option<&Table> {
+        match &self.inspection.as_ref()?.trajectory.as_ref()?.content {
+            Content::Table(table) => Some(table),
+            Content::Heatmap(_) | Content::Bars(_) => None,
         }
     }
 
@@ -54,13 +63,16 @@ impl View for LensView {
     }
 
     fn needs(&self, session: &Session) -> Vec<Panel> {
-        let has = self.inspection.as_ref().is_some_and(|inspection| session.fits(inspection));
-        if has { Vec::new() } else { vec![Panel::LogitLens] }
+        let fits = |inspection: &Arc<Inspection>| session.fits(inspection) && inspection.ask == session.ask();
+        if self.inspection.as_ref().is_some_and(fits) { Vec::new() } else { vec![Panel::LogitLens] }
     }
 
     fn update(&mut self, action: Action, _: &Session) -> Reply {
-        if let Action::Cursor(to) = action {
-            self.step(to);
+        match action {
+            Action::Cursor(to) => self.step(to),
+            // A and B are followed at the selected position
+            Action::Position(_) => return Reply::Refresh,
+            _ => {}
         }
         Reply::Done
     }
@@ -86,7 +98,44 @@ impl View for LensView {
             cell_width: (7, 12),
             theme: scene.theme,
         };
-        widget.render(part(area, 0, 1, area.width, area.height.saturating_sub(1)), buffer);
+        let body = part(area, 0, 1, area.width, area.height.saturating_sub(1));
+        let Some(table) = self.trajectory().filter(|_| area.width >= WITH_SIDE) else {
+            widget.render(body, buffer);
+            return;
+        };
+        let side = part(body, area.width - SIDE, 0, SIDE, body.height);
+        widget.render(part(body, 0, 0, area.width - SIDE, body.height), buffer);
+        follow(table, row, scene, side, buffer);
+    }
+}
+
+/// Columns of the probabilities of A and B.
+const SIDE: u16 = 26;
+/// Columns from which on there is room for them.
+const WITH_SIDE: u16 = 100;
+/// Where the table has the log-probabilities of A and of B.
+const LOGPROBS: [usize; 2] = [3, 5];
+
+/// A and B through the layers, in line with the rows of the map.
+fn follow(table: &Table, row: usize, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let theme = scene.theme;
+    let columns = usize::from(SIDE) / 2;
+    let name = |at: usize| {
+        let name = table.columns().get(at).and_then(|column| column.name.strip_prefix("logprob "));
+        name.map_or_else(String::new, |name| format!("{:>columns$}", cut(name, columns - 2)))
+    };
+    let names = LOGPROBS.map(name);
+    spans(buffer, area, 0, &[(&names[0], theme.towards()), (&names[1], theme.against())]);
+    let room = usize::from(area.height.saturating_sub(1));
+    let top = first_visible(row, table.rows().len(), room);
+    for (at, cells_of) in table.rows().iter().enumerate().skip(top).take(room) {
+        let prob = |column: usize| match cells_of.get(column) {
+            Some(Cell::Number { value, .. }) => format!("{:>width$.2}%", value.exp() * 100.0, width = columns - 1),
+            _ => String::new(),
+        };
+        let style = if at == row { theme.title() } else { Style::new() };
+        let probs = LOGPROBS.map(prob);
+        spans(buffer, area, cells(at - top + 1), &[(&probs[0], style), (&probs[1], style)]);
     }
 }
 

@@ -6,7 +6,7 @@ use lmscope::engine::worker::{JobId, Report, Slot};
 use lmscope::engine::{Answer, Named, Origin, Pair, Part, PartKind, Why};
 use lmscope::engine::{Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens};
 use lmscope::engine::{Engine, EngineError, Request};
-use lmscope::figure::{Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale};
+use lmscope::figure::{Cell as Value, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use lmscope::hook::Head;
 use lmscope::lens::Ask;
 use lmscope::lens::atlas::{Atlas, HeadScores};
@@ -145,10 +145,32 @@ pub(super) fn intervened(tokens: &Tokens, interventions: &[String]) -> Inspectio
         attention: Some(figure(heatmap(("query", &tokens.visible), tokens, pattern))),
         head_grid: Some(Arc::new(grid())),
         logit_lens: Some(figure(lens)),
+        trajectory: Some(trajectory(&layers)),
         why: Some(Arc::new(why(tokens, interventions))),
         interventions: interventions.to_vec(),
         ask: Ask { position: isize::try_from(n - 1).ok(), ..Ask::default() },
     }
+}
+
+/// Invented probabilities of A and B.
+fn trajectory(layers: &[String]) -> Arc<Figure> {
+    let names = ["layer", "entropy_bits", "kl", "logprob ␣mat", "rank ␣mat", "logprob ␣rug", "rank ␣rug"];
+    let columns = names.iter().map(|name| Column::new(name, "")).collect();
+    let number = |value: f64| Value::number(value, 3);
+    let row = |(at, layer): (usize, &String)| {
+        let logprob = number(-4.0 / (at + 1) as f64);
+        vec![
+            Value::Text(layer.clone()),
+            number(1.0),
+            number(0.5),
+            logprob,
+            Value::Integer(1),
+            number(-3.0),
+            Value::Integer(2),
+        ]
+    };
+    let content = Content::Table(Table::new(columns, layers.iter().enumerate().map(row).collect()).unwrap());
+    Arc::new(Figure { title: "test".into(), caption: "test".into(), provenance: Provenance::default(), content })
 }
 
 fn figure(map: Heatmap) -> Arc<Figure> {
