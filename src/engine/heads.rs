@@ -1,13 +1,14 @@
 //! What a model's heads do, measured once and remembered by the content of its files.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::description::files;
 use super::{EngineError, Loaded, OpenError};
+use crate::disk;
 use crate::lens::atlas::Atlas;
 use crate::model::CancelToken;
 use crate::model::source::ModelSource;
@@ -95,11 +96,7 @@ impl HeadStore {
 
     fn write(&self, file: &Path, atlas: &Atlas) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder)?;
-        serde_json::to_writer(&mut temporary, atlas)?;
-        temporary.flush()?;
-        temporary.persist(file).map_err(|error| error.error)?;
-        Ok(())
+        disk::write_whole(file, &serde_json::to_vec(atlas)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Attention patterns: where every head looks, and how much of what it finds there it writes.
 
-use super::pattern::{patterns, sink_note};
+use super::pattern::{pattern, patterns, sink_note};
 use super::{Context, Lens, LensError, Question};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{Head, HookPoint, Site};
@@ -19,6 +19,10 @@ impl Lens for Attention {
         "where each head looks, from and to a position, and how much it writes of what it finds there"
     }
 
+    fn reads_atlas(&self) -> bool {
+        true
+    }
+
     fn needs(&self, cfg: &DecoderConfig, _: &Question) -> TracePlan {
         TracePlan::sites(cfg, &[Site::Pattern, Site::V])
     }
@@ -27,7 +31,7 @@ impl Lens for Attention {
         let position = context.question.ask.position_in(trace.ids.len())?;
         if let Some(head) = context.question.head {
             check(head, context.lm.config())?;
-            return Ok(vec![one_head(trace, context, head)?, weighted(trace, context, head)?]);
+            return Ok(vec![head_figure(trace, context, head.layer, head.head)?, weighted(trace, context, head)?]);
         }
         let mut heads = Vec::new();
         for layer in 0..context.lm.config().n_layers {
@@ -84,17 +88,12 @@ fn statistics(heads: &[Looks], position: usize, trace: &Trace, context: Context<
             "Means over query positions of the pattern's entropy, distance in tokens and weight on the first token; \
              then, from {}, the key that weighs most, and the key that most of what is written comes from: the norm of \
              A v W_O.{}",
-            label(trace, context, position),
+            context.label(trace, position),
             sink_note(context.question.sink)
         ),
         provenance: context.provenance.clone(),
         content: Content::Table(Table::new(columns, heads.iter().map(row).collect())?),
     })
-}
-
-fn label(trace: &Trace, context: Context<'_>, position: usize) -> String {
-    let visible = trace.ids.get(position).map_or_else(String::new, |&id| context.tokenizer.visible(id));
-    format!("{position} {visible}")
 }
 
 fn head_row(looks: &Looks, position: usize, trace: &Trace, context: Context<'_>) -> Vec<Cell> {
@@ -119,9 +118,9 @@ fn head_row(looks: &Looks, position: usize, trace: &Trace, context: Context<'_>)
         Cell::number(mean(&entropy).max(0.0), 2),
         Cell::number(mean(&distance), 2),
         Cell::number(mean(&|_, row| f64::from(row[0])), 3),
-        Cell::Text(label(trace, context, key)),
+        Cell::Text(context.label(trace, key)),
         Cell::number(f64::from(weight), 3),
-        Cell::Text(label(trace, context, source)),
+        Cell::Text(context.label(trace, source)),
         Cell::number(f64::from(norm), 3),
     ]
 }
@@ -151,8 +150,8 @@ fn every_head(heads: &[Looks], side: Side, trace: &Trace, context: Context<'_>) 
     let rows =
         HeatmapAxis { name: "head".into(), labels: heads.iter().map(|looks| named(looks.head, context)).collect() };
     let (title, name) = match side {
-        Side::From(query) => (format!("Attention from {}", label(trace, context, query)), "key"),
-        Side::To(key) => (format!("Attention to {}", label(trace, context, key)), "query"),
+        Side::From(query) => (format!("Attention from {}", context.label(trace, query)), "key"),
+        Side::To(key) => (format!("Attention to {}", context.label(trace, key)), "query"),
     };
     let columns = HeatmapAxis { name: name.into(), labels: context.token_labels(&trace.ids) };
     Ok(Figure {
@@ -163,19 +162,9 @@ fn every_head(heads: &[Looks], side: Side, trace: &Trace, context: Context<'_>) 
     })
 }
 
-fn one_head(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
-    let pattern = &patterns(trace, context.question.sink, head.layer)?[head.head];
-    let mut figure = head_figure(trace, context, head.layer, head.head)?;
-    let (queries, keys) = token_axes(trace, context);
-    let values = pattern.iter().flatten().copied().collect();
-    figure.content = Content::Heatmap(Heatmap::new(queries, keys, values, Scale::Probability, "weight")?);
-    figure.caption.push_str(sink_note(context.question.sink));
-    Ok(figure)
-}
-
 /// How much one head writes of what it finds where.
 fn weighted(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
-    let pattern = &patterns(trace, context.question.sink, head.layer)?[head.head];
+    let pattern = pattern(trace, context.question.sink, head)?;
     let v = trace.get(HookPoint::block(head.layer, Site::V))?;
     let norms = &context.lm.value_norms(head.layer, v)?[head.head];
     let values: Vec<f32> =
@@ -202,11 +191,12 @@ fn token_axes(trace: &Trace, context: Context<'_>) -> (HeatmapAxis, HeatmapAxis)
 
 /// One head's pattern: query rows, key columns.
 pub fn head_figure(trace: &Trace, context: Context<'_>, layer: usize, head: usize) -> Result<Figure, LensError> {
-    let pattern = trace.get(HookPoint::block(layer, Site::Pattern))?.get(head)?.flatten_all()?.to_vec1::<f32>()?;
+    let sink = context.question.sink;
+    let pattern = pattern(trace, sink, Head { layer, head })?.concat();
     let (queries, keys) = token_axes(trace, context);
     Ok(Figure {
         title: format!("Attention of layer {layer}, head {head}"),
-        caption: "Attention weights after the softmax (hook_pattern); every row sums to 1.".into(),
+        caption: format!("Attention weights after the softmax (hook_pattern); every row sums to 1.{}", sink_note(sink)),
         provenance: context.provenance.clone(),
         content: Content::Heatmap(Heatmap::new(queries, keys, pattern, Scale::Probability, "weight")?),
     })

@@ -68,8 +68,8 @@ impl Lens for NextTokens {
 /// What sampling makes of the logits at a position.
 fn sampling_chain(trace: &Trace, context: Context<'_>, position: usize) -> Result<Figure, LensError> {
     let (logits, sampling) = (trace.logits_at(position)?, &context.question.sampling);
-    let entropy = next_token(&logits, 0, None)?.entropy_bits;
     let logprobs = log_softmax(&logits);
+    let entropy = entropy_bits(&logprobs);
     let order = ranking(&logits);
     let mut ranks = vec![0; logits.len()];
     for (index, &id) in order.iter().enumerate() {
@@ -97,7 +97,7 @@ fn sampling_chain(trace: &Trace, context: Context<'_>, position: usize) -> Resul
     let excluded: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.cut_by.is_some()).collect();
     let mass: f64 = excluded.iter().map(|candidate| logprobs[candidate.id as usize].exp()).sum();
     Ok(Figure {
-        title: format!("After {position} {}", context.tokenizer.visible(trace.ids[position])),
+        title: format!("After {}", context.label(trace, position)),
         caption: format!(
             "Entropy {entropy:.3} bits, margin between the first two logits {:.3}. {}; {} tokens are cut, {:.2} % of \
              the probability.",

@@ -98,6 +98,17 @@ pub struct Source {
     pub share: Share,
 }
 
+/// What all heads took from one position.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Carried {
+    /// The position.
+    pub position: usize,
+    /// Their share.
+    pub share: Share,
+    /// The head that took most of it, either way.
+    pub most: Option<Source>,
+}
+
 /// A logit, or a difference of logits, split into the components that made it.
 #[derive(Debug, Clone)]
 pub struct Attribution {
@@ -161,6 +172,30 @@ impl Attribution {
         };
         Ok(weights.iter().zip(&products).take(q + 1).enumerate().map(source).collect())
     }
+
+    /// What all heads took from each position up to the target's, first to last.
+    pub fn carried(&self, trace: &Trace) -> Result<Vec<Carried>, LensError> {
+        let nothing = |position| Carried { position, share: Share::default(), most: None };
+        let mut carried: Vec<Carried> = (0..=self.target.position).map(nothing).collect();
+        for &(head, _) in &self.heads {
+            for source in self.sources(trace, head)? {
+                let at = &mut carried[source.position];
+                at.share = at.share.plus(source.share);
+                at.most = at.most.into_iter().chain([source]).reduce(harder);
+            }
+        }
+        Ok(carried)
+    }
+}
+
+/// The source that pushes hardest either way; of equals the first.
+pub fn strongest_source(sources: &[Source]) -> Option<Source> {
+    sources.iter().copied().reduce(harder)
+}
+
+/// The one of two that pushes harder either way.
+fn harder(a: Source, b: Source) -> Source {
+    if b.share.difference().abs() > a.share.difference().abs() { b } else { a }
 }
 
 fn strongest<T: Clone>(all: &[T], n: usize, value: impl Fn(&T) -> f64) -> Vec<T> {
@@ -339,6 +374,10 @@ impl Lens for DirectLogitAttribution {
         "direct logit attribution: what each block, head, neuron and source token adds to A's logit over B's"
     }
 
+    fn reads_atlas(&self) -> bool {
+        true
+    }
+
     fn needs(&self, cfg: &DecoderConfig, _: &Question) -> TracePlan {
         let last = TracePlan::new([HookPoint::block(cfg.n_layers - 1, Site::ResidPost)]);
         let sites = [
@@ -429,11 +468,8 @@ fn heads_figure(found: &Attribution, trace: &Trace, context: Context<'_>) -> Res
     let mut rows = Vec::new();
     for (head, share) in found.strongest_heads(context.question.top) {
         let sources = found.sources(trace, head)?;
-        let most = sources.iter().fold(None::<&Source>, |best, source| match best {
-            Some(best) if best.share.difference().abs() >= source.share.difference().abs() => Some(best),
-            _ => Some(source),
-        });
-        let label = most.map(|source| source_label(trace, context, source.position)).unwrap_or_default();
+        let most = strongest_source(&sources);
+        let label = most.map(|source| context.label(trace, source.position)).unwrap_or_default();
         let role = context.question.role(head).map_or(Cell::Empty, |role| Cell::Text(role.into()));
         let mut row = vec![Cell::Text(head.to_string()), role];
         row.extend(share_cells(found.target, share));
@@ -447,31 +483,15 @@ fn heads_figure(found: &Attribution, trace: &Trace, context: Context<'_>) -> Res
     Ok(figure("Heads", caption, Content::Table(Table::new(columns, rows)?), context))
 }
 
-fn source_label(trace: &Trace, context: Context<'_>, position: usize) -> String {
-    let visible = trace.ids.get(position).map_or_else(String::new, |&id| context.tokenizer.visible(id));
-    format!("{position} {visible}")
-}
-
 fn sources_figure(found: &Attribution, trace: &Trace, context: Context<'_>) -> Result<Figure, LensError> {
-    let mut sources = Vec::new();
-    for &(head, _) in &found.heads {
-        sources.extend(found.sources(trace, head)?);
-    }
-    let n_pos = found.target.position + 1;
-    let mut totals = vec![Share::default(); n_pos];
-    for source in &sources {
-        totals[source.position] = totals[source.position].plus(source.share);
-    }
-    let row = |(position, share): (usize, &Share)| {
-        let mut row = vec![Cell::Text(source_label(trace, context, position))];
-        row.extend(share_cells(found.target, *share));
-        let through = sources.iter().filter(|source| source.position == position);
-        let best = through.max_by(|a, b| a.share.difference().abs().total_cmp(&b.share.difference().abs()));
-        row.push(best.map_or(Cell::Empty, |source| Cell::Text(source.head.to_string())));
-        row.push(best.map_or(Cell::Empty, |source| Cell::number(source.weight, 3)));
+    let row = |carried: &Carried| {
+        let mut row = vec![Cell::Text(context.label(trace, carried.position))];
+        row.extend(share_cells(found.target, carried.share));
+        row.push(carried.most.map_or(Cell::Empty, |source| Cell::Text(source.head.to_string())));
+        row.push(carried.most.map_or(Cell::Empty, |source| Cell::number(source.weight, 3)));
         row
     };
-    let rows = totals.iter().enumerate().map(row).collect();
+    let rows = found.carried(trace)?.iter().map(row).collect();
     let mut columns = vec![Column::new("source", "")];
     columns.extend(share_columns(found.target));
     columns.extend([Column::new("mostly_through", ""), Column::new("weight", "")]);

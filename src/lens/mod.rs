@@ -174,8 +174,13 @@ impl Context<'_> {
     pub fn describe(&self, trace: &Trace, target: Target) -> String {
         let visible = |id: u32| self.tokenizer.visible(id);
         let rival = target.versus.map_or_else(String::new, |rival| format!(" rather than {}", visible(rival)));
-        let after = trace.ids.get(target.position).map_or_else(String::new, |&id| visible(id));
-        format!("{}{rival}, after {} {after}", visible(target.token), target.position)
+        format!("{}{rival}, after {}", visible(target.token), self.label(trace, target.position))
+    }
+
+    /// A position and its token: `5 ␣a`.
+    pub fn label(&self, trace: &Trace, position: usize) -> String {
+        let visible = trace.ids.get(position).map_or_else(String::new, |&id| self.tokenizer.visible(id));
+        format!("{position} {visible}")
     }
 
     /// Visible labels of tokens, numbered so that repeated tokens stay apart: `3 ␣sat`.
@@ -194,6 +199,11 @@ pub trait Lens: Sync {
 
     /// The hooks to record; nothing else is.
     fn needs(&self, cfg: &DecoderConfig, question: &Question) -> TracePlan;
+
+    /// Whether it names heads: then [`Question::atlas`] tells it what they are called.
+    fn reads_atlas(&self) -> bool {
+        false
+    }
 
     /// Computes the figures; the first is the most telling.
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError>;

@@ -1,16 +1,31 @@
 //! Attention patterns as several lenses read them: of one block, with or without the first token.
 
 use super::{LensError, Sink};
-use crate::hook::{HookPoint, Site};
+use crate::hook::{Head, HookPoint, Site};
 use crate::trace::Trace;
 
 /// The patterns of a block's heads, `[head][query][key]`.
 pub(super) fn patterns(trace: &Trace, sink: Sink, layer: usize) -> Result<Vec<Vec<Vec<f32>>>, LensError> {
     let mut heads = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
-    if sink == Sink::Masked {
-        heads.iter_mut().flatten().for_each(|row| mask_sink(row));
+    for head in &mut heads {
+        seen(head, sink);
     }
     Ok(heads)
+}
+
+/// The pattern of one head, `[query][key]`.
+pub(super) fn pattern(trace: &Trace, sink: Sink, head: Head) -> Result<Vec<Vec<f32>>, LensError> {
+    let mut pattern = trace.get(HookPoint::block(head.layer, Site::Pattern))?.get(head.head)?.to_vec2::<f32>()?;
+    seen(&mut pattern, sink);
+    Ok(pattern)
+}
+
+fn seen(pattern: &mut [Vec<f32>], sink: Sink) {
+    if sink == Sink::Masked {
+        for row in pattern {
+            mask_sink(row);
+        }
+    }
 }
 
 /// Leaves the first token out; a row that looks nowhere else stays as it is.

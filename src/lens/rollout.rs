@@ -52,10 +52,9 @@ impl Lens for Rollout {
                 content: Content::Heatmap(Heatmap::new(rows, keys.clone(), values, Scale::Probability, "share")?),
             })
         };
-        let here = trace.ids.get(position).map_or_else(String::new, |&id| context.tokenizer.visible(id));
         Ok(vec![
             figure(
-                format!("Rollout to {position} {here}"),
+                format!("Rollout to {}", context.label(trace, position)),
                 "How much of each token has reached the position after each layer: products of (A + I) / 2, with A the \
                  mean over the heads.",
                 numbers,

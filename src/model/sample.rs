@@ -132,6 +132,12 @@ pub fn entropy_bits(logprobs: &[f64]) -> f64 {
     (-terms.sum::<f64>() / std::f64::consts::LN_2).max(0.0)
 }
 
+/// KL(p ‖ q) of natural-log probabilities, in nats.
+pub fn kl(p: &[f64], q: &[f64]) -> f64 {
+    let term = |(p, q): (&f64, &f64)| if p.is_finite() { p.exp() * (p - q) } else { 0.0 };
+    p.iter().zip(q).map(term).sum::<f64>().max(0.0)
+}
+
 /// Token ids by falling logit; equal logits by rising id.
 pub fn ranking(logits: &[f32]) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..u32::try_from(logits.len()).unwrap_or(u32::MAX)).collect();

@@ -13,7 +13,7 @@ use super::{ProbeError, Step, Subject};
 use crate::hook::Head;
 use crate::intervene::{Intervened, Interventions, Runs, Spec};
 use crate::lens::atlas::Atlas;
-use crate::lens::dla::{self, Attribution, Component, DirectLogitAttribution, Share, Source};
+use crate::lens::dla::{self, Attribution, Carried, Component, DirectLogitAttribution, Share};
 use crate::lens::logit_lens::{self, LogitLens, Readings};
 use crate::lens::{Context, Lens as _, LensError, Target};
 use crate::model::sample::{argmax, log_softmax, ranking};
@@ -262,7 +262,7 @@ impl Telling<'_> {
     fn heads(&self, atlas: &Atlas) -> Result<Vec<HeadPush>, LensError> {
         let pushed = |(head, share): (Head, Share)| {
             let sources = self.found.sources(self.trace, head)?;
-            let most = strongest(sources.iter());
+            let most = dla::strongest_source(&sources);
             Ok(HeadPush {
                 head: head.to_string(),
                 difference: share.difference(),
@@ -275,20 +275,13 @@ impl Telling<'_> {
     }
 
     fn sources(&self) -> Result<Vec<SourcePush>, LensError> {
-        let mut all = Vec::new();
-        for &(head, _) in &self.found.heads {
-            all.extend(self.found.sources(self.trace, head)?);
-        }
-        let at = |position: usize| {
-            let here = || all.iter().filter(move |source| source.position == position);
-            SourcePush {
-                position,
-                token: self.visible(self.trace.ids[position]),
-                difference: here().map(|source| source.share.difference()).sum(),
-                mostly_through: strongest(here()).map_or_else(String::new, |source| source.head.to_string()),
-            }
+        let push = |carried: Carried| SourcePush {
+            position: carried.position,
+            token: self.visible(self.trace.ids[carried.position]),
+            difference: carried.share.difference(),
+            mostly_through: carried.most.map_or_else(String::new, |source| source.head.to_string()),
         };
-        Ok((0..=self.target.position).map(at).collect())
+        Ok(self.found.carried(self.trace)?.into_iter().map(push).collect())
     }
 
     /// The components that pushed hardest towards A, as `--do` names them: heads and MLPs.
@@ -324,10 +317,6 @@ impl Telling<'_> {
         let top = self.visible(argmax(&logits));
         Ok(Ablation { specs, logit_difference, logprob, logprob_fall: base - logprob, top })
     }
-}
-
-fn strongest<'a>(sources: impl Iterator<Item = &'a Source>) -> Option<&'a Source> {
-    sources.max_by(|a, b| a.share.difference().abs().total_cmp(&b.share.difference().abs()))
 }
 
 impl Explanation {

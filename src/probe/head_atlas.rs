@@ -4,17 +4,17 @@
 //! puts, on average, on the token before (previous token), on the earlier copy of the same token (duplicate token), and
 //! on the token after that copy (induction): the scores are means of diagonals of the pattern.
 
-use candle_core::Tensor;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Probe, ProbeError, Step, Subject};
 use crate::figure::{Cell, Column, Content, Figure, Provenance, Table};
 use crate::hook::{Head, HookPoint, Site};
+use crate::intervene::{Interventions, Runs, Spec};
 use crate::lens::atlas::{Atlas, HeadScores, ROLE_FROM};
 use crate::model::decoder::Decoder;
 use crate::model::sample::log_softmax;
-use crate::model::{CancelToken, CausalLm as _, Tap};
+use crate::model::{CancelToken, CausalLm as _};
 use crate::text::Tokenizer;
 use crate::trace::{Trace, TracePlan};
 
@@ -137,9 +137,11 @@ pub fn induction_loss(
     cancel: &CancelToken,
 ) -> Result<f64, ProbeError> {
     let (half, stimuli) = stimuli(lm, tokenizer);
+    let specs: Vec<String> = ablated.iter().map(|head| format!("zero:{head}")).collect();
+    let without = Interventions::prepare(&Spec::parse_all(&specs)?, lm, Runs::default(), cancel)?;
     let mut sum = 0.0;
     for ids in &stimuli {
-        let mut tap = (cancel.clone(), ZeroHeads(ablated));
+        let mut tap = (cancel.clone(), without.tap(0));
         let trace = Trace::record(lm, ids, &TracePlan::default(), &mut tap)?;
         let first = ids.len() - half;
         for position in first..ids.len() - 1 {
@@ -148,22 +150,6 @@ pub fn induction_loss(
         }
     }
     Ok(sum / (stimuli.len() * half.saturating_sub(1).max(1)) as f64)
-}
-
-/// Takes heads out of the sum: their `hook_z` becomes zero.
-struct ZeroHeads<'a>(&'a [Head]);
-
-impl Tap for ZeroHeads<'_> {
-    fn wants(&self, at: HookPoint) -> bool {
-        at.site() == Site::Z && self.0.iter().any(|head| at.layer() == Some(head.layer))
-    }
-
-    fn visit(&mut self, at: HookPoint, z: Tensor) -> crate::model::Result<Tensor> {
-        let n_heads = z.dim(2)?;
-        let is_out = |head| self.0.iter().any(|out| at.layer() == Some(out.layer) && out.head == head);
-        let mask: Vec<f32> = (0..n_heads).map(|head| if is_out(head) { 0. } else { 1. }).collect();
-        Ok(z.broadcast_mul(&Tensor::from_vec(mask, (1, 1, n_heads, 1), z.device())?)?)
-    }
 }
 
 impl Probe for HeadAtlas {

@@ -31,8 +31,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // probe: what heads do is measured once and remembered; intervene: panels show an intervened model beside the base
     (
         "engine",
-        &["eval", "figure", "hook", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
-        &["crossbeam_channel", "tempfile"],
+        &["disk", "eval", "figure", "hook", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
+        &["crossbeam_channel"],
     ),
     // safetensors: the name of its own module; the format is written by hand, in an order
     ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),

@@ -101,9 +101,9 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let (ask, top) = (args.target.ask(&loaded.tokenizer)?, args.top as usize);
     let sampling = args.sampling.sampling(1.0);
     let atlas = match analysis {
-        Analysis::Lens(_) => args.model.known_heads(&loaded, out)?,
+        Analysis::Lens(lens) if lens.reads_atlas() => args.model.known_heads(&loaded, out)?,
         Analysis::Probe(probe) if probe.reads_atlas() => Some(args.model.measured_heads(&loaded, out)?),
-        Analysis::Probe(_) => None,
+        Analysis::Lens(_) | Analysis::Probe(_) => None,
     };
     let tuned = args.tuned.as_deref().map(|file| Translators::load(file, &loaded.info.config)).transpose()?;
     let question = Question { ask, top, watch, stream, head: args.head, sink, sampling, atlas, tuned };

@@ -57,11 +57,11 @@ fn t_within(angle: f64, degrees: usize) -> f64 {
     if is_odd { (angle + sin * sum) * std::f64::consts::FRAC_2_PI } else { sin * sum }
 }
 
-/// Where `is_below` turns false.
-fn root(mut low: f64, mut high: f64, is_below: impl Fn(f64) -> bool) -> f64 {
+/// Where `is_left` turns false between `low` and `high`.
+pub(super) fn root(mut low: f64, mut high: f64, is_left: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
-        if is_below(middle) {
+        if is_left(middle) {
             low = middle;
         } else {
             high = middle;

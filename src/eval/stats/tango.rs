@@ -1,5 +1,6 @@
 //! The difference of two shares of the same items.
 
+use super::distribution::root;
 use super::normal_quantile;
 
 /// A lower and an upper bound of the share of `gained` minus that of `lost` among `n` pairs, each of which holds alone
@@ -11,8 +12,8 @@ pub fn tango(gained: usize, lost: usize, n: usize, confidence: f64) -> (f64, f64
     let z = normal_quantile(confidence);
     let estimate = (gained as f64 - lost as f64) / n as f64;
     // the score falls as the assumed difference rises
-    let low = falling_root(-1.0, estimate, |difference| score(gained, lost, n, difference) > z);
-    let high = falling_root(estimate, 1.0, |difference| score(gained, lost, n, difference) > -z);
+    let low = root(-1.0, estimate, |difference| score(gained, lost, n, difference) > z);
+    let high = root(estimate, 1.0, |difference| score(gained, lost, n, difference) > -z);
     (low, high)
 }
 
@@ -25,18 +26,6 @@ fn score(gained: usize, lost: usize, n: usize, difference: f64) -> f64 {
     let root = (linear * linear + 8.0 * n * lost * difference * (1.0 - difference)).max(0.0).sqrt();
     let variance = n * (2.0 * (root - linear) / (4.0 * n) + difference * (1.0 - difference));
     if away == 0.0 { 0.0 } else { away / variance.max(0.0).sqrt() }
-}
-
-fn falling_root(mut low: f64, mut high: f64, is_above: impl Fn(f64) -> bool) -> f64 {
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if is_above(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    f64::midpoint(low, high)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::lens::dla::{Attribution, DirectLogitAttribution, attribute};
 use crate::lens::logit_lens::{LogitLens, stages};
 use crate::lens::{Context, Lens as _, Question, Target};
 use crate::model::decoder::Decoder;
-use crate::model::sample::{argmax, log_softmax};
+use crate::model::sample::{argmax, kl, log_softmax};
 use crate::model::{CancelToken, CausalLm as _};
 use crate::text::{Prompt, Tokenizer};
 use crate::trace::{Trace, TracePlan};
@@ -194,14 +194,13 @@ impl<'a> Pair<'a> {
         let stages = stages(self.sides[0].lm.config(), self.question.stream);
         let mut values = Vec::new();
         for stage in &stages {
-            cancel.check()?;
-            for &(a, b) in &self.positions {
-                let row = |side: usize, position: usize| -> Result<Vec<f64>, ProbeError> {
-                    let resid = self.traces[side].get(stage.at)?.narrow(0, position, 1)?;
-                    Ok(log_softmax(&self.sides[side].lm.unembed(&resid)?.flatten_all()?.to_vec1::<f32>()?))
-                };
+            for pairs in self.positions.chunks(self.batch()) {
+                cancel.check()?;
+                let a = self.lens_rows(0, stage.at, pairs.iter().map(|pair| pair.0))?;
+                let b = self.lens_rows(1, stage.at, pairs.iter().map(|pair| pair.1))?;
                 #[expect(clippy::cast_possible_truncation, reason = "grids are shown in f32")]
-                values.push(jensen_shannon(&row(0, a)?, &row(1, b)?) as f32);
+                let apart = |(a, b): (&Vec<f32>, &Vec<f32>)| jensen_shannon(&log_softmax(a), &log_softmax(b)) as f32;
+                values.extend(a.iter().zip(&b).map(apart));
             }
         }
         let rows = HeatmapAxis { name: "layer".into(), labels: stages.iter().map(ToString::to_string).collect() };
@@ -211,6 +210,31 @@ impl<'a> Pair<'a> {
         let caption = "Jensen–Shannon divergence between the logit lenses of both runs, at most ln 2.".to_owned();
         let grid = Heatmap::new(rows, columns, values, scale, "nats")?;
         Ok(self.figure("Where the layers part", caption, Content::Heatmap(grid)))
+    }
+
+    /// How many positions are unembedded together.
+    fn batch(&self) -> usize {
+        /// Bytes of logits that exist at a time in each run, unless a single position takes more.
+        const BYTES: usize = 16 << 20;
+        (BYTES / 4 / self.sides[0].lm.config().d_vocab.max(1)).max(1)
+    }
+
+    /// The logit lens of one run at these positions, `[position][d_vocab]`.
+    fn lens_rows(
+        &self,
+        side: usize,
+        at: HookPoint,
+        positions: impl Iterator<Item = usize>,
+    ) -> Result<Vec<Vec<f32>>, ProbeError> {
+        let resid = self.rows(side, at, positions)?;
+        Ok(self.sides[side].lm.unembed(&resid)?.to_vec2()?)
+    }
+
+    /// A run's activation at these positions, `[position, ..]`.
+    fn rows(&self, side: usize, at: HookPoint, positions: impl Iterator<Item = usize>) -> Result<Tensor, ProbeError> {
+        let stream = self.traces[side].get(at)?;
+        let positions: Vec<u32> = positions.map(|position| u32::try_from(position).unwrap_or(u32::MAX)).collect();
+        Ok(stream.index_select(&Tensor::new(positions, stream.device())?, 0)?)
     }
 
     /// How far apart activations are, block by block.
@@ -233,14 +257,8 @@ impl<'a> Pair<'a> {
     }
 
     fn apart(&self, at: HookPoint) -> Result<Apart, ProbeError> {
-        let rows = |side: usize, positions: Vec<u32>| -> Result<Tensor, ProbeError> {
-            let stream = self.traces[side].get(at)?;
-            let positions = Tensor::new(positions, stream.device())?;
-            Ok(stream.index_select(&positions, 0)?)
-        };
-        let index = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
-        let a = rows(0, self.positions.iter().map(|&(a, _)| index(a)).collect())?;
-        let b = rows(1, self.positions.iter().map(|&(_, b)| index(b)).collect())?;
+        let a = self.rows(0, at, self.positions.iter().map(|pair| pair.0))?;
+        let b = self.rows(1, at, self.positions.iter().map(|pair| pair.1))?;
         let sums = |x: &Tensor| -> Result<Vec<f32>, ProbeError> { Ok(x.sum(D::Minus1)?.to_vec1()?) };
         let (aa, bb, ab) = (sums(&a.sqr()?)?, sums(&b.sqr()?)?, sums(&(&a * &b)?)?);
         let dd = sums(&(&b - &a)?.sqr()?)?;
@@ -283,12 +301,6 @@ impl<'a> Pair<'a> {
 struct Apart {
     relative: f64,
     cosine: f64,
-}
-
-/// KL(p ‖ q) of natural-log probabilities, in nats.
-fn kl(p: &[f64], q: &[f64]) -> f64 {
-    let term = |(p, q): (&f64, &f64)| if p.is_finite() { p.exp() * (p - q) } else { 0.0 };
-    p.iter().zip(q).map(term).sum::<f64>().max(0.0)
 }
 
 /// The Jensen–Shannon divergence of natural-log probabilities, in nats.

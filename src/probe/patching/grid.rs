@@ -55,9 +55,6 @@ impl Filling<'_> {
     }
 }
 
-/// Rows of a batch, times positions, that a sweep runs at once.
-const BATCH_ROWS: usize = 768;
-
 /// Two runs, ready to be patched into each other.
 pub struct Grid<'a> {
     pub(super) lm: &'a Decoder,
@@ -137,7 +134,7 @@ impl<'a> Grid<'a> {
     ) -> Result<(), PatchError> {
         let sweeper = Sweeper { lm: self.lm, site: self.site, pair: &self.pair, cancel };
         for (start, group) in self.groups(promises) {
-            for batch in group.chunks((BATCH_ROWS / (self.n_pos() - start)).max(1)) {
+            for batch in group.chunks(self.pair.batch(start)) {
                 cancel.check()?;
                 let logits = sweeper.run(start, batch)?;
                 for (&at, logits) in batch.iter().zip(logits) {

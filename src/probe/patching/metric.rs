@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::PatchError;
 use crate::lens::Target;
-use crate::model::sample::log_softmax;
+use crate::model::sample::{kl, log_softmax};
 
 /// Which run is patched with activations of which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,11 +136,6 @@ impl MetricOf {
             Metric::LogitDiff | Metric::Logprob | Metric::Kl => self.of(logits),
         }
     }
-}
-
-/// KL(p ‖ q) of log-probabilities.
-fn kl(p: &[f64], q: &[f64]) -> f64 {
-    p.iter().zip(q).map(|(p, q)| if *p == f64::NEG_INFINITY { 0.0 } else { p.exp() * (p - q) }).sum()
 }
 
 macro_rules! named {

@@ -100,6 +100,14 @@ impl Pair {
         self.runs[0].ids.len()
     }
 
+    /// How many patched runs from `start` on a sweep runs at once.
+    pub(in crate::probe) const fn batch(&self, start: usize) -> usize {
+        /// Rows of a batch, times positions.
+        const ROWS: usize = 768;
+        let n = ROWS / (self.n_pos() - start);
+        if n == 0 { 1 } else { n }
+    }
+
     /// The tokens of the clean and of the corrupted prompt.
     pub(in crate::probe) fn ids(&self) -> [&[u32]; 2] {
         [&self.runs[0].ids, &self.runs[1].ids]

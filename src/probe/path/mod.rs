@@ -57,9 +57,6 @@ pub struct Request {
     pub measure: Measure,
 }
 
-/// Rows of a batch, times positions, that a sweep runs at once.
-const BATCH_ROWS: usize = 768;
-
 /// All paths that end at some receivers.
 pub struct Paths<'a> {
     lm: &'a Decoder,
@@ -129,7 +126,7 @@ impl<'a> Paths<'a> {
         let start = self.pair.first_difference();
         let sweeper = Sweeper { lm: self.lm, pair: &self.pair, request: &self.request, start, cancel };
         let mut effects = Vec::with_capacity(senders.len());
-        for batch in senders.chunks((BATCH_ROWS / (self.pair.n_pos() - start)).max(1)) {
+        for batch in senders.chunks(self.pair.batch(start)) {
             cancel.check()?;
             for (&sender, logits) in batch.iter().zip(sweeper.run(batch)?) {
                 let effect = PathEffect { sender, value: self.pair.metric.of(&logits) };
