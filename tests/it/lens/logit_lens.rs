@@ -47,6 +47,8 @@ fn every_reading_is_that_of_the_whole_row_on_every_architecture() {
             let found = readings.at(last, position);
             assert!(found.kl < 1e-5 && found.final_top.rank == 1, "{}", dir.display());
             assert!(readings.settles(position) <= last);
+            let settled = (0..=last).rev().take_while(|&stage| readings.at(stage, position).final_top.rank == 1).last();
+            assert_eq!(Some(readings.settles(position)), settled, "{} at {position}", dir.display());
         }
     }
 }

@@ -44,6 +44,19 @@ fn every_law_holds_on_every_tiny_model() {
 }
 
 #[test]
+fn every_law_holds_on_every_gguf_file() {
+    let entries = std::fs::read_dir(project("fixtures/gguf")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "gguf")).collect();
+    assert!(files.len() >= 80, "{}", files.len());
+    for file in files {
+        let model = gguf(&file, Arithmetic::Exact);
+        let ids = small_ids(model.config.d_vocab);
+        let report = verify(&model.decoder, &ids[..ids.len().min(model.config.n_ctx)], Arithmetic::Exact);
+        assert!(report.holds(), "{}: {}", file.display(), report.summary());
+    }
+}
+
+#[test]
 fn a_prompt_of_one_token_leaves_two_laws_without_a_say() {
     let model = load(&project("fixtures/models/tiny-gpt2"));
     let report = verify(&model.decoder, &[7], Arithmetic::Exact);
