@@ -1,7 +1,9 @@
 //! From answers to figures, with the names and the arithmetic of lm-evaluation-harness.
 
+use serde::{Deserialize, Serialize};
+
 /// A text that was scored as a whole.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TextScore {
     /// Its log-likelihood, in nats.
     pub loglik: f64,

@@ -22,6 +22,7 @@ pub mod scorer;
 pub mod stats;
 pub mod suite;
 pub mod summary;
+pub mod task;
 
 pub use self::builtin::{BUILTIN, load};
 pub use self::event::{EvalEvent, EvalSink};

@@ -11,7 +11,7 @@ pub use self::lint::Lint;
 pub use self::tokens::Split;
 
 /// How probable is `continuation` after `context`?
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Loglikelihood {
     /// What is given.
     pub context: String,
@@ -20,14 +20,14 @@ pub struct Loglikelihood {
 }
 
 /// How probable is a text, every token of it, however long?
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LoglikelihoodRolling {
     /// What is scored.
     pub text: String,
 }
 
 /// What does the model write after `context`, greedily?
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GenerateUntil {
     /// What is given.
     pub context: String,
@@ -38,7 +38,8 @@ pub struct GenerateUntil {
 }
 
 /// One question to a model.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// See [`Loglikelihood`].
     Loglikelihood(Loglikelihood),
@@ -49,7 +50,8 @@ pub enum Request {
 }
 
 /// The answer to a [`Request`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Response {
     /// To a log-likelihood request.
     Scored(Scored),

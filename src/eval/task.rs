@@ -1,0 +1,172 @@
+//! What every kind of suite comes down to: items with their requests, a grader of the answers, metrics over the items.
+//!
+//! A suite folder, a task file of lm-evaluation-harness and the suites in the binary are all prepared into a [`Task`];
+//! whatever runs, records, resumes, gates or exports knows nothing else of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::metric::TextScore;
+use super::request::{Request, Response};
+
+/// A task that was checked and rendered for one tokenizer.
+pub struct Task {
+    /// Its name; unique within a run.
+    pub name: String,
+    /// Its version, as the file has it.
+    pub version: String,
+    /// SHA-256 of all that its items depend on: files, few-shot examples, templates, options.
+    pub hash: String,
+    /// What the requests are, in lm-evaluation-harness's word: `multiple_choice`, `loglikelihood`,
+    /// `loglikelihood_rolling`, `generate_until`, or the name of a scorer of our own.
+    pub output_type: String,
+    /// Few-shot examples before each item.
+    pub n_shot: usize,
+    /// The items, in the order of the file.
+    pub items: Vec<TaskItem>,
+    /// Reads the answers.
+    pub grader: Box<dyn Grader>,
+    /// What is counted over the items.
+    pub metrics: Vec<MetricSpec>,
+}
+
+/// One question, ready to be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskItem {
+    /// A name that is unique in the task.
+    pub id: String,
+    /// Its place in the file, from 0: lm-evaluation-harness's `doc_id`.
+    pub index: usize,
+    /// The fields it was made from.
+    pub doc: Map<String, Value>,
+    /// The right answer, as the task writes it.
+    pub target: String,
+    /// Items of one cluster are not independent of each other.
+    pub cluster: Option<String>,
+    /// Named groups that are also counted alone, such as `seen` = `ab`.
+    pub strata: BTreeMap<String, String>,
+    /// What the model is asked, in order.
+    pub requests: Vec<Request>,
+}
+
+/// Reads the answers to the requests of one item.
+pub trait Grader: Send + Sync {
+    /// The observations; `responses` are those to the item's requests, in order. None if they do not match.
+    fn grade(&self, item: &TaskItem, responses: &[Response]) -> Option<Graded>;
+}
+
+/// What the answers to one item are worth.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Graded {
+    /// The answers after each filter: one text a request (for choices, the log-likelihoods stay where they are).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub filtered: BTreeMap<String, Vec<String>>,
+    /// One value for each metric and filter.
+    pub observations: Vec<Observation>,
+}
+
+/// One metric of one item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The metric's name.
+    pub metric: String,
+    /// The filter's name; `none` where there is no filter.
+    pub filter: String,
+    /// What was observed.
+    pub value: Observed,
+}
+
+/// A value that an [`Aggregation`] can take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observed {
+    /// Right or wrong.
+    Flag(bool),
+    /// A number, such as a log-likelihood in nats.
+    Number(f64),
+    /// A text that was scored as a whole.
+    Text(TextScore),
+    /// The right class and the one that was predicted.
+    Classes {
+        /// The right one.
+        gold: usize,
+        /// The predicted one.
+        predicted: usize,
+    },
+}
+
+/// A metric that is counted over the items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricSpec {
+    /// Its name.
+    pub metric: String,
+    /// The filter's name; `none` where there is no filter.
+    pub filter: String,
+    /// How the items' values become one.
+    pub aggregation: Aggregation,
+    /// Which direction is better.
+    pub better: Better,
+    /// What guessing gives, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+}
+
+/// How the items' values become one, by lm-evaluation-harness's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregation {
+    /// The mean.
+    Mean,
+    /// The median.
+    Median,
+    /// e to the mean negative log-likelihood.
+    Perplexity,
+    /// e to the negative log-likelihood of all texts for each word or byte of them.
+    WeightedPerplexity,
+    /// Bits for each byte of all texts.
+    BitsPerByte,
+    /// F1 of the second of two classes.
+    F1,
+}
+
+/// Which direction is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+    /// Neither is: it only describes.
+    Neither,
+}
+
+/// One item of a record: what was asked, what was answered, what it is worth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskItemRecord {
+    /// The task's name.
+    pub task: String,
+    /// The item's name.
+    pub id: String,
+    /// Its place in the file, from 0.
+    pub index: usize,
+    /// The fields it was made from.
+    pub doc: Map<String, Value>,
+    /// The right answer.
+    pub target: String,
+    /// Items of one cluster are not independent of each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Named groups that are also counted alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strata: BTreeMap<String, String>,
+    /// What the model was asked, in order.
+    pub requests: Vec<Request>,
+    /// What it answered, in the same order.
+    pub responses: Vec<Response>,
+    /// What that is worth.
+    #[serde(flatten)]
+    pub graded: Graded,
+}
