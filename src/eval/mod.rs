@@ -4,6 +4,7 @@
 //! reads the answers → [`record`] writes a line → [`summary`] counts → [`report`] makes figures. [`run::run`] does all
 //! but the last. This layer prints nothing and reads no clock and no environment.
 
+mod aggregate;
 pub mod builtin;
 pub mod choice;
 pub mod compare;

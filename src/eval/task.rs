@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::metric::TextScore;
 use super::request::{Request, Response};
 
 /// A task that was checked and rendered for one tokenizer.
@@ -87,7 +86,12 @@ pub enum Observed {
     /// A number, such as a log-likelihood in nats.
     Number(f64),
     /// A text that was scored as a whole.
-    Text(TextScore),
+    Text {
+        /// Its log-likelihood, in nats.
+        loglik: f64,
+        /// What it is counted in: its words, or its bytes.
+        units: usize,
+    },
     /// The right class and the one that was predicted.
     Classes {
         /// The right one.
@@ -123,9 +127,9 @@ pub enum Aggregation {
     Median,
     /// e to the mean negative log-likelihood.
     Perplexity,
-    /// e to the negative log-likelihood of all texts for each word or byte of them.
+    /// e to the negative log-likelihood of all texts for each unit of them.
     WeightedPerplexity,
-    /// Bits for each byte of all texts.
+    /// Bits for each unit of all texts.
     BitsPerByte,
     /// F1 of the second of two classes.
     F1,

@@ -1,0 +1,102 @@
+//! How the values of items become one value, by lm-evaluation-harness's names and arithmetic.
+
+use std::f64::consts::LN_2;
+
+use super::metric;
+use super::task::{Aggregation, Observed};
+
+impl Aggregation {
+    /// The value over all items; none if there is none, or if a value is not of the kind that is counted.
+    pub fn of<'a>(self, values: impl Iterator<Item = &'a Observed>) -> Option<f64> {
+        let values: Vec<&Observed> = values.collect();
+        if values.is_empty() {
+            return None;
+        }
+        let all = |read: fn(&Observed) -> Option<f64>| values.iter().map(|value| read(value)).collect();
+        let numbers = || -> Option<Vec<f64>> { all(Observed::number) };
+        match self {
+            Self::Mean => numbers().map(|numbers| mean(&numbers)),
+            Self::Median => numbers().map(median),
+            Self::Perplexity => numbers().map(|numbers| metric::perplexity(&numbers)),
+            Self::WeightedPerplexity => nats_per_unit(&values).map(f64::exp),
+            Self::BitsPerByte => nats_per_unit(&values).map(|nats| nats / LN_2),
+            Self::F1 => classes(&values).map(|classes| metric::f1(&classes)),
+        }
+    }
+}
+
+impl Observed {
+    /// As a number, if it is one: 1 for right, 0 for wrong.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Flag(flag) => Some(f64::from(u8::from(*flag))),
+            Self::Number(number) => Some(*number),
+            Self::Text { .. } | Self::Classes { .. } => None,
+        }
+    }
+}
+
+fn mean(numbers: &[f64]) -> f64 {
+    numbers.iter().sum::<f64>() / numbers.len() as f64
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let last = numbers.len() - 1;
+    f64::midpoint(numbers[last / 2], numbers[numbers.len() / 2])
+}
+
+/// The negative log-likelihood of all texts for each of their words or bytes.
+fn nats_per_unit(values: &[&Observed]) -> Option<f64> {
+    let (mut nats, mut all) = (0.0, 0);
+    for value in values {
+        let Observed::Text { loglik, units } = value else { return None };
+        nats -= loglik;
+        all += units;
+    }
+    Some(nats / all as f64)
+}
+
+fn classes(values: &[&Observed]) -> Option<Vec<(usize, usize)>> {
+    let class = |value: &&Observed| match value {
+        Observed::Classes { gold, predicted } => Some((*gold, *predicted)),
+        Observed::Flag(_) | Observed::Number(_) | Observed::Text { .. } => None,
+    };
+    values.iter().map(class).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(aggregation: Aggregation, values: &[Observed]) -> Option<f64> {
+        aggregation.of(values.iter())
+    }
+
+    fn near(found: Option<f64>, expected: f64) {
+        assert!((found.unwrap() - expected).abs() < 1e-12, "{found:?} {expected}");
+    }
+
+    #[test]
+    fn hand_worked_values() {
+        let numbers = [Observed::Number(-1.0), Observed::Number(-4.0), Observed::Number(-1.0)];
+        near(of(Aggregation::Mean, &numbers), -2.0);
+        near(of(Aggregation::Median, &numbers), -1.0);
+        near(of(Aggregation::Median, &numbers[..2]), -2.5);
+        near(of(Aggregation::Perplexity, &numbers), 2f64.exp());
+        near(of(Aggregation::Mean, &[Observed::Flag(true), Observed::Flag(false)]), 0.5);
+        // 6 nats over 3 units, not the mean of 1 and 5
+        let texts = [Observed::Text { loglik: -1.0, units: 1 }, Observed::Text { loglik: -5.0, units: 2 }];
+        near(of(Aggregation::WeightedPerplexity, &texts), 2f64.exp());
+        near(of(Aggregation::BitsPerByte, &texts), 2.0 / LN_2);
+        let class = |gold, predicted| Observed::Classes { gold, predicted };
+        near(of(Aggregation::F1, &[class(1, 1), class(1, 0), class(0, 0)]), 2.0 / 3.0);
+    }
+
+    #[test]
+    fn nothing_and_the_wrong_kind_have_no_value() {
+        assert_eq!(of(Aggregation::Mean, &[]), None);
+        assert_eq!(of(Aggregation::F1, &[Observed::Flag(true)]), None);
+        assert_eq!(of(Aggregation::Mean, &[Observed::Flag(true), Observed::Classes { gold: 0, predicted: 0 }]), None);
+    }
+}
