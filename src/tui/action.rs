@@ -1,5 +1,9 @@
 //! What a key can mean.
 
+use std::borrow::Cow;
+
+use super::view;
+
 /// A step along a list or an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
@@ -15,6 +19,10 @@ pub enum Move {
     First,
     /// To the end.
     Last,
+    /// To a place.
+    To(usize),
+    /// So many on; back or up if negative.
+    By(isize),
 }
 
 /// How many steps a page has.
@@ -26,13 +34,42 @@ impl Move {
         let last = len.saturating_sub(1);
         match self {
             Self::Back => at.saturating_sub(1),
-            Self::On => at + 1,
+            Self::On => at.saturating_add(1),
             Self::PageBack => at.saturating_sub(PAGE),
-            Self::PageOn => at + PAGE,
+            Self::PageOn => at.saturating_add(PAGE),
             Self::First => 0,
             Self::Last => last,
+            Self::To(place) => place,
+            Self::By(steps) => at.saturating_add_signed(steps),
         }
         .min(last)
+    }
+
+    /// The same move so many times.
+    #[must_use]
+    pub fn times(self, count: usize) -> Self {
+        let count = isize::try_from(count).unwrap_or(isize::MAX);
+        let page = isize::try_from(PAGE).unwrap_or(1);
+        match self {
+            Self::Back => Self::By(-count),
+            Self::On => Self::By(count),
+            Self::PageBack => Self::By(count.saturating_mul(-page)),
+            Self::PageOn => Self::By(count.saturating_mul(page)),
+            Self::First | Self::Last | Self::To(_) | Self::By(_) => self,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Back => "back",
+            Self::On => "on",
+            Self::PageBack => "page-back",
+            Self::PageOn => "page-on",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::To(_) => "to",
+            Self::By(_) => "by",
+        }
     }
 }
 
@@ -103,4 +140,89 @@ pub enum Action {
     Undo,
     /// Repeat what was taken back.
     Redo,
+}
+
+impl Action {
+    /// Its name, which stays as it is from version to version: configuration and palette use it.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::ShowView(at) => format!("show-{}", view::name(at)).into(),
+            Self::Position(to) => format!("position-{}", to.name()).into(),
+            Self::Cursor(to) => format!("cursor-{}", to.name()).into(),
+            Self::Head(to) => format!("head-{}", to.name()).into(),
+            other => other.word().into(),
+        }
+    }
+
+    /// The name of an action that is always the same.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::Help => "help",
+            Self::Close => "close",
+            Self::Cancel => "cancel",
+            Self::NextView => "next-view",
+            Self::PreviousView => "previous-view",
+            Self::ShowView(_) => "show",
+            Self::ToggleGround => "toggle-ground",
+            Self::NextTint => "next-tint",
+            Self::Position(_) => "position",
+            Self::Cursor(_) => "cursor",
+            Self::Head(_) => "head",
+            Self::ToggleGrid => "toggle-grid",
+            Self::Edit => "edit",
+            Self::Accept => "accept",
+            Self::Leave => "leave",
+            Self::ChooseToken => "choose-token",
+            Self::ChooseRival => "choose-rival",
+            Self::Open => "open",
+            Self::Out => "out",
+            Self::NextRanking => "next-ranking",
+            Self::TakeOut => "take-out",
+            Self::Interventions => "interventions",
+            Self::Toggle => "toggle",
+            Self::ToggleAll => "toggle-all",
+            Self::Delete => "delete",
+            Self::AppendChosen => "append-chosen",
+            Self::TakeTop => "take-top",
+            Self::Sample => "sample",
+            Self::Generate => "generate",
+            Self::Undo => "undo",
+            Self::Redo => "redo",
+        }
+    }
+
+    /// The same action so many times, if a count means anything to it.
+    pub fn times(self, count: usize) -> Option<Self> {
+        match self {
+            Self::Position(to) => Some(Self::Position(to.times(count))),
+            Self::Cursor(to) => Some(Self::Cursor(to.times(count))),
+            Self::Head(to) => Some(Self::Head(to.times(count))),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_stay_in_the_list() {
+        let cases = [
+            (Move::Back, 0, 0),
+            (Move::On, 4, 4),
+            (Move::PageOn, 1, 4),
+            (Move::To(9), 0, 4),
+            (Move::To(2), 0, 2),
+            (Move::On.times(3), 1, 4),
+            (Move::Back.times(3), 4, 1),
+            (Move::PageBack.times(usize::MAX), 4, 0),
+            (Move::PageOn.times(usize::MAX), 4, 4),
+        ];
+        for (to, from, expected) in cases {
+            assert_eq!(to.apply(from, 5), expected, "{to:?} from {from}");
+            assert_eq!(to.apply(from, 0), 0, "{to:?} in nothing");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::editor::Editor;
 use super::effect::{Effect, HEADS, LOAD, VERIFY};
 use super::input::InputEvent;
 use super::jobs::Jobs;
-use super::keymap::Context;
+use super::keymap::{Context, Keymap};
 use super::overlay::Overlay;
 use super::session::Session;
 use super::theme::Theme;
@@ -36,6 +36,8 @@ pub enum Msg {
     Started(Slot, JobId),
     /// Some time passed while a job was under way.
     Tick,
+    /// No key followed a digit for a moment.
+    Pause,
     /// Nothing happened for a while.
     Idle,
 }
@@ -82,6 +84,16 @@ pub struct State {
     overlays: Vec<Box<dyn Overlay>>,
     jobs: Jobs,
     theme: Theme,
+    keymap: Keymap,
+    count: Option<Count>,
+}
+
+/// Digits typed one after the other: each shows a view, and with a move right behind they are a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    n: usize,
+    /// The view before the first digit.
+    from: usize,
 }
 
 impl Open {
@@ -109,6 +121,8 @@ impl State {
             overlays: Vec::new(),
             jobs: Jobs::default(),
             theme,
+            keymap: options.keymap,
+            count: None,
         };
         let load = Request::Load { source: options.source, options: options.options };
         let effects = vec![state.submit(LOAD, load)];
@@ -138,6 +152,10 @@ impl State {
                 self.jobs.tick();
                 Vec::new()
             }
+            Msg::Pause => {
+                self.count = None;
+                Vec::new()
+            }
             Msg::Idle => self.idle_request().map(|(slot, request)| self.submit(slot, request)).into_iter().collect(),
         }
     }
@@ -158,6 +176,11 @@ impl State {
     /// Whether there is something to be done once nothing else is.
     pub fn awaits_idleness(&self) -> bool {
         self.idle_request().is_some()
+    }
+
+    /// Whether a digit was typed that may be a count.
+    pub const fn is_counting(&self) -> bool {
+        self.count.is_some()
     }
 
     /// Whether a job is under way.
@@ -195,7 +218,11 @@ impl State {
             },
             Model::Loading(_) | Model::Failed(_) => None,
         };
-        Scene { session: &self.session, theme: self.theme, atlas, note }
+        Scene { session: &self.session, theme: self.theme, keymap: &self.keymap, atlas, note }
+    }
+
+    pub(super) const fn keymap(&self) -> &Keymap {
+        &self.keymap
     }
 
     pub(super) const fn theme(&self) -> Theme {
@@ -270,8 +297,8 @@ impl State {
             Model::Loading(name) => format!("loading {name} …"),
             Model::Failed(_) => "no model is loaded; q quits".into(),
             Model::Loaded(_) if self.is_busy() => "computing …".into(),
-            Model::Loaded(_) if self.session.tokens().ids.is_empty() => "no tokens yet; e edits the prompt".into(),
-            Model::Loaded(_) => "nothing to show; e edits the prompt".into(),
+            Model::Loaded(_) if self.session.tokens().ids.is_empty() => "no tokens yet; i edits the prompt".into(),
+            Model::Loaded(_) => "nothing to show; i edits the prompt".into(),
         }
     }
 

@@ -16,6 +16,8 @@ use crate::model::CancelToken;
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a digit may be the start of a count.
+const PAUSE: Duration = Duration::from_millis(400);
 /// How often the loop looks whether the process is asked to end.
 const ATTENTION: Duration = Duration::from_millis(50);
 /// How long nothing must happen before what nobody asked for is done.
@@ -88,11 +90,13 @@ impl Runtime {
     fn wait(&self, state: &State) -> Msg {
         let tick = if state.is_busy() { crossbeam_channel::after(TICK) } else { never() };
         let idle = if state.awaits_idleness() { crossbeam_channel::after(IDLE) } else { never() };
+        let pause = if state.is_counting() { crossbeam_channel::after(PAUSE) } else { never() };
         loop {
             select! {
                 recv(self.inputs) -> input => return Msg::Input(input.unwrap_or(InputEvent::Closed)),
                 recv(self.reports) -> report => return report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
                 recv(tick) -> _ => return Msg::Tick,
+                recv(pause) -> _ => return Msg::Pause,
                 recv(idle) -> _ => return Msg::Idle,
                 // not the input thread's business: reading from a terminal that is gone never comes back
                 default(ATTENTION) => if self.end.is_cancelled() { return Msg::Input(InputEvent::Closed) },

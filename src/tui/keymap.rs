@@ -1,5 +1,6 @@
 //! Which key does what: one table, from which the footer, the help overlay and docs/keys.md are made.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crossterm::event::{KeyCode, KeyModifiers};
@@ -69,12 +70,12 @@ impl Context {
 }
 
 /// One row of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// Where it counts.
     pub context: Context,
-    /// Keys; the first is the one shown in the footer.
-    pub keys: &'static [Key],
+    /// Keys; the first is the one shown in the footer. What has none is in the palette.
+    pub keys: Cow<'static, [Key]>,
     /// What they do.
     pub action: Action,
     /// A word for the footer, or nothing; neighbours with the same word share it.
@@ -90,13 +91,13 @@ const fn bind(
     short: &'static str,
     about: &'static str,
 ) -> Binding {
-    Binding { context, keys, action, short, about }
+    Binding { context, keys: Cow::Borrowed(keys), action, short, about }
 }
 
 const UP: &[Key] = &[Key::plain(KeyCode::Up), Key::char('k')];
 const DOWN: &[Key] = &[Key::plain(KeyCode::Down), Key::char('j')];
-const PAGE_UP: &[Key] = &[Key::plain(KeyCode::PageUp)];
-const PAGE_DOWN: &[Key] = &[Key::plain(KeyCode::PageDown)];
+const PAGE_UP: &[Key] = &[Key::plain(KeyCode::PageUp), Key::ctrl('b')];
+const PAGE_DOWN: &[Key] = &[Key::plain(KeyCode::PageDown), Key::ctrl('f')];
 
 /// All bindings. Within a context the footer follows this order.
 pub static KEYMAP: &[Binding] = &[
@@ -176,13 +177,7 @@ pub static KEYMAP: &[Binding] = &[
         "",
         "select the last token",
     ),
-    bind(
-        Context::Global,
-        &[Key::char('e'), Key::char('i'), Key::char('/')],
-        Action::Edit,
-        "edit",
-        "edit the prompt; its tokens follow while you type",
-    ),
+    bind(Context::Global, &[Key::char('i')], Action::Edit, "edit", "edit the prompt; its tokens follow while you type"),
     bind(Context::Global, &[Key::plain(KeyCode::Tab)], Action::NextView, "view", "show the next view"),
     bind(Context::Global, &[Key::plain(KeyCode::BackTab)], Action::PreviousView, "", "show the view before"),
     bind(Context::Global, &[Key::char('u')], Action::Undo, "undo", "take the last change of the tokens back"),
@@ -260,13 +255,32 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Error, &[Key::char('q'), Key::ctrl('c')], Action::Quit, "quit", "quit"),
 ];
 
-/// What a key does in a context.
-pub fn action(context: Context, key: Key) -> Option<Action> {
-    let own = rows(context).find(|binding| binding.keys.contains(&key));
-    own.map(|binding| binding.action).or_else(|| action(context.fallback()?, key))
+/// The keys that count: the table, as it is or with other keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
 }
 
-/// The bindings of one context.
+impl Default for Keymap {
+    fn default() -> Self {
+        Self { bindings: KEYMAP.to_vec() }
+    }
+}
+
+impl Keymap {
+    /// What a key does in a context.
+    pub fn action(&self, context: Context, key: Key) -> Option<Action> {
+        let own = self.rows(context).find(|binding| binding.keys.contains(&key));
+        own.map(|binding| binding.action).or_else(|| self.action(context.fallback()?, key))
+    }
+
+    /// The bindings of one context.
+    pub fn rows(&self, context: Context) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(move |binding| binding.context == context)
+    }
+}
+
+/// The bindings of one context, as they are without a configuration.
 pub fn rows(context: Context) -> impl Iterator<Item = &'static Binding> {
     KEYMAP.iter().filter(move |binding| binding.context == context)
 }
@@ -294,13 +308,16 @@ pub fn key_names(binding: &Binding) -> String {
 
 /// docs/keys.md.
 pub fn markdown() -> String {
-    let mut out = String::from("# Keys\n\nGenerated from `src/tui/keymap.rs`; a test compares them.\n");
+    let mut out = String::from(
+        "# Keys\n\nGenerated from `src/tui/keymap.rs`; a test compares them. Names are for the palette\n\
+         and for the configuration; a count typed before a move repeats it: `5j`.\n",
+    );
     for context in Context::ALL {
         // writing to a string cannot fail
-        let _ = write!(out, "\n## {}\n\n| keys | what they do |\n| --- | --- |\n", context.title());
+        let _ = write!(out, "\n## {}\n\n| keys | name | what they do |\n| --- | --- | --- |\n", context.title());
         for binding in rows(context) {
             let keys: Vec<String> = binding.keys.iter().map(|&key| format!("`{}`", key_name(key))).collect();
-            let _ = writeln!(out, "| {} | {} |", keys.join(", "), binding.about);
+            let _ = writeln!(out, "| {} | `{}` | {} |", keys.join(", "), binding.action.name(), binding.about);
         }
     }
     out

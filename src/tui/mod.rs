@@ -47,4 +47,6 @@ pub struct TuiOptions {
     pub bos: BosPolicy,
     /// Where measurements of heads are remembered.
     pub heads: Option<HeadStore>,
+    /// The keys.
+    pub keymap: keymap::Keymap,
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::app::State;
-use super::keymap::{Context, key_name, rows};
+use super::keymap::{Context, Keymap, key_name};
 use super::layout::{MINIMUM, areas, cells, is_enough, part};
 use super::text::{one_line, width};
 use super::widget::{line, prompt_input, spans, token_strip};
@@ -103,7 +103,7 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
 
 fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
     let theme = state.theme();
-    let (mut items, last) = footer_items(state.context());
+    let (mut items, last) = footer_items(state.keymap(), state.context());
     let wide =
         |items: &[(String, &str)]| items.iter().map(|(keys, short)| width(keys) + width(short) + 3).sum::<usize>();
     let room = usize::from(area.width).saturating_sub(wide(&last));
@@ -123,11 +123,11 @@ fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
 type Item = (String, &'static str);
 
 /// What the footer says, and what of it must never be left out.
-fn footer_items(context: Context) -> (Vec<Item>, Vec<Item>) {
+fn footer_items(keymap: &Keymap, context: Context) -> (Vec<Item>, Vec<Item>) {
     let mut items: Vec<Item> = Vec::new();
-    let all = rows(context).chain(context.fallback().into_iter().flat_map(rows));
+    let all = keymap.rows(context).chain(context.fallback().into_iter().flat_map(|context| keymap.rows(context)));
     for binding in all.filter(|binding| !binding.short.is_empty()) {
-        let key = binding.keys.first().map_or_else(String::new, |&key| key_name(key));
+        let Some(key) = binding.keys.first().map(|&key| key_name(key)) else { continue };
         match items.last_mut() {
             Some((keys, short)) if *short == binding.short => keys.push_str(&key),
             Some(_) | None => items.push((key, binding.short)),

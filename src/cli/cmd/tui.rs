@@ -24,6 +24,7 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         prompt: args.prompt,
         bos: args.bos.bos,
         heads: Some(head_store()),
+        ..TuiOptions::default()
     };
     let end = out.cancel();
     tui::run(options, &end)?;

@@ -1,18 +1,28 @@
 //! What keys do.
 
+use crossterm::event::KeyCode;
+
 use super::super::action::Action;
 use super::super::editor::Editor;
 use super::super::effect::{Effect, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
-use super::super::keymap;
 use super::super::overlay::{HelpOverlay, InterventionsOverlay};
 use super::super::view::Reply;
-use super::{Heads, Laws, Model, State};
+use super::{Count, Heads, Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
 
 /// Tokens one key generates at most.
 const N_GENERATED: usize = 20;
+
+/// The largest count that is typed before a move.
+const MOST_COUNTED: usize = 9999;
+
+fn digit(key: Key) -> Option<usize> {
+    let KeyCode::Char(c) = key.code else { return None };
+    let is_plain = key == Key::char(c);
+    c.to_digit(10).filter(|_| is_plain).and_then(|digit| usize::try_from(digit).ok())
+}
 
 impl State {
     pub(super) fn input(&mut self, input: &InputEvent) -> Vec<Effect> {
@@ -25,7 +35,11 @@ impl State {
     }
 
     fn key(&mut self, key: Key) -> Vec<Effect> {
-        if let Some(action) = keymap::action(self.context(), key) {
+        let count = self.count.take();
+        if let Some(count) = self.counted(count, key) {
+            return count;
+        }
+        if let Some(action) = self.keymap.action(self.context(), key) {
             return self.act(action);
         }
         if let Some(overlay) = self.overlays.last_mut() {
@@ -33,6 +47,25 @@ impl State {
         }
         let typed = self.overlays.is_empty() && self.editor.as_mut().is_some_and(|editor| editor.key(key));
         if typed { self.tokenise_draft() } else { Vec::new() }
+    }
+
+    /// What a digit does, or a move right behind digits; nothing if the key is neither.
+    fn counted(&mut self, count: Option<Count>, key: Key) -> Option<Vec<Effect>> {
+        if !self.overlays.is_empty() || self.editor.is_some() {
+            return None;
+        }
+        let action = self.keymap.action(self.context(), key);
+        if let Some(digit) = digit(key).filter(|digit| *digit > 0 || count.is_some()) {
+            let from = count.map_or(self.current, |count| count.from);
+            let n = count.map_or(0, |count| count.n).saturating_mul(10).saturating_add(digit).min(MOST_COUNTED);
+            self.count = Some(Count { n, from });
+            let shown = matches!(action, Some(Action::ShowView(_)));
+            return Some(action.filter(|_| shown).map_or_else(Vec::new, |action| self.act(action)));
+        }
+        let Count { n, from } = count?;
+        let repeated = action?.times(n)?;
+        self.current = from;
+        Some(self.act(repeated))
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Overlay, boxed, scroll};
 use crate::tui::action::Action;
-use crate::tui::keymap::{Context, key_names, rows};
+use crate::tui::keymap::{Context, Keymap, key_names};
 use crate::tui::session::Session;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
@@ -25,17 +25,17 @@ impl HelpOverlay {
         Self { first, scroll: 0 }
     }
 
-    fn lines(&self, theme: Theme) -> Vec<Line<'static>> {
+    fn lines(&self, keymap: &Keymap, theme: Theme) -> Vec<Line<'static>> {
         let rest = Context::ALL.into_iter().filter(|context| *context != self.first && *context != Context::Global);
         let order = [self.first, Context::Global].into_iter().chain(rest);
-        order.flat_map(|context| section(context, theme)).collect()
+        order.flat_map(|context| section(keymap, context, theme)).collect()
     }
 }
 
-fn section(context: Context, theme: Theme) -> Vec<Line<'static>> {
+fn section(keymap: &Keymap, context: Context, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(context.title(), theme.title())];
-    lines.extend(rows(context).map(|binding| {
-        let keys = fit(&key_names(binding), 14);
+    lines.extend(keymap.rows(context).map(|binding| {
+        let keys = fit(&key_names(binding), 18);
         Line::from(vec![Span::raw(format!(" {keys} ")), Span::styled(binding.about, theme.faint())])
     }));
     lines.push(Line::default());
@@ -53,12 +53,12 @@ impl Overlay for HelpOverlay {
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let theme = scene.theme;
-        boxed(("Keys", theme.title()), self.lines(theme), self.scroll, area, buffer);
+        boxed(("Keys", theme.title()), self.lines(scene.keymap, theme), self.scroll, area, buffer);
     }
 }
 
 impl HelpOverlay {
     fn lines_count() -> usize {
-        Context::ALL.into_iter().map(|context| rows(context).count() + 2).sum()
+        Context::ALL.into_iter().map(|context| crate::tui::keymap::rows(context).count() + 2).sum()
     }
 }

@@ -15,7 +15,7 @@ pub use self::lens::LensView;
 pub use self::step::StepView;
 pub use self::why::WhyView;
 use super::action::Action;
-use super::keymap::Context;
+use super::keymap::{Context, Keymap};
 use super::session::Session;
 use super::theme::Theme;
 use crate::engine::{Candidate, Inspection, Panel};
@@ -29,6 +29,8 @@ pub struct Scene<'a> {
     pub session: &'a Session,
     /// How things look.
     pub theme: Theme,
+    /// The keys.
+    pub keymap: &'a Keymap,
     /// What each head does, once that is known.
     pub atlas: Option<&'a Atlas>,
     /// What is shown while there is no data.
@@ -87,3 +89,8 @@ pub static VIEWS: &[fn() -> Box<dyn View>] = &[
     || Box::<LensView>::default(),
     || Box::<WhyView>::default(),
 ];
+
+/// The name of the view at a place, as configuration writes it.
+pub fn name(at: usize) -> String {
+    VIEWS.get(at).map_or_else(String::new, |make| make().title().to_lowercase().replace(' ', "-"))
+}

@@ -41,8 +41,16 @@ impl Ui {
         effects
     }
 
+    /// Types characters without a pause, which comes after the last.
     pub(super) fn chars(&mut self, keys: &str) -> Vec<Effect> {
-        keys.chars().flat_map(|c| self.key(Key::char(c))).collect()
+        let effects = keys.chars().flat_map(|c| self.key(Key::char(c))).collect();
+        self.pause();
+        effects
+    }
+
+    /// No key for a moment.
+    fn pause(&mut self) {
+        self.state.update(Msg::Pause);
     }
 
     /// Nothing happens for a while.

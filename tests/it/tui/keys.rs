@@ -1,14 +1,20 @@
 //! The keymap as data.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use lmscope::tui::keymap::{Context, markdown, rows};
+use lmscope::engine::{Panel, Request};
+use lmscope::tui::effect::INSPECT;
+use lmscope::tui::input::Key;
+use lmscope::tui::keymap::{Context, KEYMAP, markdown, rows};
+
+use super::data::{Ui, submits};
+use crate::support::project;
 
 #[test]
 fn no_key_means_two_things_in_one_context() {
     for context in Context::ALL {
         let mut seen = HashSet::new();
-        for key in rows(context).flat_map(|binding| binding.keys) {
+        for key in rows(context).flat_map(|binding| binding.keys.iter()) {
             assert!(seen.insert(key), "{context:?}: {key:?}");
         }
     }
@@ -22,4 +28,58 @@ fn the_page_of_keys_is_current() {
     }
     let page = std::fs::read_to_string(path).unwrap();
     assert!(page == markdown(), "run the tests with LMSCOPE_WRITE_DOCS=1 to write docs/keys.md anew");
+}
+
+#[test]
+fn a_name_means_one_thing_in_a_context() {
+    for context in Context::ALL {
+        let mut seen = HashSet::new();
+        for binding in rows(context) {
+            let name = binding.action.name();
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+            assert!(seen.insert(name.clone()), "{context:?}: two rows are called {name}");
+        }
+    }
+}
+
+/// The variants of the enum, read from its source.
+fn actions() -> BTreeSet<String> {
+    let source = std::fs::read_to_string(project("src/tui/action.rs")).unwrap();
+    let body = source.split("pub enum Action {").nth(1).unwrap().split("\n}").next().unwrap();
+    let variants = body.lines().filter(|line| line.starts_with("    ") && line.trim().starts_with(char::is_uppercase));
+    variants.map(|line| line.trim().split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_action_is_in_the_table() {
+    let named = |name: String| name.split('(').next().unwrap().to_owned();
+    let bound: BTreeSet<String> = KEYMAP.iter().map(|binding| named(format!("{:?}", binding.action))).collect();
+    assert_eq!(bound, actions());
+}
+
+#[test]
+fn a_count_right_before_a_move_repeats_it() {
+    let mut ui = Ui::with_data();
+    ui.chars("2");
+    let effects = ui.chars("2j");
+    assert_eq!(ui.state.current(), 1, "back in the view that was shown before the digit");
+    assert!(matches!(submits(&effects)[..], [.., (INSPECT, Request::Inspect { panels, .. })]
+        if panels[..] == [Panel::AttentionHead { layer: 2, head: 0 }]));
+    ui.chars("99h");
+    assert_eq!(ui.state.session().position(), 0);
+    ui.chars("10l");
+    assert_eq!(ui.state.session().position(), 5, "ten to the right, of which there are five");
+}
+
+#[test]
+fn a_digit_shows_a_view_and_is_no_count_once_a_moment_has_passed() {
+    let mut ui = Ui::with_data();
+    ui.key(Key::char('3'));
+    assert_eq!((ui.state.current(), ui.state.is_counting()), (2, true));
+    ui.chars("");
+    assert_eq!((ui.state.current(), ui.state.is_counting()), (2, false));
+    ui.chars("k");
+    assert_eq!(ui.state.current(), 2);
+    ui.chars("4x");
+    assert_eq!(ui.state.current(), 3, "x is no move");
 }

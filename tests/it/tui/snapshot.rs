@@ -72,7 +72,7 @@ fn views() {
 
 #[test]
 fn overlays_and_modes() {
-    for (name, keys) in [("help", "?"), ("editing", "e"), ("all_heads", "2o"), ("light", "L"), ("surprisal", "c")] {
+    for (name, keys) in [("help", "?"), ("editing", "i"), ("all_heads", "2o"), ("light", "L"), ("surprisal", "c")] {
         let mut ui = Ui::with_data();
         ui.chars(keys);
         check(name, &ui);
@@ -129,7 +129,7 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "2", "3", "4", "4v", "2o", "?", "e", "d"] {
+    for view in ["1", "2", "3", "4", "4v", "2o", "?", "i", "d"] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {
