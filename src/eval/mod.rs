@@ -12,6 +12,7 @@ mod control;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod gate;
 pub mod item;
 pub mod metric;
 pub mod record;

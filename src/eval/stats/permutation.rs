@@ -47,6 +47,22 @@ impl SignFlip {
         let count = (0..self.draws).filter(|_| flipped().abs() >= bound).count();
         Permutation { p: (1 + count) as f64 / (1 + self.draws) as f64, exact: false }
     }
+
+    /// The p of a difference that is no sum: of `units` some are drawn, and what belongs to the old and to the new run
+    /// is swapped in them. `difference` is told which are.
+    pub fn swap(self, units: usize, difference: impl Fn(&[bool]) -> f64) -> f64 {
+        let mut sides = vec![false; units];
+        let observed = difference(&sides).abs();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut swapped = || {
+            sides.fill_with(|| rng.random::<bool>());
+            difference(&sides).abs()
+        };
+        // what is equal on paper is counted, whatever the order of adding up
+        let bound = observed - 1e-9 * observed;
+        let count = (0..self.draws).filter(|_| swapped() >= bound).count();
+        (1 + count) as f64 / (1 + self.draws) as f64
+    }
 }
 
 /// How many choices of signs of `rest`, added to `sum`, are at least `bound` from zero.
@@ -87,5 +103,16 @@ mod tests {
         assert!(!drawn.exact && (drawn.p - mcnemar(10, 25)).abs() < 0.003, "{drawn:?}");
         assert_eq!(drawn, SignFlip { draws: 40_000, seed: 3 }.test(&differences(10, 25)));
         assert!(SignFlip::default().test(&[1.0; 50]).p <= 1.0 / 10_000.0);
+    }
+
+    #[test]
+    fn swapping_is_flipping_signs_where_the_difference_is_a_sum() {
+        let differences: Vec<f64> = (0..30u32).map(|i| f64::from(i % 7) - 2.5).collect();
+        let sum = |sides: &[bool]| {
+            differences.iter().zip(sides).map(|(d, swapped)| if *swapped { -d } else { *d }).sum::<f64>()
+        };
+        let flip = SignFlip { draws: 20_000, seed: 1 };
+        assert!((flip.swap(30, sum) - flip.test(&differences).p).abs() < 0.02);
+        assert!((flip.swap(30, |_| 0.0) - 1.0).abs() < 1e-12);
     }
 }
