@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::record::{Contents, Header};
+use super::pair_record::{Contents, Header};
 use super::scorer::{ItemRecord, Probe};
 use super::stats::{Paired, Power, SignFlip, holm, mcnemar, normal_quantile, tango};
 

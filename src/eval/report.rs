@@ -1,7 +1,7 @@
 //! A summary as figures.
 
 use super::compare::{Change, Comparison, Gate};
-use super::record::Header;
+use super::pair_record::Header;
 use super::stats::Proportion;
 use super::summary::{Direction, Group, RunSummary};
 use crate::figure::{Cell, Column, Content, Figure, Provenance, ShapeError, Table};

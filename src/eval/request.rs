@@ -72,16 +72,24 @@ pub struct Scored {
     pub boundary: usize,
     /// Natural-log probability of each token of the continuation, to nine decimals.
     pub logprobs: Vec<f64>,
-    /// The rank of the first token of the continuation in the whole vocabulary, from 1.
-    pub first_rank: usize,
+    /// The rank of each token of the continuation in the whole vocabulary, from 1.
+    pub ranks: Vec<usize>,
     /// Whether each token of the continuation is the most probable one.
     pub is_greedy: bool,
+    /// The likeliest tokens in place of the first one of the continuation, with their log-probabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<(u32, f64)>,
     /// What is odd about the tokens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lints: Vec<Lint>,
 }
 
 impl Scored {
+    /// The rank of the first token of the continuation; 0 if nothing is scored.
+    pub fn first_rank(&self) -> usize {
+        self.ranks.first().copied().unwrap_or(0)
+    }
+
     /// The log-likelihood of the continuation, to nine decimals.
     pub fn loglik(&self) -> f64 {
         round9(self.logprobs.iter().sum())

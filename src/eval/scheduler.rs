@@ -11,8 +11,10 @@ mod tests;
 mod trail;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 
 pub use self::error::Error;
 use self::job::{Job, Task};
@@ -32,6 +34,8 @@ pub struct Options {
     pub batch: usize,
     /// What becomes of a context that was run.
     pub contexts: Contexts,
+    /// How many of the likeliest tokens are kept beside the first one of a continuation.
+    pub top_k: usize,
 }
 
 /// What becomes of a context that was run.
@@ -46,17 +50,21 @@ pub enum Contexts {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch: 1, contexts: Contexts::Shared }
+        Self { batch: 1, contexts: Contexts::Shared, top_k: 5 }
     }
 }
 
-/// How far the answering is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Different requests, or windows of them, that are answered.
-    pub done: usize,
-    /// Of how many.
-    pub total: usize,
+/// Takes a response, and the index of the request it is to.
+pub type Each<'a> = dyn FnMut(usize, &Response) -> ControlFlow<()> + 'a;
+
+/// A request that was not answered, and so the rest.
+#[derive(Debug, thiserror::Error)]
+#[error("answer request {index}")]
+pub struct Failed {
+    /// Its index.
+    pub index: usize,
+    /// Why.
+    pub source: Error,
 }
 
 /// Answers requests with one model.
@@ -66,6 +74,13 @@ pub struct Scheduler<'a> {
     cancel: &'a CancelToken,
     options: Options,
     trail: Trail,
+}
+
+/// A response that is not whole yet.
+#[derive(Default)]
+struct Waiting {
+    missing: usize,
+    parts: Vec<(usize, Part)>,
 }
 
 /// What a job gives.
@@ -89,50 +104,65 @@ impl<'a> Scheduler<'a> {
 
     /// One response for each request, in the same order.
     pub fn answer(&mut self, requests: &[Request]) -> Result<Vec<Response>, Error> {
-        self.answer_watched(requests, &mut |_| {})
+        let mut responses: Vec<Option<Response>> = vec![None; requests.len()];
+        let mut keep = |index: usize, response: &Response| {
+            responses[index] = Some(response.clone());
+            ControlFlow::Continue(())
+        };
+        self.answer_each(requests, &mut keep).map_err(|failed| failed.source)?;
+        Ok(responses.into_iter().flatten().collect())
     }
 
-    /// The same, telling how far it is.
-    pub fn answer_watched(
-        &mut self,
-        requests: &[Request],
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Response>, Error> {
-        let (unique, order) = distinct(requests);
+    /// Answers all requests together and hands over each response as soon as it is there, with the index of its
+    /// request; where `each` breaks off, the rest stays unanswered.
+    pub fn answer_each(&mut self, requests: &[Request], each: &mut Each<'_>) -> Result<(), Failed> {
+        let (unique, askers) = distinct(requests);
+        let first = |owner: usize| askers[owner][0];
         let mut jobs = Vec::new();
         for (owner, request) in unique.iter().enumerate() {
-            self.cancel.check()?;
-            jobs.extend(Job::of(owner, request, self.tokenizer, self.lm.config())?);
+            let made = self.cancel.check().map_err(Error::from);
+            let made = made.and_then(|()| Job::of(owner, request, self.tokenizer, self.lm.config()));
+            jobs.extend(made.map_err(|source| Failed { index: first(owner), source })?);
         }
         // neighbours have the longest beginnings in common
         jobs.sort_by(|a, b| a.context.cmp(&b.context));
-        let total = jobs.len();
-        let mut parts: Vec<Vec<(usize, Part)>> = unique.iter().map(|_| Vec::new()).collect();
-        let mut done = 0;
+        let mut waiting: Vec<Waiting> = unique.iter().map(|_| Waiting::default()).collect();
+        jobs.iter().for_each(|job| waiting[job.owner].missing += 1);
         for group in jobs.chunk_by(|a, b| a.context == b.context) {
-            for (job, part) in self.group(group)? {
-                parts[job.owner].push((job.window, part));
-                done += 1;
-                watch(Progress { done, total });
+            let parts = self.group(group).map_err(|(owner, source)| Failed { index: first(owner), source })?;
+            for (job, part) in parts {
+                let waiting = &mut waiting[job.owner];
+                waiting.parts.push((job.window, part));
+                waiting.missing -= 1;
+                if waiting.missing > 0 {
+                    continue;
+                }
+                let response = whole(unique[job.owner], std::mem::take(&mut waiting.parts));
+                if askers[job.owner].iter().any(|index| each(*index, &response).is_break()) {
+                    return Ok(());
+                }
             }
         }
-        let responses: Vec<Response> = unique.iter().zip(parts).map(|(request, parts)| whole(request, parts)).collect();
-        Ok(order.into_iter().map(|owner| responses[owner].clone()).collect())
+        Ok(())
     }
 
-    /// Jobs with one context.
-    fn group<'j>(&mut self, jobs: &'j [Job<'_>]) -> Result<Vec<(&'j Job<'j>, Part)>, Error> {
+    /// Jobs with one context; an error comes with the request it is of.
+    fn group<'j>(&mut self, jobs: &'j [Job<'_>]) -> Result<Vec<(&'j Job<'j>, Part)>, (usize, Error)> {
         if self.options.contexts == Contexts::Forgotten {
             self.trail = Trail::default();
         }
-        let branch = self.trail.branch(self.lm, &jobs[0].context, self.cancel)?;
+        let of = |job: &Job<'_>| {
+            let owner = job.owner;
+            move |source| (owner, source)
+        };
+        let branch = self.trail.branch(self.lm, &jobs[0].context, self.cancel).map_err(of(&jobs[0]))?;
         let mut parts = Vec::with_capacity(jobs.len());
         let mut scored: Vec<&Job<'_>> = Vec::new();
         for job in jobs {
             match job.task {
                 Task::Score(_) => scored.push(job),
                 Task::Generate(request) => {
-                    let said = self.generate(request, &job.context, branch.clone())?;
+                    let said = self.generate(request, &job.context, branch.clone()).map_err(of(job))?;
                     parts.push((job, Part::Generated(said)));
                 }
             }
@@ -140,7 +170,7 @@ impl<'a> Scheduler<'a> {
         // a batch is as long as the longest in it
         scored.sort_by_key(|job| job.rest().len());
         for batch in scored.chunks(self.options.batch.max(1)) {
-            let found = self.score(batch, &branch)?;
+            let found = self.score(batch, &branch).map_err(of(batch[0]))?;
             parts.extend(batch.iter().copied().zip(found.into_iter().map(Part::Scored)));
         }
         Ok(parts)
@@ -155,7 +185,7 @@ impl<'a> Scheduler<'a> {
         for (row, job) in jobs.iter().enumerate() {
             let mut scored = job.unscored();
             if let Some(logits) = branch.logits.as_deref().filter(|_| job.starts_after_context()) {
-                scored.push(logits)?;
+                scored.push_logits(logits, self.options.top_k)?;
             }
             if let Some(hidden) = &hidden {
                 self.score_rows(&mut scored, job, &hidden.narrow(0, row, 1).map_err(model::Error::from)?)?;
@@ -184,8 +214,11 @@ impl<'a> Scheduler<'a> {
             let n = ROWS.min(end - at);
             let rows = hidden.narrow(1, at, n).map_err(model::Error::from)?;
             let logits = self.lm.logits(&rows)?.squeeze(0).and_then(|rows| rows.to_vec2::<f32>());
-            for row in logits.map_err(model::Error::from)? {
-                scored.push(&row)?;
+            let rows = logits.map_err(model::Error::from)?;
+            let ids = scored.next_ids().to_vec();
+            let read: Vec<Seen> = rows.par_iter().zip(&ids).map(|(row, id)| Seen::of(row, *id)).collect();
+            for (seen, row) in read.into_iter().zip(&rows) {
+                scored.push(seen, row, self.options.top_k)?;
             }
             at += n;
         }
@@ -213,18 +246,19 @@ impl<'a> Scheduler<'a> {
     }
 }
 
-/// The different requests, and for each request which of them it is.
-fn distinct(requests: &[Request]) -> (Vec<&Request>, Vec<usize>) {
+/// The different requests, and for each of them which of all requests it is.
+fn distinct(requests: &[Request]) -> (Vec<&Request>, Vec<Vec<usize>>) {
     let mut known: HashMap<&Request, usize> = HashMap::new();
-    let mut unique = Vec::new();
-    let order = requests.iter().map(|request| {
-        *known.entry(request).or_insert_with(|| {
+    let (mut unique, mut askers) = (Vec::new(), Vec::<Vec<usize>>::new());
+    for (index, request) in requests.iter().enumerate() {
+        let owner = *known.entry(request).or_insert_with(|| {
             unique.push(request);
+            askers.push(Vec::new());
             unique.len() - 1
-        })
-    });
-    let order = order.collect();
-    (unique, order)
+        });
+        askers[owner].push(index);
+    }
+    (unique, askers)
 }
 
 /// The response made of its parts.
@@ -241,21 +275,63 @@ fn whole(request: &Request, mut parts: Vec<(usize, Part)>) -> Response {
     Response::Rolled(Rolled { windows })
 }
 
-impl Scored {
-    /// Adds the next token of the continuation.
-    fn push(&mut self, logits: &[f32]) -> Result<(), Error> {
-        let Some(&id) = self.ids.get(self.boundary + self.logprobs.len()) else { return Ok(()) };
+/// What is read from the logits in place of one token.
+struct Seen {
+    logprob: f64,
+    rank: usize,
+    is_greedy: bool,
+}
+
+impl Seen {
+    fn of(logits: &[f32], id: u32) -> Self {
         let logprob = round9(log_softmax(logits)[id as usize]);
-        if !logprob.is_finite() {
-            return Err(Error::NotFinite { text: self.text.clone(), found: logprob });
+        Self { logprob, rank: rank(logits, id), is_greedy: argmax(logits) == id }
+    }
+}
+
+impl Scored {
+    /// The tokens of the continuation that are not scored yet.
+    fn next_ids(&self) -> &[u32] {
+        self.ids.get(self.boundary + self.logprobs.len()..).unwrap_or_default()
+    }
+
+    /// Scores the next token of the continuation, if there is one.
+    fn push_logits(&mut self, logits: &[f32], top_k: usize) -> Result<(), Error> {
+        match self.next_ids().first() {
+            Some(&id) => self.push(Seen::of(logits, id), logits, top_k),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the next token of the continuation.
+    fn push(&mut self, seen: Seen, logits: &[f32], top_k: usize) -> Result<(), Error> {
+        if !seen.logprob.is_finite() {
+            return Err(Error::NotFinite { text: self.text.clone(), found: seen.logprob });
         }
         if self.logprobs.is_empty() {
-            self.first_rank = rank(logits, id);
+            self.top = likeliest(logits, top_k);
         }
-        self.logprobs.push(logprob);
-        self.is_greedy &= argmax(logits) == id;
+        self.logprobs.push(seen.logprob);
+        self.ranks.push(seen.rank);
+        self.is_greedy &= seen.is_greedy;
         Ok(())
     }
+}
+
+/// The `k` likeliest tokens, of equal ones the smaller id first, with their log-probabilities.
+fn likeliest(logits: &[f32], k: usize) -> Vec<(u32, f64)> {
+    if k == 0 {
+        return Vec::new();
+    }
+    let logprobs = log_softmax(logits);
+    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let mut ids: Vec<u32> = (0..).take(logits.len()).collect();
+    if k < ids.len() {
+        ids.select_nth_unstable_by(k, order);
+        ids.truncate(k);
+    }
+    ids.sort_unstable_by(order);
+    ids.into_iter().map(|id| (id, round9(logprobs[id as usize]))).collect()
 }
 
 /// One more than the tokens with a higher logit.

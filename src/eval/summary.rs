@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::item::Seen;
-use super::record::Header;
+use super::pair_record::Header;
 use super::scorer::{DirectionScore, ItemRecord};
 use super::stats::{Mean, Proportion, mcnemar};
 
@@ -117,7 +117,7 @@ impl Direction {
             chance: 1.0 / (controls + 1) as f64,
             lift: Mean::of(&plain().map(|probe| probe.lift).collect::<Vec<_>>()),
             mean_logprob: Mean::of(&plain().map(|probe| probe.mean_logprob).collect::<Vec<_>>()),
-            median_first_rank: median(plain().map(|probe| probe.gold.first_rank).collect()),
+            median_first_rank: median(plain().map(|probe| probe.gold.first_rank()).collect()),
             in_context_exact_match: Proportion::of(in_context().map(|probe| probe.exact_match)),
             in_context_best: Proportion::of(in_context().map(|probe| probe.best)),
         }

@@ -24,8 +24,10 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon", "safetensors"]),
     // lens: a probe asks a lens's question of many runs
     ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core", "similar"]),
-    // candle_core: contexts are cut and continuations batched, which are axes of a tensor
-    ("eval", &["figure", "model", "text"], &["candle_core", "tempfile"]),
+    // candle_core: contexts are cut and continuations batched, which are axes of a tensor; rayon: rows of a vocabulary are
+    // read by all threads; disk: a record is finished whole or not at all; rusqlite: responses and runs are remembered;
+    // zip: Inspect's logs
+    ("eval", &["disk", "figure", "model", "text"], &["candle_core", "rayon", "rusqlite", "tempfile", "zip"]),
     // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
     // probe: what heads do is measured once and remembered; intervene: panels show an intervened model beside the base

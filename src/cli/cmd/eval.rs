@@ -12,7 +12,7 @@ use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::engine::Loaded;
 use crate::eval::compare::{Gate, Verdict, compare};
-use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite, record};
+use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite, pair_record as record};
 use crate::export::EXPORTERS;
 use crate::intervene::Intervened;
 use crate::text::{BosPolicy, Prompt};

@@ -1,7 +1,7 @@
 use super::*;
 use crate::eval::fixture::{noise, parrot, suite, tokenizer};
-use crate::eval::record;
-use crate::eval::run::{RunOptions, run};
+use crate::eval::pair_record as record;
+use crate::eval::pair_run::{RunOptions, run};
 use crate::model::{CancelToken, FakeLm};
 
 /// The record of a run, with the answers of `right` items made exact and all others made wrong.

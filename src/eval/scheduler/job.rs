@@ -95,8 +95,9 @@ impl<'a> Job<'a> {
             ids: split.ids,
             boundary: split.boundary,
             logprobs: Vec::new(),
-            first_rank: 0,
+            ranks: Vec::new(),
             is_greedy: true,
+            top: Vec::new(),
             lints: split.lints,
         }
     }

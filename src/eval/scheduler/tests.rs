@@ -22,9 +22,9 @@ fn a_hand_worked_loglikelihood() {
     let found = &scored(&parrot(&["we the"]), &[loglik("we", " the"), loglik("we", " and on")]);
     let total = (10f64.exp() + 287.0).ln();
     assert!((found[0].loglik() - (10.0 - total)).abs() < 1e-8);
-    assert!(found[0].is_greedy && found[0].first_rank == 1);
+    assert!(found[0].is_greedy && found[0].first_rank() == 1);
     assert!((found[1].loglik() - (-total - 288f64.ln())).abs() < 1e-8);
-    assert!(!found[1].is_greedy && found[1].first_rank == 2);
+    assert!(!found[1].is_greedy && found[1].first_rank() == 2);
 }
 
 #[test]
@@ -116,7 +116,7 @@ proptest::proptest! {
         let mut order: Vec<usize> = (0..requests.len()).collect();
         shuffled(&mut order, seed);
         let contexts = if shared { Contexts::Shared } else { Contexts::Forgotten };
-        let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(Options { batch, contexts });
+        let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(Options { batch, contexts, ..Options::default() });
         for part in order.chunks(order.len().div_ceil(calls)) {
             let asked: Vec<Request> = part.iter().map(|index| requests[*index].clone()).collect();
             for (index, found) in part.iter().zip(scheduler.answer(&asked).unwrap()) {
@@ -143,12 +143,47 @@ fn a_common_beginning_is_run_once() {
 }
 
 #[test]
-fn progress_ends_at_the_number_of_different_requests() {
+fn a_response_is_handed_to_each_that_asked_until_one_breaks_off() {
     let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), noise());
-    let mut seen = Vec::new();
     let requests = [loglik("we", " the"), loglik("we", " on"), loglik("we", " the")];
-    Scheduler::new(&lm, &tokenizer, &cancel).answer_watched(&requests, &mut |progress| seen.push(progress)).unwrap();
-    assert_eq!(seen, [Progress { done: 1, total: 2 }, Progress { done: 2, total: 2 }]);
+    let heard = |last: usize| {
+        let mut seen = Vec::new();
+        let mut each = |index: usize, _: &Response| {
+            seen.push(index);
+            if seen.len() == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        Scheduler::new(&lm, &tokenizer, &cancel).answer_each(&requests, &mut each).unwrap();
+        seen
+    };
+    assert_eq!(heard(9), [0, 2, 1]);
+    assert_eq!(heard(1), [0]);
+}
+
+#[test]
+fn an_error_says_whose_it_is() {
+    let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), noise());
+    let requests = [loglik("we", " the"), loglik("we", ""), loglik("we", " on")];
+    let failed = Scheduler::new(&lm, &tokenizer, &cancel).answer_each(&requests, &mut |_, _| ControlFlow::Continue(()));
+    assert_eq!(failed.unwrap_err().index, 1);
+}
+
+#[test]
+fn the_likeliest_tokens_stand_beside_the_first_one() {
+    let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), parrot(&["we the"]));
+    let top = |top_k| {
+        let options = Options { top_k, ..Options::default() };
+        let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(options);
+        let Some(Response::Scored(scored)) = scheduler.answer(&[loglik("we", " the")]).unwrap().pop() else { panic!() };
+        assert_eq!((scored.ranks.len(), scored.ranks[0]), (scored.logprobs.len(), 1));
+        scored.top
+    };
+    let first = tokenizer.encode(" the").unwrap()[0];
+    let (likeliest, rest) = (10.0 - (10f64.exp() + 287.0).ln(), -(10f64.exp() + 287.0).ln());
+    let found = top(3);
+    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [first, 0, 1]);
+    assert!((found[0].1 - likeliest).abs() < 1e-8 && (found[2].1 - rest).abs() < 1e-8);
+    assert!(top(0).is_empty());
+    assert_eq!(top(1000).len(), 288);
 }
 
 #[test]

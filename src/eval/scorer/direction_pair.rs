@@ -95,8 +95,9 @@ mod tests {
             ids,
             boundary: 1,
             logprobs,
-            first_rank: 3,
+            ranks: vec![3],
             is_greedy: false,
+            top: Vec::new(),
             lints: Vec::new(),
         })
     }

@@ -6,7 +6,7 @@ mod scheduler;
 
 use std::fs;
 
-use lmscope::eval::{RunOptions, Suite, record, run};
+use lmscope::eval::{RunOptions, Suite, pair_record as record, run};
 use lmscope::hub::Cache;
 use lmscope::model::decoder::Kernels;
 use lmscope::model::load::load_directory;

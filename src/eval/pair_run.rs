@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::control;
-use super::event::{EvalEvent, EvalSink};
 use super::item::{Item, Side};
-use super::record::{self, FORMAT_VERSION, Header, RunRecord};
+use super::pair_event::{EvalEvent, EvalSink};
+use super::pair_record::{self as record, FORMAT_VERSION, Header, RunRecord};
 use super::scheduler::{self, Scheduler};
 use super::scorer::{self, ItemRecord, Question, Scorer};
 use super::suite::{Suite, hex};
