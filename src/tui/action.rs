@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::view;
+use super::view::ViewName;
 
 /// A step along a list or an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +88,8 @@ pub enum Action {
     NextView,
     /// Show the view before.
     PreviousView,
-    /// Show a view by its place.
-    ShowView(usize),
+    /// Show a view.
+    ShowView(ViewName),
     /// Draw for a light or a dark terminal.
     ToggleGround,
     /// Colour the prompt by surprisal, by entropy, or not.
@@ -146,7 +146,7 @@ impl Action {
     /// Its name, which stays as it is from version to version: configuration and palette use it.
     pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::ShowView(at) => format!("show-{}", view::name(at)).into(),
+            Self::ShowView(view) => format!("show-{}", view.word()).into(),
             Self::Position(to) => format!("position-{}", to.name()).into(),
             Self::Cursor(to) => format!("cursor-{}", to.name()).into(),
             Self::Head(to) => format!("head-{}", to.name()).into(),

@@ -14,7 +14,7 @@ use super::keymap::{Context, Keymap};
 use super::overlay::Overlay;
 use super::session::Session;
 use super::theme::Theme;
-use super::view::{Scene, VIEWS, View};
+use super::view::{Scene, VIEWS, View, ViewName};
 use crate::engine::worker::{JobId, Report, Slot};
 use crate::engine::{ModelInfo, Named, Request, Verified};
 use crate::lens::atlas::Atlas;
@@ -163,7 +163,7 @@ impl State {
     /// What is to be done once nothing else is.
     fn idle_request(&self) -> Option<(Slot, Request)> {
         let Model::Loaded(open) = &self.model else { return None };
-        if self.is_busy() || self.editor.is_some() {
+        if self.is_busy() || self.editor.is_some() || self.view().is_typing() {
             return None;
         }
         match (&open.laws, &open.heads) {
@@ -233,8 +233,8 @@ impl State {
         self.views[self.current].as_ref()
     }
 
-    pub(super) fn titles(&self) -> impl Iterator<Item = &'static str> {
-        self.views.iter().map(|view| view.title())
+    pub(super) fn names(&self) -> impl Iterator<Item = ViewName> {
+        self.views.iter().map(|view| view.name())
     }
 
     pub(super) fn overlay(&self) -> Option<&dyn Overlay> {

@@ -7,6 +7,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::action::{Action, Move};
 use super::input::Key;
+use super::view::ViewName;
 
 /// Where a key counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Context {
     Lens,
     /// In the why view.
     Why,
+    /// While a text is typed into a view; everything else types.
+    Typing,
     /// While the interventions are shown; what is no key of theirs types.
     Interventions,
     /// In every view.
@@ -33,7 +36,7 @@ pub enum Context {
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Step,
         Self::Attention,
         Self::Lens,
@@ -41,6 +44,7 @@ impl Context {
         Self::Global,
         Self::Interventions,
         Self::Editing,
+        Self::Typing,
         Self::Help,
         Self::Error,
     ];
@@ -49,6 +53,7 @@ impl Context {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Editing => "While editing the prompt",
+            Self::Typing => "While typing into a view",
             Self::Error => "While an error is shown",
             Self::Help => "In this help",
             Self::Step => "Step",
@@ -64,7 +69,7 @@ impl Context {
     pub const fn fallback(self) -> Option<Self> {
         match self {
             Self::Step | Self::Attention | Self::Lens | Self::Why => Some(Self::Global),
-            Self::Interventions | Self::Editing | Self::Error | Self::Help | Self::Global => None,
+            Self::Interventions | Self::Editing | Self::Typing | Self::Error | Self::Help | Self::Global => None,
         }
     }
 }
@@ -182,10 +187,10 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::plain(KeyCode::BackTab)], Action::PreviousView, "", "show the view before"),
     bind(Context::Global, &[Key::char('u')], Action::Undo, "undo", "take the last change of the tokens back"),
     bind(Context::Global, &[Key::char('U'), Key::ctrl('r')], Action::Redo, "", "repeat what was taken back"),
-    bind(Context::Global, &[Key::char('1')], Action::ShowView(0), "", "show the step view"),
-    bind(Context::Global, &[Key::char('2')], Action::ShowView(1), "", "show the attention view"),
-    bind(Context::Global, &[Key::char('3')], Action::ShowView(2), "", "show the lens view"),
-    bind(Context::Global, &[Key::char('4')], Action::ShowView(3), "", "show the why view"),
+    bind(Context::Global, &[Key::char('1')], Action::ShowView(ViewName::Step), "", "show the step view"),
+    bind(Context::Global, &[Key::char('3')], Action::ShowView(ViewName::Attention), "", "show the attention view"),
+    bind(Context::Global, &[Key::char('4')], Action::ShowView(ViewName::Lens), "", "show the lens view"),
+    bind(Context::Global, &[Key::char('5')], Action::ShowView(ViewName::Why), "", "show the why view"),
     bind(
         Context::Global,
         &[Key::char('c')],
@@ -200,6 +205,9 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Editing, &[Key::plain(KeyCode::Enter)], Action::Accept, "take it", "take the edited prompt"),
     bind(Context::Editing, &[Key::plain(KeyCode::Esc)], Action::Leave, "leave", "leave the prompt as it was"),
     bind(Context::Editing, &[Key::ctrl('c')], Action::Quit, "quit", "quit"),
+    bind(Context::Typing, &[Key::plain(KeyCode::Enter)], Action::Accept, "take it", "take the typed text"),
+    bind(Context::Typing, &[Key::plain(KeyCode::Esc)], Action::Leave, "leave", "leave the text as it was"),
+    bind(Context::Typing, &[Key::ctrl('c')], Action::Quit, "quit", "quit"),
     bind(
         Context::Interventions,
         &[Key::plain(KeyCode::Enter)],

@@ -8,6 +8,7 @@ use super::app::State;
 use super::keymap::{Context, Keymap, key_name};
 use super::layout::{MINIMUM, areas, cells, is_enough, part};
 use super::text::{one_line, width};
+use super::view::ViewName;
 use super::widget::{line, prompt_input, spans, token_strip};
 
 /// Draws everything.
@@ -66,11 +67,11 @@ fn header(state: &State, area: Rect, buffer: &mut Buffer) {
 const NAMED_FROM: u16 = 60;
 
 fn tabs(state: &State, area: Rect, buffer: &mut Buffer) -> u16 {
-    let name = |(at, title): (usize, &str)| {
+    let name = |(at, name): (usize, ViewName)| {
         let is_named = area.width >= NAMED_FROM || at == state.current();
-        if is_named { format!(" {} {title} ", at + 1) } else { format!(" {} ", at + 1) }
+        if is_named { format!(" {} {} ", name.digit(), name.title()) } else { format!(" {} ", name.digit()) }
     };
-    let names: Vec<String> = state.titles().enumerate().map(name).collect();
+    let names: Vec<String> = state.names().enumerate().map(name).collect();
     let styles = (0..).map(|at: usize| if at == state.current() { state.theme().selected() } else { Style::new() });
     let pieces: Vec<(&str, Style)> = names.iter().map(String::as_str).zip(styles).collect();
     spans(buffer, area, 0, &pieces)

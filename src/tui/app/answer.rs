@@ -2,6 +2,7 @@
 
 use super::super::effect::{Effect, GENERATE, HEADS, LOAD, TOKENISE, VERIFY};
 use super::super::overlay::{ErrorOverlay, InterventionsOverlay};
+use super::super::view::News;
 use super::{Heads, Laws, Model, Open, State};
 use crate::engine::worker::{Report, Slot};
 use crate::engine::{EngineError, Event, JobEvent, Outcome, Tokens};
@@ -10,6 +11,9 @@ impl State {
     pub(super) fn report(&mut self, report: Report) -> Vec<Effect> {
         // a job that was replaced or cancelled has no slot any more
         let Some(slot) = self.jobs.slot(report.job) else { return Vec::new() };
+        if let Some(at) = self.views.iter().position(|view| view.name().slot() == slot) {
+            return self.tell(at, report.event);
+        }
         match report.event {
             JobEvent::Event(event) => {
                 self.event(event);
@@ -30,6 +34,30 @@ impl State {
                 Vec::new()
             }
         }
+    }
+
+    /// Tells a view what became of its own job.
+    fn tell(&mut self, at: usize, event: JobEvent) -> Vec<Effect> {
+        if !matches!(event, JobEvent::Event(_)) {
+            self.jobs.end(self.views[at].name().slot());
+        }
+        let news = match &event {
+            JobEvent::Event(event) => {
+                if let Event::Progress(progress) = event {
+                    self.jobs.report(*progress);
+                }
+                News::Event(event)
+            }
+            JobEvent::Finished(outcome) => News::Finished(outcome),
+            JobEvent::Failed(EngineError::Cancelled) => News::Stopped,
+            JobEvent::Failed(error) => News::Failed(error),
+            JobEvent::Panicked(message) => {
+                self.overlays.push(Box::new(ErrorOverlay::panicked(message)));
+                News::Stopped
+            }
+        };
+        let reply = self.views[at].hear(news, &self.session);
+        self.do_as_told(reply)
     }
 
     fn event(&mut self, event: Event) {

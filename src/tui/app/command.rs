@@ -7,7 +7,8 @@ use super::super::editor::Editor;
 use super::super::effect::{Effect, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
 use super::super::overlay::{HelpOverlay, InterventionsOverlay};
-use super::super::view::Reply;
+use super::super::session::Session;
+use super::super::view::{News, Reply, View, ViewName};
 use super::{Count, Heads, Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
@@ -45,13 +46,25 @@ impl State {
         if let Some(overlay) = self.overlays.last_mut() {
             overlay.key(key);
         }
-        let typed = self.overlays.is_empty() && self.editor.as_mut().is_some_and(|editor| editor.key(key));
-        if typed { self.tokenise_draft() } else { Vec::new() }
+        if !self.overlays.is_empty() {
+            return Vec::new();
+        }
+        let Some(editor) = &mut self.editor else {
+            return self.type_into_view(|view, session| view.key(key, session));
+        };
+        if editor.key(key) { self.tokenise_draft() } else { Vec::new() }
+    }
+
+    /// What a view does with a key or a text that is typed into it.
+    fn type_into_view(&mut self, typed: impl FnOnce(&mut dyn View, &Session) -> Reply) -> Vec<Effect> {
+        let view = self.views[self.current].as_mut();
+        let reply = if view.is_typing() { typed(view, &self.session) } else { Reply::Done };
+        self.do_as_told(reply)
     }
 
     /// What a digit does, or a move right behind digits; nothing if the key is neither.
     fn counted(&mut self, count: Option<Count>, key: Key) -> Option<Vec<Effect>> {
-        if !self.overlays.is_empty() || self.editor.is_some() {
+        if !self.overlays.is_empty() || self.editor.is_some() || self.view().is_typing() {
             return None;
         }
         let action = self.keymap.action(self.context(), key);
@@ -73,7 +86,9 @@ impl State {
             overlay.paste(text);
             return Vec::new();
         }
-        let Some(editor) = &mut self.editor else { return Vec::new() };
+        let Some(editor) = &mut self.editor else {
+            return self.type_into_view(|view, session| view.paste(text, session));
+        };
         editor.paste(text);
         self.tokenise_draft()
     }
@@ -102,11 +117,12 @@ impl State {
             Action::Cancel => self.stop(),
             Action::NextView => self.show((self.current + 1) % self.views.len()),
             Action::PreviousView => self.show((self.current + self.views.len() - 1) % self.views.len()),
-            Action::ShowView(at) => self.show(at),
+            Action::ShowView(name) => self.show_named(name),
             Action::ToggleGround => {
                 self.theme = self.theme.toggled();
                 Vec::new()
             }
+            Action::Accept | Action::Leave if self.editor.is_none() => self.view_action(action),
             Action::Edit | Action::Accept | Action::Leave => self.edit(action),
             Action::Sample | Action::Generate | Action::Undo | Action::Redo => self.change(action),
             _ => self.view_action(action),
@@ -130,14 +146,32 @@ impl State {
     }
 
     fn show(&mut self, at: usize) -> Vec<Effect> {
+        // the worker does one thing at a time: what is not looked at does not keep it from what is
+        let stopped = if at == self.current { None } else { self.stop_own_job() };
         if at < self.views.len() {
             self.current = at;
         }
-        self.inspect()
+        stopped.into_iter().chain(self.inspect()).collect()
+    }
+
+    fn show_named(&mut self, name: ViewName) -> Vec<Effect> {
+        let at = self.views.iter().position(|view| view.name() == name);
+        at.map_or_else(Vec::new, |at| self.show(at))
+    }
+
+    /// Stops the visible view's own job; what it has shown so far stays.
+    fn stop_own_job(&mut self) -> Option<Effect> {
+        let stopped = self.cancel(self.view().name().slot());
+        if stopped.is_some() {
+            // a view that is stopped asks for nothing
+            let _ = self.views[self.current].hear(News::Stopped, &self.session);
+        }
+        stopped
     }
 
     /// Stops what can be stopped; the tokens generated so far stay.
     fn stop(&mut self) -> Vec<Effect> {
+        let own = self.stop_own_job();
         let generated = self.cancel(GENERATE);
         let others = [INSPECT, VERIFY, HEADS].map(|slot| self.cancel(slot));
         if others[1].is_some() {
@@ -146,7 +180,7 @@ impl State {
         if others[2].is_some() {
             self.learn_heads(Heads::GivenUp);
         }
-        let stopped: Vec<Effect> = generated.into_iter().chain(others.into_iter().flatten()).collect();
+        let stopped: Vec<Effect> = generated.into_iter().chain(own).chain(others.into_iter().flatten()).collect();
         let is_generated = stopped.contains(&Effect::Cancel(GENERATE));
         let inspect = if is_generated { self.inspect() } else { Vec::new() };
         stopped.into_iter().chain(inspect).collect()
@@ -224,7 +258,13 @@ impl State {
         if let Action::Position(to) = action {
             self.session.select(to);
         }
-        match self.views[self.current].update(action, &self.session) {
+        let reply = self.views[self.current].update(action, &self.session);
+        self.do_as_told(reply)
+    }
+
+    /// Does what a view wants.
+    pub(super) fn do_as_told(&mut self, reply: Reply) -> Vec<Effect> {
+        match reply {
             Reply::Done => Vec::new(),
             Reply::Refresh => self.inspect(),
             Reply::Intervene(spec) => {
@@ -249,17 +289,27 @@ impl State {
         }
     }
 
-    /// Asks for what the visible view lacks.
+    /// Asks for what the visible view lacks: panels, and a job of its own.
     pub(super) fn inspect(&mut self) -> Vec<Effect> {
-        let ids = self.session.tokens().ids.clone();
-        if ids.is_empty() || !matches!(self.model, Model::Loaded(_)) {
+        if !matches!(self.model, Model::Loaded(_)) {
             return Vec::new();
+        }
+        let view = &mut self.views[self.current];
+        let (slot, own) = (view.name().slot(), view.job(&self.session));
+        let panels = self.inspect_panels();
+        panels.into_iter().chain(own.map(|request| self.submit(slot, request))).collect()
+    }
+
+    fn inspect_panels(&mut self) -> Option<Effect> {
+        let ids = self.session.tokens().ids.clone();
+        if ids.is_empty() {
+            return None;
         }
         let panels = self.view().needs(&self.session);
         if panels.is_empty() {
-            return self.cancel(INSPECT).into_iter().collect();
+            return self.cancel(INSPECT);
         }
         let (ask, interventions) = (self.session.ask(), self.session.interventions().active());
-        vec![self.submit(INSPECT, Request::Inspect { ids, ask, interventions, panels })]
+        Some(self.submit(INSPECT, Request::Inspect { ids, ask, interventions, panels }))
     }
 }

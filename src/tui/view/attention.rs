@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, View};
+use super::{Reply, Scene, View, ViewName};
 use crate::engine::{HeadGrid, Inspection, Panel};
 use crate::figure::{Content, Figure, Heatmap};
 use crate::hook::Head;
@@ -99,8 +99,8 @@ impl AttentionView {
 }
 
 impl View for AttentionView {
-    fn title(&self) -> &'static str {
-        "Attention"
+    fn name(&self) -> ViewName {
+        ViewName::Attention
     }
 
     fn context(&self) -> Context {

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, View};
+use super::{Reply, Scene, View, ViewName};
 use crate::engine::{Inspection, Panel};
 use crate::figure::{Cell, Content, Heatmap, Table};
 use crate::tui::action::{Action, Move};
@@ -54,8 +54,8 @@ impl LensView {
 }
 
 impl View for LensView {
-    fn title(&self) -> &'static str {
-        "Lens"
+    fn name(&self) -> ViewName {
+        ViewName::Lens
     }
 
     fn context(&self) -> Context {

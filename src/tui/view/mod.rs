@@ -1,7 +1,11 @@
-//! What can be seen of a prompt. A view owns its cursor and the results it shows; it asks for nothing else.
+//! What can be seen of a prompt. A view owns its cursor and the results it shows.
+//!
+//! Most views show panels of one forward pass, which [`View::needs`] names. What is more than that is a job of the
+//! view's own: [`View::job`] asks for it, and [`View::hear`] is told what becomes of it. No view knows another.
 
 mod attention;
 mod lens;
+mod name;
 mod step;
 mod why;
 
@@ -12,13 +16,15 @@ use ratatui::layout::Rect;
 
 pub use self::attention::AttentionView;
 pub use self::lens::LensView;
+pub use self::name::ViewName;
 pub use self::step::StepView;
 pub use self::why::WhyView;
 use super::action::Action;
+use super::input::Key;
 use super::keymap::{Context, Keymap};
 use super::session::Session;
 use super::theme::Theme;
-use crate::engine::{Candidate, Inspection, Panel};
+use crate::engine::{Candidate, EngineError, Event, Inspection, Outcome, Panel, Request};
 use crate::hook::Head;
 use crate::lens::atlas::Atlas;
 
@@ -66,10 +72,23 @@ pub enum Reply {
     },
 }
 
+/// What becomes of a view's own job.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    /// An intermediate result.
+    Event(&'a Event),
+    /// The answer.
+    Finished(&'a Outcome),
+    /// There is no answer.
+    Failed(&'a EngineError),
+    /// It was stopped: by the user, because another view is shown, or because it broke off.
+    Stopped,
+}
+
 /// One way to look at a prompt.
 pub trait View {
-    /// Its name in the header.
-    fn title(&self) -> &'static str;
+    /// What it is called.
+    fn name(&self) -> ViewName;
     /// Where its keys are.
     fn context(&self) -> Context;
     /// What must be computed before it can show these tokens; nothing if it has all.
@@ -78,6 +97,27 @@ pub trait View {
     fn update(&mut self, action: Action, session: &Session) -> Reply;
     /// Takes what was computed; other views' results come along.
     fn receive(&mut self, inspection: &Arc<Inspection>);
+    /// A job of its own that is to be begun now, in place of one under way. It remembers what it asked for, and asks
+    /// only once; it is called whenever the tokens, the question or the view itself may have changed.
+    fn job(&mut self, _: &Session) -> Option<Request> {
+        None
+    }
+    /// Takes what becomes of its own job.
+    fn hear(&mut self, _: News<'_>, _: &Session) -> Reply {
+        Reply::Done
+    }
+    /// Whether a text is typed into it: then what is no key of its context types.
+    fn is_typing(&self) -> bool {
+        false
+    }
+    /// Takes a key that types.
+    fn key(&mut self, _: Key, _: &Session) -> Reply {
+        Reply::Done
+    }
+    /// Takes a pasted text.
+    fn paste(&mut self, _: &str, _: &Session) -> Reply {
+        Reply::Done
+    }
     /// Draws itself.
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
 }
@@ -89,8 +129,3 @@ pub static VIEWS: &[fn() -> Box<dyn View>] = &[
     || Box::<LensView>::default(),
     || Box::<WhyView>::default(),
 ];
-
-/// The name of the view at a place, as configuration writes it.
-pub fn name(at: usize) -> String {
-    VIEWS.get(at).map_or_else(String::new, |make| make().title().to_lowercase().replace(' ', "-"))
-}

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, View};
+use super::{Reply, Scene, View, ViewName};
 use crate::engine::{Candidate, Distribution, Inspection, Panel};
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
@@ -53,8 +53,8 @@ impl StepView {
 }
 
 impl View for StepView {
-    fn title(&self) -> &'static str {
-        "Step"
+    fn name(&self) -> ViewName {
+        ViewName::Step
     }
 
     fn context(&self) -> Context {

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, View};
+use super::{Reply, Scene, View, ViewName};
 use crate::engine::{Inspection, Panel, Part, PartKind, Why};
 use crate::hook::Head;
 use crate::tui::action::Action;
@@ -124,8 +124,8 @@ impl WhyView {
 }
 
 impl View for WhyView {
-    fn title(&self) -> &'static str {
-        "Why"
+    fn name(&self) -> ViewName {
+        ViewName::Why
     }
 
     fn context(&self) -> Context {

@@ -60,7 +60,7 @@ fn every_action_is_in_the_table() {
 #[test]
 fn a_count_right_before_a_move_repeats_it() {
     let mut ui = Ui::with_data();
-    ui.chars("2");
+    ui.chars("3");
     let effects = ui.chars("2j");
     assert_eq!(ui.state.current(), 1, "back in the view that was shown before the digit");
     assert!(matches!(submits(&effects)[..], [.., (INSPECT, Request::Inspect { panels, .. })]
@@ -74,12 +74,12 @@ fn a_count_right_before_a_move_repeats_it() {
 #[test]
 fn a_digit_shows_a_view_and_is_no_count_once_a_moment_has_passed() {
     let mut ui = Ui::with_data();
-    ui.key(Key::char('3'));
+    ui.key(Key::char('4'));
     assert_eq!((ui.state.current(), ui.state.is_counting()), (2, true));
     ui.chars("");
     assert_eq!((ui.state.current(), ui.state.is_counting()), (2, false));
     ui.chars("k");
     assert_eq!(ui.state.current(), 2);
-    ui.chars("4x");
+    ui.chars("5x");
     assert_eq!(ui.state.current(), 3, "x is no move");
 }

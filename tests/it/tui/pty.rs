@@ -76,7 +76,7 @@ fn it_shows_a_distribution_follows_keys_and_quits() {
     let mut session = Session::start();
     session.wait("the first frame", |screen| screen.contents().contains("1 Step"));
     session.wait("the distribution", |screen| screen.contents().contains("entropy"));
-    session.press("3");
+    session.press("4");
     session.wait("the lens", |screen| screen.contents().contains("if the model stopped here"));
     session.press("q");
     session.ends_restored();

@@ -127,9 +127,9 @@ fn the_prompt_is_tokenised_while_it_is_typed() {
 #[test]
 fn each_view_asks_for_its_own_panels_once() {
     let mut ui = Ui::with_data();
-    assert!(ui.chars("23").is_empty(), "all panels have arrived");
+    assert!(ui.chars("34").is_empty(), "all panels have arrived");
     let mut ui = Ui::with_tokens();
-    let effects = ui.chars("2");
+    let effects = ui.chars("3");
     assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { panels, .. })]
         if matches!(panels[..], [Panel::AttentionHead { layer: 0, head: 0 }, Panel::HeadGrid { .. }])));
     ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(inspection(&tokens())))));
@@ -169,7 +169,7 @@ fn with_heads() -> Ui {
 #[test]
 fn heads_are_named_once_they_are_measured() {
     let mut ui = with_heads();
-    ui.chars("4v");
+    ui.chars("5v");
     assert!(ui.text().contains("induction"), "{}", ui.text());
     let mut stopped = Ui::with_data();
     stopped.idle();
@@ -184,7 +184,7 @@ fn the_question_is_chosen_once_and_asked_of_every_view() {
     assert!(ui.text().contains("␣mat vs ␣rug"), "{}", ui.text());
     ui.chars("jja");
     assert!(ui.text().contains("東 京  vs ␣mat"), "{}", ui.text());
-    let effects = ui.chars("4");
+    let effects = ui.chars("5");
     assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { ask, panels, .. })]
         if ask.token == Some(103) && ask.position == Some(5) && panels[..] == [Panel::Why]));
     ui.chars("1");
@@ -199,7 +199,7 @@ fn the_question_is_chosen_once_and_asked_of_every_view() {
 #[test]
 fn what_is_taken_out_of_the_why_view_is_an_intervention_on_every_panel() {
     let mut ui = Ui::with_data();
-    ui.chars("4");
+    ui.chars("5");
     let effects = ui.chars("x");
     let specs = ["zero:L1.attn".to_owned()];
     assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { interventions, panels, .. })]
@@ -220,7 +220,7 @@ fn what_is_taken_out_of_the_why_view_is_an_intervention_on_every_panel() {
 #[test]
 fn the_why_view_opens_what_is_chosen_and_goes_back() {
     let mut ui = Ui::with_data();
-    ui.chars("4");
+    ui.chars("5");
     ui.key(ENTER);
     assert!(ui.text().contains("heads of layer 1") && !ui.text().contains("L0H0"), "{}", ui.text());
     ui.key(ENTER);

@@ -1,0 +1,51 @@
+//! The names of views: by these they are shown, and not by where they happen to stand.
+
+use crate::engine::worker::Slot;
+
+/// A view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewName {
+    /// The next token.
+    Step,
+    /// Attention patterns.
+    Attention,
+    /// The logit lens.
+    Lens,
+    /// Direct logit attribution.
+    Why,
+}
+
+/// The slots of the views' own jobs begin here.
+const FIRST_SLOT: u16 = 64;
+
+impl ViewName {
+    /// Its title in the header.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Step => "Step",
+            Self::Attention => "Attention",
+            Self::Lens => "Lens",
+            Self::Why => "Why",
+        }
+    }
+
+    /// The digit that shows it; it stays the same when views are added.
+    pub const fn digit(self) -> char {
+        match self {
+            Self::Step => '1',
+            Self::Attention => '3',
+            Self::Lens => '4',
+            Self::Why => '5',
+        }
+    }
+
+    /// Its name as configuration writes it.
+    pub fn word(self) -> String {
+        self.title().to_lowercase().replace(' ', "-")
+    }
+
+    /// The slot of a job of its own.
+    pub const fn slot(self) -> Slot {
+        Slot(FIRST_SLOT + self as u16)
+    }
+}
