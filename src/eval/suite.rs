@@ -5,11 +5,14 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 pub use self::error::{Error, Problem};
 use super::item::{Gender, Item, Side};
+use super::task::Bounds;
 
 /// A suite that was checked.
 #[derive(Debug, Clone)]
@@ -23,7 +26,7 @@ pub struct Suite {
 }
 
 /// What `suite.toml` says.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The suite's name.
@@ -41,6 +44,9 @@ pub struct Spec {
     /// How each relation is put into words.
     #[serde(rename = "relation")]
     pub relations: Vec<Relation>,
+    /// What a gate asks of each metric.
+    #[serde(default)]
+    pub gate: BTreeMap<String, Bounds>,
 }
 
 /// The words that `{child}` stands for.

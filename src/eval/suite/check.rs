@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{Problem, Relation, Spec};
 use crate::eval::control;
+use crate::eval::direction;
 use crate::eval::item::{Item, Side};
 use crate::eval::scorer;
 
@@ -34,6 +35,7 @@ pub(super) fn spec_problems(spec: &Spec) -> Vec<Problem> {
     if spec.until.is_empty() || spec.until.iter().any(String::is_empty) {
         problems.push("`until` needs at least one text, and none may be empty".into());
     }
+    problems.extend(gate_problems(spec));
     let mut names = HashSet::new();
     for relation in &spec.relations {
         if !names.insert(&relation.name) {
@@ -42,6 +44,20 @@ pub(super) fn spec_problems(spec: &Spec) -> Vec<Problem> {
         problems.extend(template_problems(spec, relation));
     }
     problems.into_iter().map(|what| Problem { line: None, what }).collect()
+}
+
+fn gate_problems(spec: &Spec) -> Vec<String> {
+    let known = direction::metric_names();
+    let unknown = spec.gate.keys().filter(|name| !known.contains(name));
+    let problem = |name: &String| {
+        format!("`[gate]` names the metric `{name}`, which this suite has not: nearest is {}", nearest(name, &known))
+    };
+    unknown.map(problem).collect()
+}
+
+fn nearest(name: &str, known: &[String]) -> String {
+    let distance = |known: &&String| strsim::damerau_levenshtein(name, known);
+    known.iter().min_by_key(distance).map_or_else(String::new, |nearest| format!("`{nearest}`"))
 }
 
 fn template_problems(spec: &Spec, relation: &Relation) -> Vec<String> {
