@@ -1,0 +1,102 @@
+//! Frames without a terminal: a key, what it changes, the drawing, and the bytes that a terminal would get.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use crossterm::event::KeyCode;
+use lmscope::engine::Engine;
+use lmscope::engine::worker::{Report, Worker};
+use lmscope::model::source::ModelSource;
+use lmscope::tui::input::{InputEvent, Key};
+use lmscope::tui::theme::{Environment, Theme};
+use lmscope::tui::view::VIEWS;
+use lmscope::tui::{Effect, Msg, State, TuiOptions, screen};
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+
+use crate::{SIZE, Times};
+
+const FRAMES: usize = 400;
+const FRAMES_A_POSITION: usize = 40;
+
+/// A screen with a worker, and no terminal.
+struct Ui {
+    state: State,
+    worker: Worker,
+    reports: Receiver<Report>,
+    terminal: Terminal<CrosstermBackend<std::io::Sink>>,
+}
+
+impl Ui {
+    fn new(folder: &Path, text: &str) -> Self {
+        let (worker, reports) = Worker::spawn(Engine::default()).unwrap();
+        let source = ModelSource::Directory(folder.to_path_buf());
+        let options = TuiOptions { source, prompt: Some(text.into()), ..TuiOptions::default() };
+        let environment = Environment { colorterm: Some("truecolor".into()), ..Environment::default() };
+        let (state, first) = State::new(options, Theme::new(&environment));
+        let viewport = Viewport::Fixed(Rect::new(0, 0, SIZE.0, SIZE.1));
+        let terminal =
+            Terminal::with_options(CrosstermBackend::new(std::io::sink()), TerminalOptions { viewport }).unwrap();
+        let mut ui = Self { state, worker, reports, terminal };
+        ui.perform(first);
+        ui
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Submit { slot, request } => {
+                    let id = self.worker.submit(slot, request);
+                    self.state.update(Msg::Started(slot, id));
+                }
+                Effect::Cancel(slot) => self.worker.cancel(slot),
+                Effect::Quit => panic!("no key of the benchmark quits"),
+            }
+        }
+    }
+
+    /// Until nothing is under way.
+    fn settle(&mut self) {
+        while self.state.is_busy() {
+            let report = self.reports.recv().unwrap();
+            let effects = self.state.update(Msg::Report(report));
+            self.perform(effects);
+        }
+    }
+
+    fn press(&mut self, key: Key) {
+        let effects = self.state.update(Msg::Input(InputEvent::Key(key)));
+        self.perform(effects);
+    }
+
+    fn draw(&mut self) {
+        self.terminal.draw(|frame| screen::render(&self.state, frame.area(), frame.buffer_mut())).unwrap();
+    }
+}
+
+/// Prints a line a view: its cursor moves, then the position does.
+pub(super) fn measure(folder: &Path, text: &str) {
+    let mut ui = Ui::new(folder, text);
+    ui.settle();
+    for at in 0..VIEWS.len() {
+        let mut times = Times::default();
+        for frame in 0..FRAMES {
+            // now and then a new position, which asks for a new forward pass
+            let key = [KeyCode::Down, KeyCode::Down, KeyCode::Up][frame % 3];
+            let key = if frame % FRAMES_A_POSITION == 0 { KeyCode::Left } else { key };
+            let start = Instant::now();
+            ui.press(Key::plain(key));
+            ui.draw();
+            times.0.push(start.elapsed());
+            ui.settle();
+            let start = Instant::now();
+            ui.draw();
+            times.0.push(start.elapsed());
+        }
+        println!("{}", times.line(VIEWS[at]().name().title()));
+        ui.press(Key::plain(KeyCode::Tab));
+        ui.settle();
+    }
+}
