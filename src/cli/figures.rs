@@ -41,6 +41,8 @@ enum FigureFormat {
     Json,
     /// Comma-separated values
     Csv,
+    /// Markdown, to paste
+    Markdown,
     /// Named tensors in a safetensors file
     Safetensors,
 }
@@ -51,6 +53,7 @@ impl FigureFormat {
             Self::Table => "table",
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Markdown => "markdown",
             Self::Safetensors => "safetensors",
         };
         export::find(name).unwrap_or(export::EXPORTERS[0])

@@ -3,6 +3,7 @@
 mod csv;
 mod error;
 mod json;
+mod markdown;
 mod plot;
 mod png;
 mod safetensors;
@@ -14,6 +15,7 @@ use std::io::Write;
 pub use self::csv::Csv;
 pub use self::error::{ExportError, Undrawable};
 pub use self::json::Json;
+pub use self::markdown::Markdown;
 pub use self::png::Png;
 pub use self::safetensors::Safetensors;
 pub use self::svg::Svg;
@@ -33,7 +35,7 @@ pub trait Exporter: Sync {
 }
 
 /// Every format; the first is the default.
-pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv, &Safetensors, &Svg, &Png];
+pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv, &Markdown, &Safetensors, &Svg, &Png];
 
 /// The exporter of this name.
 pub fn find(name: &str) -> Option<&'static dyn Exporter> {

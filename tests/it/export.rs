@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lmscope::export::{EXPORTERS, ExportError, Exporter, Png, Safetensors, Svg, Undrawable};
+use lmscope::export::{EXPORTERS, ExportError, Exporter, Markdown, Png, Safetensors, Svg, Undrawable};
 use lmscope::figure::{
     Bar, Bars, Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, ShapeError, Table,
 };
@@ -244,4 +244,38 @@ fn bad_places_and_figures_are_told_before_anything_is_written() {
     let refused = lens(&["--svg", &file, "--figure", "99"]);
     assert!(refused.contains("there is no figure 99: 1 is `Direct logit attribution`, 2 is"), "{refused}");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
+
+/// The cells of a line of a Markdown table, as a reader of Markdown takes them.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut escape) = (vec![String::new()], false);
+    for c in line.chars() {
+        let cell = cells.last_mut().unwrap();
+        match c {
+            '\\' if !escape => {
+                escape = true;
+                continue;
+            }
+            '|' if !escape => cells.push(String::new()),
+            c => cell.push(c),
+        }
+        escape = false;
+    }
+    cells[1..cells.len() - 1].iter().map(|cell| cell.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_markdown_table_has_every_number_and_no_markup_of_a_stranger() {
+    let text = String::from_utf8(write(&Markdown, &figures()).unwrap()).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    // headings and rules, and 3 + 2 + 2 + 2 rows
+    assert_eq!(lines.len(), 4 * 2 + 9);
+    assert_eq!(cells(lines[0]), ["layer (share)", "0 ␣кот", "1 ␣кот", "2 ␣кот", "3 ␣кот"]);
+    assert_eq!(cells(lines[2])[2], "t1 0.362");
+    let forward = lines.iter().position(|line| line.contains("forward")).unwrap();
+    assert_eq!(cells(lines[forward]), ["forward", "0.9000", "0.8000 to 0.9700"]);
+    assert!(cells(lines[forward + 1])[0].starts_with("<script>alert('&')</script>]]>"));
+    assert_eq!(cells(lines[lines.len() - 1]), ["L2.mlp", "2", "-0.500"]);
+    assert!(!text.contains("<script>") && !text.contains(['\u{1b}', '\0', '\u{202e}']), "{text}");
+    assert!(text.contains("Model tiny (0123456789abcdef), F16 weights, f32 arithmetic (exact)"), "{text}");
 }
