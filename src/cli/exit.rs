@@ -112,6 +112,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<eval::pair_run::Error>().and_then(eval::pair_run::Error::hint))
             .or_else(|| any.downcast_ref::<eval::pair_record::Error>().and_then(eval::pair_record::Error::hint))
             .or_else(|| any.downcast_ref::<eval::suite::Error>().and_then(eval::suite::Error::hint))
+            .or_else(|| any.downcast_ref::<eval::prepare::Error>().and_then(eval::prepare::Error::hint))
             .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))
             .or_else(|| any.downcast_ref::<verify::Error>().and_then(verify::Error::hint))

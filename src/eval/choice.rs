@@ -93,6 +93,12 @@ impl ChoiceScore {
         self.choice_mutual_info.map(|choice| self.gold.contains(&choice))
     }
 
+    /// The share of the probability of all choices that the right ones have: MC2 of `TruthfulQA`.
+    pub fn mass(&self) -> f64 {
+        let is_gold = |k: &usize| self.gold.contains(k);
+        (0..self.probs.len()).filter(is_gold).map(|k| self.probs[k]).sum()
+    }
+
     /// The squared distance of the probabilities from certainty of the first right choice.
     pub fn brier(&self) -> f64 {
         let certain = |k| if self.gold.first() == Some(&k) { 1.0 } else { 0.0 };

@@ -3,17 +3,59 @@
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
+use super::build;
 use super::builtin;
+use super::definition::{self, Definition, Dialect};
 use super::direction;
-use super::suite;
+use super::harness;
+use super::problem::{self, Problem};
+use super::suite::{self, Suite};
+use super::suite_toml;
 use super::task::Task;
-use crate::text::{self, Tokenizer};
+use crate::text::{self, ChatTemplate, Tokenizer};
 
 /// What may be chosen about a task apart from its file.
-#[derive(Debug, Clone, Default)]
-pub struct PrepareOptions {
+#[derive(Debug, Clone, Copy)]
+pub struct PrepareOptions<'a> {
     /// Breaks ties between control names.
     pub seed: u64,
+    /// Draws few-shot examples, as Python's `random` does.
+    pub fewshot_seed: u64,
+    /// Examples before each item, whatever the file says.
+    pub num_fewshot: Option<usize>,
+    /// Put contexts into a chat.
+    pub chat: Option<Chat<'a>>,
+    /// What comes before everything else.
+    pub system: Option<&'a str>,
+}
+
+/// lm-evaluation-harness's seed of few-shot examples.
+pub const FEWSHOT_SEED: u64 = 1234;
+
+impl Default for PrepareOptions<'_> {
+    fn default() -> Self {
+        Self { seed: 0, fewshot_seed: FEWSHOT_SEED, num_fewshot: None, chat: None, system: None }
+    }
+}
+
+/// How a context becomes a chat.
+#[derive(Debug, Clone, Copy)]
+pub struct Chat<'a> {
+    /// The model's template.
+    pub template: &'a ChatTemplate,
+    /// Who says the examples.
+    pub turns: Turns,
+}
+
+/// How examples stand in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turns {
+    /// Each question and each answer is a message: what lm-evaluation-harness does unless told otherwise.
+    Each,
+    /// All examples and the question are one message.
+    One,
 }
 
 /// A suite that cannot be prepared.
@@ -25,6 +67,14 @@ pub enum Error {
     /// Its texts could not be cut into tokens.
     #[error("cut the suite's texts into tokens")]
     Text(#[from] text::Error),
+    /// The files hold mistakes.
+    #[error("use the suite `{name}`:\n  {}", problem::list(problems))]
+    Problems {
+        /// The suite, as it was given.
+        name: String,
+        /// All mistakes.
+        problems: Vec<Problem>,
+    },
 }
 
 impl Error {
@@ -33,12 +83,105 @@ impl Error {
         match self {
             Self::Suite(error) => error.hint(),
             Self::Text(error) => error.hint(),
+            Self::Problems { .. } => Some("docs/suites.md says what a suite and a task file may hold".into()),
         }
     }
 }
 
+/// What is known of a suite before a tokenizer is.
+pub(super) enum Opened {
+    /// Facts with two ends.
+    Facts(Box<Suite>),
+    /// Tasks of our own format or of lm-evaluation-harness's.
+    Files(Vec<Definition>),
+}
+
 /// The tasks of the suite that is built in under this name, or that is at this path.
-pub fn prepare(source: &str, tokenizer: &Tokenizer, options: &PrepareOptions) -> Result<Vec<Task>, Error> {
-    let suite = builtin::load(source)?;
-    Ok(vec![direction::task(suite, tokenizer, options.seed)?])
+pub fn prepare(source: &str, tokenizer: &Tokenizer, options: &PrepareOptions<'_>) -> Result<Vec<Task>, Error> {
+    match open(source)? {
+        Opened::Facts(suite) => Ok(vec![direction::task(*suite, tokenizer, options.seed)?]),
+        Opened::Files(definitions) => build(source, definitions, options),
+    }
+}
+
+/// What a suite is, without its items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What is asked.
+    pub output_type: String,
+    /// What it is for, in a sentence.
+    pub about: String,
+    /// How many items it has.
+    pub items: usize,
+}
+
+/// Reads a suite and renders every item of it; what is wrong is told all at once. Needs no model.
+pub fn outline(source: &str, options: &PrepareOptions<'_>) -> Result<Vec<Outline>, Error> {
+    let definitions = match open(source)? {
+        Opened::Facts(suite) => return Ok(vec![of_facts(&suite)]),
+        Opened::Files(definitions) => definitions,
+    };
+    let abouts: Vec<String> = definitions.iter().map(|definition| definition.about.clone()).collect();
+    let tasks = build(source, definitions, options)?;
+    let of_task = |(task, about): (Task, String)| Outline {
+        name: task.name,
+        version: task.version,
+        output_type: task.output_type,
+        about,
+        items: task.items.len(),
+    };
+    Ok(tasks.into_iter().zip(abouts).map(of_task).collect())
+}
+
+fn of_facts(suite: &Suite) -> Outline {
+    Outline {
+        name: suite.spec.name.clone(),
+        version: suite.spec.version.to_string(),
+        output_type: suite.spec.scorer.clone(),
+        about: suite.spec.about.clone(),
+        items: suite.items.len(),
+    }
+}
+
+fn build(name: &str, definitions: Vec<Definition>, options: &PrepareOptions<'_>) -> Result<Vec<Task>, Error> {
+    let (mut tasks, mut problems) = (Vec::new(), Vec::new());
+    for definition in definitions {
+        match build::task(definition, options) {
+            Ok(task) => tasks.push(task),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(tasks) } else { Err(Error::Problems { name: name.into(), problems }) }
+}
+
+fn open(source: &str) -> Result<Opened, Error> {
+    let path = Path::new(source);
+    let is_builtin = builtin::BUILTIN.iter().any(|builtin| builtin.name == source);
+    let own = if path.is_dir() { path.join("suite.toml") } else { path.to_owned() };
+    let ends_in = |endings: &[&str]| own.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one));
+    let all = |problems| Error::Problems { name: source.into(), problems };
+    if is_builtin || !path.exists() {
+        return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
+    }
+    if path.is_file() && ends_in(&["yaml", "yml"]) {
+        return harness::file(path).map(Opened::Files).map_err(all);
+    }
+    if path.is_dir() && !own.exists() {
+        return harness::folder(path).map(Opened::Files).map_err(all);
+    }
+    if !ends_in(&["toml"]) {
+        let what = "the file ends neither in .toml nor in .yaml: it is no suite and no task file";
+        return Err(all(vec![Problem::new(source, None, what)]));
+    }
+    let file = own.display().to_string();
+    let text = harness::text(&own).map_err(|problem| all(vec![problem]))?;
+    let root = suite_toml::read(&file, &text).map_err(all)?;
+    if root.get("scorer").is_some() {
+        return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
+    }
+    definition::read(&root, &own, Dialect::Own).map(|found| Opened::Files(vec![found])).map_err(all)
 }

@@ -33,6 +33,9 @@ pub struct Spec {
     pub name: String,
     /// Rises with every change that can change a score.
     pub version: u32,
+    /// What it is for, in a sentence without a period.
+    #[serde(default)]
+    pub about: String,
     /// The name of a [scorer](super::scorer::SCORERS).
     pub scorer: String,
     /// Control names that each gold name is compared with.

@@ -27,7 +27,24 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // candle_core: contexts are cut and continuations batched, which are axes of a tensor; rayon: rows of a vocabulary are
     // read by all threads; disk: a record is finished whole or not at all; rusqlite: responses and runs are remembered;
     // zip: Inspect's logs
-    ("eval", &["disk", "figure", "model", "text"], &["candle_core", "rayon", "rusqlite", "tempfile", "zip"]),
+    (
+        "eval",
+        &["disk", "figure", "model", "text"],
+        // minijinja, saphyr_parser, toml, csv, parquet: task files and their data; fancy_regex: filters, in Python's terms
+        &[
+            "candle_core",
+            "csv",
+            "fancy_regex",
+            "minijinja",
+            "minijinja_contrib",
+            "parquet",
+            "rayon",
+            "rusqlite",
+            "saphyr_parser",
+            "tempfile",
+            "zip",
+        ],
+    ),
     // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
     // probe: what heads do is measured once and remembered; intervene: panels show an intervened model beside the base

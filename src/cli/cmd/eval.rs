@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::eval_suites::{self, ShowArgs, ValidateArgs};
 use crate::cli::Exit;
 use crate::cli::args::ModelArgs;
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::engine::Loaded;
 use crate::eval::compare::{Gate, Verdict, compare};
-use crate::eval::{self, BUILTIN, EvalEvent, EvalSink, RunOptions, Suite, pair_record as record};
+use crate::eval::{self, EvalEvent, EvalSink, RunOptions, Suite, pair_record as record};
 use crate::export::EXPORTERS;
 use crate::intervene::Intervened;
 use crate::text::{BosPolicy, Prompt};
@@ -35,6 +36,10 @@ enum EvalCommand {
     /// List the suites in the binary
     #[command(after_help = "Example:\n  lmscope eval list")]
     List,
+    /// Show an item of a suite as the model is asked it, with the boundaries of tokens
+    Show(Box<ShowArgs>),
+    /// Read a suite and render every item of it; say all that is wrong
+    Validate(ValidateArgs),
 }
 
 #[derive(clap::Args)]
@@ -94,12 +99,9 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     match &args.command {
         EvalCommand::Run(args) => run_suite(args, out),
         EvalCommand::Compare(args) => compare_records(args, out),
-        EvalCommand::List => {
-            for suite in BUILTIN {
-                writeln!(out, "{}", suite.name)?;
-            }
-            Ok(Exit::Done)
-        }
+        EvalCommand::List => eval_suites::list(out),
+        EvalCommand::Show(args) => eval_suites::show(args, out),
+        EvalCommand::Validate(args) => eval_suites::validate(args, out),
     }
 }
 

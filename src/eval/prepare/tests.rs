@@ -25,7 +25,7 @@ fn number(task: &Task, item: &TaskItem, responses: &[crate::eval::request::Respo
 #[test]
 fn a_suite_of_facts_keeps_its_numbers_as_a_task() {
     let folder = folder(SPEC, &lines().join("\n"));
-    let options = PrepareOptions { seed: 3 };
+    let options = PrepareOptions { seed: 3, ..PrepareOptions::default() };
     let task = prepare(&folder.path().to_string_lossy(), &tokenizer(), &options).unwrap().remove(0);
     let (lm, tokenizer, cancel) = (noise(), tokenizer(), CancelToken::default());
     let suite = crate::eval::fixture::suite();

@@ -2,7 +2,9 @@
 
 mod compare;
 mod lm_eval;
+mod lm_eval_tasks;
 mod scheduler;
+mod suites_doc;
 
 use std::fs;
 

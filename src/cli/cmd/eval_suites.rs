@@ -1,0 +1,163 @@
+//! `lmscope eval list`, `show` and `validate`: what suites ask, before anything is run.
+
+use std::io::Write as _;
+
+use crate::cli::Exit;
+use crate::cli::args::ModelArgs;
+use crate::cli::output::Output;
+use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request};
+use crate::eval::task::{Task, TaskItem};
+use crate::eval::{self, BUILTIN, PrepareOptions};
+use crate::text::Tokenizer;
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  lmscope eval show reversal-curse\n  lmscope eval show tasks/capitals.yaml --item 3 -m model.gguf"
+)]
+pub(in crate::cli) struct ShowArgs {
+    /// A suite in the binary, a folder, or a file: suite.toml, or a task file of lm-evaluation-harness
+    #[arg(value_name = "SUITE")]
+    suite: String,
+    /// The item's name; the first one unless given
+    #[arg(long, value_name = "ID")]
+    item: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  lmscope eval validate evals/mine tasks/capitals.yaml\n\nExit status: 0 nothing is wrong, 2 something is."
+)]
+pub(in crate::cli) struct ValidateArgs {
+    /// Suites in the binary, folders, or files
+    #[arg(value_name = "SUITE", required = true)]
+    suites: Vec<String>,
+}
+
+/// The suites in the binary.
+pub(in crate::cli) fn list(out: &mut Output) -> anyhow::Result<Exit> {
+    for suite in BUILTIN {
+        for outline in eval::outline(suite.name, &PrepareOptions::default())? {
+            let (version, items) = (&outline.version, outline.items);
+            writeln!(out, "{}  version {version}, {items} items: {}", outline.name, outline.about)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Says all that is wrong.
+pub(in crate::cli) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    for suite in &args.suites {
+        match eval::outline(suite, &PrepareOptions::default()) {
+            Ok(outlines) => {
+                for outline in outlines {
+                    let (version, items, kind) = (&outline.version, outline.items, &outline.output_type);
+                    writeln!(out, "{}  version {version}, {kind}, {items} items: nothing is wrong", outline.name)?;
+                }
+            }
+            Err(eval::prepare::Error::Problems { problems, .. }) => {
+                for problem in problems {
+                    writeln!(out, "{}", one_line(&problem.to_string()))?;
+                }
+                exit = Exit::Error;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(exit)
+}
+
+/// Shows an item as the model is asked it.
+pub(in crate::cli) fn show(args: &ShowArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    eval::outline(&args.suite, &PrepareOptions::default())?;
+    let loaded = args.model.open(out)?;
+    let tasks = eval::prepare(&args.suite, &loaded.tokenizer, &PrepareOptions::default())?;
+    for task in &tasks {
+        let wanted = |item: &&TaskItem| args.item.as_ref().is_none_or(|id| item.id == *id);
+        let Some(item) = task.items.iter().find(wanted) else {
+            anyhow::bail!("show item `{}`: {} has none of that name", args.item.as_deref().unwrap_or(""), task.name);
+        };
+        show_item(task, item, &loaded.tokenizer, out)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn show_item(task: &Task, item: &TaskItem, tokenizer: &Tokenizer, out: &mut Output) -> anyhow::Result<()> {
+    let (kind, n) = (&task.output_type, task.items.len());
+    writeln!(out, "{}  version {}, {kind}, {} examples, {n} items", task.name, task.version, task.n_shot)?;
+    writeln!(out, "item {}  target {}", item.id, one_line(&item.target))?;
+    let mut shown = None;
+    for (at, request) in (1..).zip(&item.requests) {
+        let context = context(request);
+        if shown != Some(context) {
+            writeln!(out, "\n--- context\n{}\n---", lines(context))?;
+            shown = Some(context);
+        }
+        write!(out, "{at}. ")?;
+        match request {
+            Request::Loglikelihood(request) => show_scored(request, tokenizer, out)?,
+            Request::LoglikelihoodRolling(request) => show_rolling(request, tokenizer, out)?,
+            Request::GenerateUntil(request) => show_generated(request, tokenizer, out)?,
+        }
+    }
+    Ok(())
+}
+
+fn context(request: &Request) -> &str {
+    match request {
+        Request::Loglikelihood(request) => &request.context,
+        Request::LoglikelihoodRolling(_) => "",
+        Request::GenerateUntil(request) => &request.context,
+    }
+}
+
+/// Tokens of the context that are shown before the boundary.
+const BEFORE: usize = 6;
+
+fn show_scored(request: &Loglikelihood, tokenizer: &Tokenizer, out: &mut Output) -> anyhow::Result<()> {
+    let split = request.inspect(tokenizer)?;
+    let (context, scored) = split.ids.split_at(split.boundary);
+    let from = context.len().saturating_sub(BEFORE);
+    let lints: Vec<String> = split.lints.iter().map(|lint| format!("  lint: {lint}")).collect();
+    let more = if from > 0 { "… " } else { "" };
+    writeln!(
+        out,
+        "{more}{} ‖ {}  ({} + {} tokens){}",
+        pieces(&context[from..], tokenizer),
+        pieces(scored, tokenizer),
+        context.len(),
+        scored.len(),
+        lints.concat()
+    )?;
+    Ok(())
+}
+
+fn show_rolling(request: &LoglikelihoodRolling, tokenizer: &Tokenizer, out: &mut Output) -> anyhow::Result<()> {
+    let ids = tokenizer.encode(&request.text)?;
+    writeln!(out, "‖ {}  ({} tokens)", pieces(&ids, tokenizer), ids.len())?;
+    Ok(())
+}
+
+fn show_generated(request: &GenerateUntil, tokenizer: &Tokenizer, out: &mut Output) -> anyhow::Result<()> {
+    let ids = tokenizer.encode(&request.context)?;
+    let from = ids.len().saturating_sub(BEFORE);
+    let more = if from > 0 { "… " } else { "" };
+    let (last, until) = (pieces(&ids[from..], tokenizer), &request.until);
+    writeln!(out, "{more}{last} ‖ up to {} tokens, until {until:?}  ({} tokens)", request.max_new, ids.len())?;
+    Ok(())
+}
+
+fn pieces(ids: &[u32], tokenizer: &Tokenizer) -> String {
+    ids.iter().map(|id| tokenizer.visible(*id)).collect::<Vec<_>>().join("|")
+}
+
+/// Without characters that move the cursor.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+fn lines(text: &str) -> String {
+    text.split('\n').map(one_line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,162 @@
+//! Jinja templates over the fields of an item, printed as Python prints. A missing field is an error.
+
+use std::collections::HashMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use serde_json::Map;
+
+use super::pattern;
+use super::python;
+
+/// The templates of a task, each compiled once.
+pub(super) struct Templates {
+    environment: Environment<'static>,
+    known: HashMap<String, String>,
+}
+
+impl Templates {
+    pub(super) fn new() -> Self {
+        let mut environment = Environment::new();
+        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+            environment.set_syntax(syntax);
+        }
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_formatter(print);
+        environment.add_filter("regex_replace", regex_replace);
+        environment.add_filter("string", |value: &Value| python_str(value));
+        Self { environment, known: HashMap::new() }
+    }
+
+    /// Compiles a template; the error is in a sentence.
+    pub(super) fn add(&mut self, source: &str) -> Result<(), String> {
+        if self.known.contains_key(source) {
+            return Ok(());
+        }
+        let name = self.known.len().to_string();
+        let added = self.environment.add_template_owned(name.clone(), source.to_owned());
+        added.map_err(|error| describe(&error))?;
+        self.known.insert(source.to_owned(), name);
+        Ok(())
+    }
+
+    /// The template filled with these fields.
+    pub(super) fn render(&self, source: &str, fields: &Map<String, serde_json::Value>) -> Result<String, String> {
+        let Some(name) = self.known.get(source) else { return Err("the template was not compiled".into()) };
+        let context = Value::from(Serde(fields));
+        let rendered = self.environment.get_template(name).and_then(|template| template.render(context));
+        rendered.map_err(|error| describe(&error))
+    }
+}
+
+fn describe(error: &Error) -> String {
+    let place = error.line().map_or_else(String::new, |line| format!(" in line {line} of the template"));
+    let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    match error.kind() {
+        ErrorKind::UndefinedError => format!("a variable has no value{place}: {why}"),
+        _ => format!("{why}{place}"),
+    }
+}
+
+fn print(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    out.write_str(&python_str(value)).map_err(Error::from)
+}
+
+fn python_str(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::String => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        ValueKind::None => "None".into(),
+        ValueKind::Bool | ValueKind::Number | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+            serde_json::to_value(value).map_or_else(|_| value.to_string(), |value| python::str(&value))
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// `re.sub` as a filter.
+fn regex_replace(text: &str, pattern: &str, with: &str, options: Kwargs) -> Result<String, Error> {
+    let count: usize = options.get::<Option<usize>>("count")?.unwrap_or(0);
+    options.assert_all_used()?;
+    let wrong = |why: String| Error::new(ErrorKind::InvalidOperation, why);
+    let pattern = pattern::compile(pattern).map_err(wrong)?;
+    let with = python_groups(with);
+    Ok(pattern.replacen(text, count, with.as_str()).into_owned())
+}
+
+/// `\1` and `\g<name>` as the engine here writes them.
+fn python_groups(with: &str) -> String {
+    let escaped = with.replace('$', "$$");
+    let mut out = String::new();
+    let mut rest = escaped.as_str();
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if digits > 0 {
+            out.push_str(&format!("${{{}}}", &rest[..digits]));
+            rest = &rest[digits..];
+        } else if let Some((name, after)) = rest.strip_prefix("g<").and_then(|named| named.split_once('>')) {
+            out.push_str(&format!("${{{name}}}"));
+            rest = after;
+        } else {
+            let (c, after) = rest.split_at(rest.chars().next().map_or(0, char::len_utf8));
+            out.push_str(match c {
+                "n" => "\n",
+                "t" => "\t",
+                other => other,
+            });
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn render(source: &str) -> Result<String, String> {
+        let fields = json!({"q": "Why?", "n": 2, "x": 1.0, "list": ["a", "it's"], "b": true, "none": null,
+            "z": {"y": 1, "a": 0}});
+        let mut templates = Templates::new();
+        templates.add(source)?;
+        templates.render(source, fields.as_object().unwrap())
+    }
+
+    #[test]
+    fn templates_print_as_jinja_of_python() {
+        let cases = [
+            ("Q: {{q}}\nA:", "Q: Why?\nA:"),
+            ("{{ q }} \n", "Why? \n"),
+            ("{{list}} {{b}} {{none}} {{x}}", "['a', \"it's\"] True None 1.0"),
+            ("{{z.keys() | list}}", "['y', 'a']"),
+            ("{{ q.strip('?').lower() }}", "why"),
+            ("{% if n > 1 %}many{% endif %}", "many"),
+            ("{{ ['A', 'B'][n - 1] }}", "B"),
+            ("{{ list | join(', ') }}", "a, it's"),
+            ("{{ q | regex_replace('W(h)', '\\\\1\\\\1') }}", "hhy?"),
+            ("<&{{ '<&' }}", "<&<&"),
+            ("{{ list.index('a') if false else 1 }}", "1"),
+            ("[{% for v in z.values() %}{% if v == 1 %}{{ loop.index0 }},{% endif %}{% endfor %}]", "[0,]"),
+        ];
+        for (source, expected) in cases {
+            assert_eq!(render(source).as_deref(), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_and_broken_syntax_are_told() {
+        assert!(render("a\n{{ nobody }}").unwrap_err().contains("line 2"));
+        assert!(render("{{ z.nobody }}").is_err());
+        assert!(render("{% if %}").unwrap_err().contains("line 1"));
+    }
+}

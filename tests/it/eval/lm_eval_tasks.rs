@@ -1,0 +1,129 @@
+//! Task files come to what lm-evaluation-harness makes of them: `fixtures/oracle/lm_eval_tasks.json`, which it gave in
+//! float32. Contexts, continuations, filtered answers and metrics are the same; log-likelihoods are near.
+
+use std::fs;
+
+use lmscope::eval::request::{Request, Response};
+use lmscope::eval::scheduler::Scheduler;
+use lmscope::eval::task::{Graded, Observed, Task};
+use lmscope::eval::{PrepareOptions, prepare};
+use lmscope::model::CancelToken;
+use serde_json::{Value, json};
+
+use super::lm_eval::open;
+use crate::support::project;
+
+const TOLERANCE: f64 = 1e-3;
+
+fn near(found: f64, expected: &Value, what: &str) {
+    let expected = expected.as_f64().unwrap();
+    let size = expected.abs().max(1.0);
+    assert!((found - expected).abs() < TOLERANCE * size, "{what}: {found}, lm-eval says {expected}");
+}
+
+/// The request as the harness writes its arguments.
+fn arguments(request: &Request) -> Value {
+    match request {
+        Request::Loglikelihood(request) => json!([request.context, request.continuation]),
+        Request::LoglikelihoodRolling(request) => json!([request.text]),
+        Request::GenerateUntil(request) => json!([
+            request.context,
+            {"until": request.until, "do_sample": false, "max_gen_toks": request.max_new}
+        ]),
+    }
+}
+
+fn check_response(response: &Response, expected: &Value, what: &str) {
+    match response {
+        Response::Scored(scored) => {
+            near(scored.loglik(), &expected[0][0], what);
+            assert_eq!(json!(scored.is_greedy), expected[0][1], "{what}");
+        }
+        Response::Rolled(rolled) => near(rolled.loglik(), &expected[0], what),
+        Response::Generated(generated) => assert_eq!(json!(generated.text), expected[0], "{what}"),
+    }
+}
+
+fn check_observed(value: &Observed, expected: &Value, what: &str) {
+    match value {
+        Observed::Flag(_) | Observed::Number(_) => {
+            let found = value.number().unwrap();
+            match expected {
+                // what the harness keeps of a Brier score: the gold choice and the probabilities
+                Value::Array(pair) => near(found, &json!(brier(pair)), what),
+                expected => near(found, expected, what),
+            }
+        }
+        Observed::Text { loglik, units } => {
+            near(*loglik, &expected[0], what);
+            assert_eq!(json!(units), expected[1], "{what}");
+        }
+        Observed::Classes { gold, predicted } => assert_eq!(json!([gold, predicted]), *expected, "{what}"),
+    }
+}
+
+fn brier(pair: &[Value]) -> f64 {
+    let gold = usize::try_from(pair[0].as_u64().unwrap()).unwrap();
+    let probs = pair[1].as_array().unwrap().iter().map(|prob| prob.as_f64().unwrap());
+    probs.enumerate().map(|(k, prob)| (prob - if k == gold { 1.0 } else { 0.0 }).powi(2)).sum()
+}
+
+/// Every sample of a filter, and the number of those.
+fn check_samples(task: &Task, answered: &[(Vec<Response>, Graded)], samples: &[Value]) -> usize {
+    for sample in samples {
+        let at = usize::try_from(sample["doc_id"].as_u64().unwrap()).unwrap();
+        let (item, (responses, graded)) = (&task.items[at], &answered[at]);
+        let what = format!("{} item {at}", task.name);
+        let asked: Vec<Value> = item.requests.iter().map(arguments).collect();
+        assert_eq!(json!(asked), sample["arguments"], "{what}");
+        assert_eq!(item.target, sample["target"].as_str().map_or_else(|| sample["target"].to_string(), str::to_owned));
+        for (response, expected) in responses.iter().zip(sample["resps"].as_array().unwrap()) {
+            check_response(response, expected, &what);
+        }
+        let filter = sample["filter"].as_str().unwrap();
+        if let Some(filtered) = graded.filtered.get(filter) {
+            assert_eq!(json!(filtered), sample["filtered_resps"], "{what} {filter}");
+        }
+        for (metric, expected) in sample["metrics"].as_object().unwrap() {
+            let observed = graded.observations.iter().find(|one| one.metric == *metric && one.filter == filter);
+            check_observed(&observed.unwrap().value, expected, &format!("{what} {metric}"));
+        }
+    }
+    samples.len()
+}
+
+#[test]
+fn task_files_are_read_as_the_harness_reads_them() {
+    let oracle: Value =
+        serde_json::from_slice(&fs::read(project("fixtures/oracle/lm_eval_tasks.json")).unwrap()).unwrap();
+    let (model, tokenizer) = open("slide/base");
+    let cancel = CancelToken::default();
+    let mut checked = 0;
+    let tasks = prepare(&project("fixtures/suites").to_string_lossy(), &tokenizer, &PrepareOptions::default()).unwrap();
+    assert_eq!(tasks.len(), oracle["tasks"].as_object().unwrap().len());
+    for task in &tasks {
+        let expected = &oracle["tasks"][&task.name];
+        assert_eq!(json!(task.n_shot), expected["n_shot"], "{}", task.name);
+        assert_eq!(task.version, expected["version"].as_str().map_or(expected["version"].to_string(), str::to_owned));
+        let mut scheduler = Scheduler::new(&model.decoder, &tokenizer, &cancel);
+        let answered: Vec<(Vec<Response>, Graded)> = task
+            .items
+            .iter()
+            .map(|item| {
+                let responses = scheduler.answer(&item.requests).unwrap();
+                let graded = task.grader.grade(item, &responses).unwrap();
+                (responses, graded)
+            })
+            .collect();
+        checked += check_samples(task, &answered, expected["samples"].as_array().unwrap());
+        let results = expected["results"].as_object().unwrap();
+        assert_eq!(results.len(), task.metrics.len(), "{}", task.name);
+        for spec in &task.metrics {
+            let values = answered.iter().flat_map(|(_, graded)| &graded.observations);
+            let values = values.filter(|one| one.metric == spec.metric && one.filter == spec.filter);
+            let found = spec.aggregation.of(values.map(|one| &one.value)).unwrap();
+            near(found, &results[&format!("{},{}", spec.metric, spec.filter)], &spec.metric);
+        }
+    }
+    assert_eq!(checked, 12 + 12 + 20 + 6);
+}
