@@ -67,11 +67,24 @@ pub enum Outcome {
     Verified(Verified),
     /// What each head does.
     Heads(Arc<Atlas>),
+    /// How two continuations differ.
+    Branches(Arc<Branches>),
     /// The tokens that were appended.
     Generated {
         /// Their ids.
         ids: Vec<u32>,
     },
+}
+
+/// The answer to [`Request::Branches`](super::Request::Branches).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branches {
+    /// The end of each, as people see it.
+    pub ends: [String; 2],
+    /// Where the tokens part, in words.
+    pub parting: String,
+    /// The layers at both ends, one row a block.
+    pub figure: Figure,
 }
 
 /// What became of the laws of every decoder.

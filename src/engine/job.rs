@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::kv::{Remembered, Row};
 use super::{
-    Candidate, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome, Panel, Progress,
-    Request, Tokens, Verified, why,
+    Branches, Candidate, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome, Panel,
+    Progress, Request, Tokens, Verified, why,
 };
 use crate::figure::Provenance;
 use crate::hook::{HookPoint, Site};
@@ -12,16 +13,17 @@ use crate::intervene::{Intervened, Interventions, Runs, Spec};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
 use crate::lens::dla::DirectLogitAttribution;
 use crate::lens::logit_lens::LogitLens;
-use crate::lens::{Ask, Context, Lens as _, Question, Target, Versus, attention};
+use crate::lens::{Ask, Context, Lens as _, LensError, Question, Target, Versus, attention};
 use crate::model::load::Precision;
 use crate::model::sample::{Sampler, Sampling, log_softmax};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
+use crate::probe::diff;
 use crate::text::{BosPolicy, Prompt, Tokenizer};
 use crate::trace::{Trace, TracePlan};
 use crate::verify::{self, Subject, Verdict};
 
 pub(super) fn run(
-    loaded: &Loaded,
+    (loaded, remembered): (&Loaded, &mut Remembered),
     request: Request,
     cancel: &CancelToken,
     sink: &mut dyn EventSink,
@@ -33,12 +35,24 @@ pub(super) fn run(
         Request::Verify => verify(loaded, cancel, sink).map(Outcome::Verified),
         Request::Inspect { ids, ask, interventions, panels } => {
             let asked = Asked { ids: &ids, ask, specs: &interventions, panels: &panels };
-            inspect(loaded, asked, cancel).map(|found| Outcome::Inspected(Arc::new(found)))
+            let found = match asked.only_distributions() {
+                Some(top) => step(loaded, remembered, asked, top, cancel),
+                None => inspect(loaded, asked, cancel),
+            };
+            found.map(|found| Outcome::Inspected(Arc::new(found)))
         }
         Request::Generate { ids, n_tokens, sampling, interventions } => {
             let interventions = prepare(loaded, &ids, &interventions, cancel)?;
-            generate(loaded, &ids, Generation { n_tokens, sampling, interventions }, cancel, sink)
-                .map(|ids| Outcome::Generated { ids })
+            let how = Generation { n_tokens, sampling, interventions };
+            let ids = if how.interventions.is_empty() {
+                generate_on(loaded, remembered, &ids, &how, cancel, sink)
+            } else {
+                generate(loaded, &ids, &how, cancel, sink)
+            };
+            ids.map(|ids| Outcome::Generated { ids })
+        }
+        Request::Branches { a, b } => {
+            branches(loaded, [&a, &b], cancel).map(|found| Outcome::Branches(Arc::new(found)))
         }
     }
 }
@@ -60,6 +74,61 @@ struct Asked<'a> {
     specs: &'a [String],
     panels: &'a [Panel],
 }
+
+impl Asked<'_> {
+    /// How many tokens each distribution is to have, if nothing else is asked of the model as it is.
+    const fn only_distributions(&self) -> Option<usize> {
+        match self.panels {
+            [Panel::Distributions { top }] if self.specs.is_empty() => Some(*top),
+            _ => None,
+        }
+    }
+}
+
+/// The distributions, running only the tokens that were not run before.
+fn step(
+    loaded: &Loaded,
+    remembered: &mut Remembered,
+    asked: Asked<'_>,
+    top: usize,
+    cancel: &CancelToken,
+) -> Result<Inspection, EngineError> {
+    Prompt::from_ids(asked.ids.to_vec(), loaded.info.config.d_vocab)?;
+    let rows = remembered.rows(&loaded.decoder, asked.ids, cancel)?;
+    let at = |(position, row): (usize, &Arc<Row>)| {
+        let next = row.next(top, asked.ids.get(position + 1).copied())?;
+        Ok(distribution(position, &next, None, &loaded.tokenizer))
+    };
+    Ok(Inspection {
+        tokens: tokens(&loaded.tokenizer, asked.ids, String::new()),
+        ask: asked.ask,
+        distributions: Some(rows.iter().enumerate().map(at).collect::<Result<_, LensError>>()?),
+        ..Inspection::default()
+    })
+}
+
+/// How two continuations differ at their ends.
+fn branches(loaded: &Loaded, ids: [&[u32]; 2], cancel: &CancelToken) -> Result<Branches, EngineError> {
+    for ids in ids {
+        Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
+    }
+    let tokenizer = &loaded.tokenizer;
+    let figure = diff::branches(&loaded.decoder, tokenizer, ids, &loaded.provenance(None), cancel)?;
+    let at = diff::parting(ids[0], ids[1]);
+    let token = |ids: &[u32]| ids.get(at).map_or_else(|| "its end".into(), |&id| tokenizer.visible(id));
+    let end = |ids: &[u32]| {
+        let last = &ids[ids.len().saturating_sub(SHOWN)..];
+        last.iter().map(|&id| tokenizer.visible(id)).collect::<String>()
+    };
+    Ok(Branches {
+        ends: ids.map(end),
+        parting: format!("the tokens part at position {at}: {} | {}", token(ids[0]), token(ids[1])),
+        figure,
+    })
+}
+
+/// Tokens that tell the end of a continuation.
+const SHOWN: usize = 4;
 
 /// The interventions, checked against the model and the prompt.
 fn prepare(loaded: &Loaded, ids: &[u32], specs: &[String], cancel: &CancelToken) -> Result<Interventions, EngineError> {
@@ -160,6 +229,33 @@ fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Re
     Ok(Verified { n_hold: named(Verdict::Holds).count(), failed })
 }
 
+/// Generates with the model as it is, after what was run before.
+fn generate_on(
+    loaded: &Loaded,
+    remembered: &mut Remembered,
+    ids: &[u32],
+    how: &Generation,
+    cancel: &CancelToken,
+    sink: &mut dyn EventSink,
+) -> Result<Vec<u32>, EngineError> {
+    Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
+    let mut sampler = Sampler::new(how.sampling);
+    let mut said = ids.to_vec();
+    let n_tokens = how.n_tokens.min(loaded.info.config.n_ctx.saturating_sub(ids.len()));
+    for done in 1..=n_tokens {
+        let rows = remembered.rows(&loaded.decoder, &said, cancel)?;
+        let Some(row) = rows.last() else { break };
+        let id = sampler.choose(&row.logits, &said);
+        said.push(id);
+        sink.send(Event::Token { id, visible: loaded.tokenizer.visible(id) });
+        sink.send(Event::Progress(Progress { done, total: n_tokens, unit: "tokens" }));
+        if loaded.tokenizer.eos() == Some(id) {
+            break;
+        }
+    }
+    Ok(said.split_off(ids.len()))
+}
+
 /// The hooks a panel needs.
 fn needs(loaded: &Loaded, panel: Panel) -> Result<TracePlan, EngineError> {
     let cfg = &loaded.info.config;
@@ -224,7 +320,7 @@ struct Generation {
 fn generate(
     loaded: &Loaded,
     ids: &[u32],
-    how: Generation,
+    how: &Generation,
     cancel: &CancelToken,
     sink: &mut dyn EventSink,
 ) -> Result<Vec<u32>, EngineError> {

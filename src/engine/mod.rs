@@ -7,6 +7,7 @@ mod description;
 mod event;
 mod heads;
 mod job;
+mod kv;
 mod load;
 mod request;
 mod why;
@@ -19,9 +20,11 @@ pub use self::description::{
     readable_bytes, readable_count,
 };
 pub use self::event::{
-    Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens, Verified,
+    Branches, Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens,
+    Verified,
 };
 pub use self::heads::HeadStore;
+use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::request::{Panel, Request};
 pub use self::why::{Answer, Named, Origin, Pair, Part, PartKind, Why};
@@ -131,17 +134,19 @@ pub struct Engine {
     source: Option<ModelSource>,
     /// Where measurements of heads are remembered.
     heads: Option<HeadStore>,
+    /// What the loaded model has already run.
+    remembered: Remembered,
 }
 
 impl Engine {
     /// An engine around a model that is already open.
-    pub const fn with(loaded: Loaded) -> Self {
-        Self { loaded: Some(loaded), source: None, heads: None }
+    pub fn with(loaded: Loaded) -> Self {
+        Self { loaded: Some(loaded), ..Self::default() }
     }
 
     /// An engine without a model, which remembers in this store what heads do.
-    pub const fn remembering(heads: Option<HeadStore>) -> Self {
-        Self { loaded: None, source: None, heads }
+    pub fn remembering(heads: Option<HeadStore>) -> Self {
+        Self { heads, ..Self::default() }
     }
 
     /// The loaded model.
@@ -169,13 +174,14 @@ impl Engine {
             let info = loaded.info.clone();
             self.loaded = Some(loaded);
             self.source = Some(source);
+            self.remembered = Remembered::default();
             return Ok(Outcome::Loaded(Box::new(info)));
         }
         let loaded = self.loaded.as_ref().ok_or(EngineError::NoModel)?;
         if request == Request::Heads {
             return self.measure_heads(loaded, cancel, sink);
         }
-        job::run(loaded, request, cancel, sink)
+        job::run((loaded, &mut self.remembered), request, cancel, sink)
     }
 
     fn measure_heads(

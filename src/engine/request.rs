@@ -38,6 +38,13 @@ pub enum Request {
         /// What to compute; nothing else is recorded.
         panels: Vec<Panel>,
     },
+    /// Compare two continuations at their ends. Answer: [`Outcome::Branches`](super::Outcome::Branches).
+    Branches {
+        /// The tokens of one.
+        a: Vec<u32>,
+        /// The tokens of the other.
+        b: Vec<u32>,
+    },
     /// Choose and append tokens; each is also sent as [`Event::Token`](super::Event::Token).
     /// Answer: [`Outcome::Generated`](super::Outcome::Generated).
     Generate {

@@ -33,6 +33,12 @@ impl KvCache {
         self.layers.get(layer).and_then(Option::as_ref).map_or(0, |kv| kv.k.dim(2).unwrap_or(0))
     }
 
+    /// Bytes of what is stored.
+    pub fn bytes(&self) -> usize {
+        let size = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
+        self.layers.iter().flatten().map(|kv| size(&kv.k) + size(&kv.v)).sum()
+    }
+
     /// Whether nothing is stored.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -128,6 +128,20 @@ pub enum Action {
     ToggleAll,
     /// Delete an intervention.
     Delete,
+    /// Move to the node before.
+    Parent,
+    /// Move to the first node after.
+    Child,
+    /// Move among the nodes that follow the same one.
+    Sibling(Move),
+    /// Mark a node, or take its mark away.
+    Mark,
+    /// Compare the chosen node with the marked one.
+    CompareMarked,
+    /// Name a node.
+    Rename,
+    /// Hide a node and all that follows.
+    Prune,
     /// Append the chosen candidate.
     AppendChosen,
     /// Append the most probable token.
@@ -149,6 +163,7 @@ impl Action {
             Self::ShowView(view) => format!("show-{}", view.word()).into(),
             Self::Position(to) => format!("position-{}", to.name()).into(),
             Self::Cursor(to) => format!("cursor-{}", to.name()).into(),
+            Self::Sibling(to) => format!("sibling-{}", to.name()).into(),
             Self::Head(to) => format!("head-{}", to.name()).into(),
             other => other.word().into(),
         }
@@ -183,6 +198,13 @@ impl Action {
             Self::Toggle => "toggle",
             Self::ToggleAll => "toggle-all",
             Self::Delete => "delete",
+            Self::Parent => "parent",
+            Self::Child => "child",
+            Self::Sibling(_) => "sibling",
+            Self::Mark => "mark",
+            Self::CompareMarked => "compare-marked",
+            Self::Rename => "rename",
+            Self::Prune => "prune",
             Self::AppendChosen => "append-chosen",
             Self::TakeTop => "take-top",
             Self::Sample => "sample",
@@ -198,6 +220,7 @@ impl Action {
             Self::Position(to) => Some(Self::Position(to.times(count))),
             Self::Cursor(to) => Some(Self::Cursor(to.times(count))),
             Self::Head(to) => Some(Self::Head(to.times(count))),
+            Self::Sibling(to) => Some(Self::Sibling(to.times(count))),
             _ => None,
         }
     }

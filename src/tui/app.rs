@@ -11,6 +11,7 @@ use super::effect::{Effect, HEADS, LOAD, VERIFY};
 use super::input::InputEvent;
 use super::jobs::Jobs;
 use super::keymap::{Context, Keymap};
+use super::line_entry::LineEntry;
 use super::overlay::Overlay;
 use super::session::Session;
 use super::theme::Theme;
@@ -79,6 +80,7 @@ pub struct State {
     model: Model,
     session: Session,
     editor: Option<Editor>,
+    line: Option<LineEntry>,
     views: Vec<Box<dyn View>>,
     current: usize,
     overlays: Vec<Box<dyn Overlay>>,
@@ -116,6 +118,7 @@ impl State {
             model: Model::Loading(options.source.name()),
             session: Session::new(text, options.bos),
             editor: None,
+            line: None,
             views: VIEWS.iter().map(|make| make()).collect(),
             current: 0,
             overlays: Vec::new(),
@@ -163,7 +166,7 @@ impl State {
     /// What is to be done once nothing else is.
     fn idle_request(&self) -> Option<(Slot, Request)> {
         let Model::Loaded(open) = &self.model else { return None };
-        if self.is_busy() || self.editor.is_some() || self.view().is_typing() {
+        if self.is_busy() || self.editor.is_some() || self.line.is_some() || self.view().is_typing() {
             return None;
         }
         match (&open.laws, &open.heads) {
@@ -198,6 +201,11 @@ impl State {
         self.editor.as_ref()
     }
 
+    /// A line that is being typed.
+    pub const fn line_entry(&self) -> Option<&LineEntry> {
+        self.line.as_ref()
+    }
+
     /// The place of the visible view.
     pub const fn current(&self) -> usize {
         self.current
@@ -205,7 +213,8 @@ impl State {
 
     /// Where keys are looked up.
     pub fn context(&self) -> Context {
-        let editing = self.editor.is_some().then_some(Context::Editing);
+        let typing = self.line.is_some().then_some(Context::Typing);
+        let editing = typing.or_else(|| self.editor.is_some().then_some(Context::Editing));
         self.overlay().map(Overlay::context).or(editing).unwrap_or_else(|| self.view().context())
     }
 

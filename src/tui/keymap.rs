@@ -20,6 +20,8 @@ pub enum Context {
     Help,
     /// In the step view.
     Step,
+    /// In the tree view.
+    Tree,
     /// In the attention view.
     Attention,
     /// In the lens view.
@@ -36,8 +38,9 @@ pub enum Context {
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Step,
+        Self::Tree,
         Self::Attention,
         Self::Lens,
         Self::Why,
@@ -57,6 +60,7 @@ impl Context {
             Self::Error => "While an error is shown",
             Self::Help => "In this help",
             Self::Step => "Step",
+            Self::Tree => "Tree",
             Self::Attention => "Attention",
             Self::Lens => "Lens",
             Self::Why => "Why",
@@ -68,7 +72,7 @@ impl Context {
     /// The context that is asked where this one has no binding.
     pub const fn fallback(self) -> Option<Self> {
         match self {
-            Self::Step | Self::Attention | Self::Lens | Self::Why => Some(Self::Global),
+            Self::Step | Self::Tree | Self::Attention | Self::Lens | Self::Why => Some(Self::Global),
             Self::Interventions | Self::Editing | Self::Typing | Self::Error | Self::Help | Self::Global => None,
         }
     }
@@ -122,6 +126,26 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Step, &[Key::char(' '), Key::char('t')], Action::TakeTop, "top", "append the most probable token"),
     bind(Context::Step, &[Key::char('s')], Action::Sample, "sample", "append a sampled token (temperature 1)"),
     bind(Context::Step, &[Key::char('g')], Action::Generate, "generate", "append up to 20 most probable tokens"),
+    bind(Context::Tree, UP, Action::Cursor(Move::Back), "choose", "the node above"),
+    bind(Context::Tree, DOWN, Action::Cursor(Move::On), "choose", "the node below"),
+    bind(Context::Tree, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten nodes up"),
+    bind(Context::Tree, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten nodes down"),
+    bind(Context::Tree, &[Key::plain(KeyCode::Enter)], Action::Open, "go", "go to the chosen node"),
+    bind(Context::Tree, &[Key::char('[')], Action::Sibling(Move::Back), "sibling", "the continuation tried before"),
+    bind(Context::Tree, &[Key::char(']')], Action::Sibling(Move::On), "sibling", "the continuation tried next"),
+    bind(Context::Tree, &[Key::char('p')], Action::Parent, "", "the node that the chosen one follows"),
+    bind(Context::Tree, &[Key::char('f')], Action::Child, "", "the first node that follows the chosen one"),
+    bind(Context::Tree, &[Key::char('m')], Action::Mark, "mark", "mark the chosen node, or take its mark away"),
+    bind(
+        Context::Tree,
+        &[Key::char('v')],
+        Action::CompareMarked,
+        "compare",
+        "where in the layers the marked node and the chosen one part; again, back to the tree",
+    ),
+    bind(Context::Tree, &[Key::plain(KeyCode::Backspace)], Action::Out, "", "from a comparison back to the tree"),
+    bind(Context::Tree, &[Key::char('r')], Action::Rename, "rename", "give the chosen node a name"),
+    bind(Context::Tree, &[Key::char('x')], Action::Prune, "prune", "hide the chosen node and all that follows"),
     bind(Context::Attention, UP, Action::Cursor(Move::Back), "layer", "the layer above"),
     bind(Context::Attention, DOWN, Action::Cursor(Move::On), "layer", "the layer below"),
     bind(Context::Attention, &[Key::char('[')], Action::Head(Move::Back), "head", "the head before"),
@@ -188,6 +212,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::char('u')], Action::Undo, "undo", "take the last change of the tokens back"),
     bind(Context::Global, &[Key::char('U'), Key::ctrl('r')], Action::Redo, "", "repeat what was taken back"),
     bind(Context::Global, &[Key::char('1')], Action::ShowView(ViewName::Step), "", "show the step view"),
+    bind(Context::Global, &[Key::char('2')], Action::ShowView(ViewName::Tree), "", "show the tree view"),
     bind(Context::Global, &[Key::char('3')], Action::ShowView(ViewName::Attention), "", "show the attention view"),
     bind(Context::Global, &[Key::char('4')], Action::ShowView(ViewName::Lens), "", "show the lens view"),
     bind(Context::Global, &[Key::char('5')], Action::ShowView(ViewName::Why), "", "show the why view"),

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use super::app::State;
 use super::keymap::{Context, Keymap, key_name};
 use super::layout::{MINIMUM, areas, cells, is_enough, part};
+use super::line_entry::LineEntry;
 use super::text::{one_line, width};
 use super::view::ViewName;
 use super::widget::{line, prompt_input, spans, token_strip};
@@ -20,8 +21,11 @@ pub fn render(state: &State, area: Rect, buffer: &mut Buffer) {
         line(buffer, area, 1, "enlarge the window, or Ctrl-C", state.theme().faint());
         return;
     }
-    let rows =
-        if state.editor().is_some() { 2 } else { token_strip::rows(&state.session().tokens().visible, area.width) };
+    let rows = if state.editor().is_some() || state.line_entry().is_some() {
+        2
+    } else {
+        token_strip::rows(&state.session().tokens().visible, area.width)
+    };
     let areas = areas(area, rows);
     header(state, areas.header, buffer);
     prompt(state, areas.prompt, buffer);
@@ -80,6 +84,10 @@ fn tabs(state: &State, area: Rect, buffer: &mut Buffer) -> u16 {
 fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
     let theme = state.theme();
     let session = state.session();
+    if let Some(entry) = state.line_entry() {
+        line_entry(entry, state, area, buffer);
+        return;
+    }
     let Some(editor) = state.editor() else {
         match session.awaited() {
             Some(text) => {
@@ -92,7 +100,7 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
         }
         return;
     };
-    prompt_input::render(editor.input(), theme, area, buffer);
+    prompt_input::render("prompt> ", editor.input(), theme, area, buffer);
     let below = part(area, 0, 1, area.width, area.height.saturating_sub(1));
     match editor.problem() {
         Some(problem) => {
@@ -100,6 +108,16 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
         }
         None => token_strip::render(&editor.tokens().visible, (None, &[]), theme, below, buffer),
     }
+}
+
+fn line_entry(entry: &LineEntry, state: &State, area: Rect, buffer: &mut Buffer) {
+    let theme = state.theme();
+    prompt_input::render(entry.purpose().prefix(), entry.input(), theme, area, buffer);
+    let (text, style) = match entry.problem() {
+        Some(problem) => (one_line(problem), theme.error()),
+        None => (entry.purpose().help().to_owned(), theme.faint()),
+    };
+    line(buffer, area, 1, &text, style);
 }
 
 fn footer(state: &State, area: Rect, buffer: &mut Buffer) {

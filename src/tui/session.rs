@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use super::action::Move;
 use super::interventions::Interventions;
 use super::text::of_visible;
+use super::tree::{NodeId, Tree};
 use crate::engine::{Candidate, Distribution, Inspection, Named, Tokens};
 use crate::lens::{Ask, Versus};
 use crate::model::sample::Sampling;
 use crate::text::BosPolicy;
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Version {
-    tokens: Tokens,
-    /// Tokens at the front that are not part of the text.
-    n_added: usize,
+/// What undo takes back, as what was before.
+#[derive(Debug, Clone, PartialEq)]
+enum Change {
+    /// Another place in the tree.
+    Went { at: NodeId, position: usize },
+    /// A node was hidden, and with it perhaps the place.
+    Pruned { node: NodeId, is_pruned: bool, at: NodeId, position: usize },
+    /// A node was named.
+    Labelled { node: NodeId, label: Option<String> },
 }
 
 /// What results belong to.
@@ -46,12 +51,18 @@ pub enum Tint {
 /// Bits that are coloured as the most.
 const MOST_BITS: f64 = 10.0;
 
-/// One prompt and what was appended to it.
+/// Prompts, what was appended to them, and a place among them.
 #[derive(Debug, Clone, Default)]
 pub struct Session {
-    now: Version,
-    past: Vec<Version>,
-    future: Vec<Version>,
+    tree: Tree,
+    /// The node at the end of the present tokens.
+    at: Option<NodeId>,
+    /// The tokens up to its end.
+    tokens: Tokens,
+    past: Vec<Change>,
+    future: Vec<Change>,
+    /// The node that generated tokens are added to.
+    growing: Option<NodeId>,
     position: usize,
     seed: u64,
     /// The text whose tokens are awaited.
@@ -85,7 +96,17 @@ impl Session {
 
     /// The tokens.
     pub const fn tokens(&self) -> &Tokens {
-        &self.now.tokens
+        &self.tokens
+    }
+
+    /// Everything that was tried.
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The node at the end of the present tokens.
+    pub const fn at(&self) -> Option<NodeId> {
+        self.at
     }
 
     /// The selected position.
@@ -104,7 +125,7 @@ impl Session {
 
     /// What every panel is about: token A and token B, as chosen, else the model's most probable ones if known.
     pub fn target(&self) -> (Option<&Named>, Option<&Named>) {
-        let known = self.foremost.at.get(&self.position).filter(|_| self.foremost.ids == self.now.tokens.ids);
+        let known = self.foremost.at.get(&self.position).filter(|_| self.foremost.ids == self.tokens.ids);
         let best_but = |not: Option<&Named>| known?.iter().find(|named| Some(*named) != not);
         let token = self.token.as_ref().or_else(|| best_but(self.rival.as_ref()));
         (token, self.rival.as_ref().or_else(|| best_but(token)))
@@ -123,11 +144,11 @@ impl Session {
             Tint::Surprisal => &self.foremost.surprisal,
             Tint::Entropy => &self.foremost.entropy,
         };
-        if self.foremost.ids != self.now.tokens.ids {
+        if self.foremost.ids != self.tokens.ids {
             return Vec::new();
         }
         let share = |at: usize| of.get(&at).map(|bits| (bits / MOST_BITS).clamp(0.0, 1.0) as f32);
-        (0..self.now.tokens.ids.len()).map(share).collect()
+        (0..self.tokens.ids.len()).map(share).collect()
     }
 
     pub(super) const fn next_tint(&mut self) {
@@ -151,6 +172,18 @@ impl Session {
                 self.foremost.surprisal.insert(distribution.position + 1, bits);
             }
         }
+        self.learn_path(inspection);
+    }
+
+    /// Remembers in the tree how probable its tokens are to the model itself.
+    fn learn_path(&mut self, inspection: &Inspection) {
+        let Some(at) = self.at.filter(|_| inspection.tokens.ids == self.tokens.ids) else { return };
+        for distribution in inspection.distributions.iter().flatten() {
+            if let Some(actual) = &distribution.actual {
+                let logprob = actual.base.map_or(actual.logprob, f64::ln);
+                self.tree.learn(at, distribution.position + 1, logprob);
+            }
+        }
     }
 
     /// What is changed in the model.
@@ -164,7 +197,7 @@ impl Session {
 
     /// What results must belong to.
     pub fn basis(&self) -> Basis {
-        Basis { ids: self.now.tokens.ids.clone(), interventions: self.interventions.active() }
+        Basis { ids: self.tokens.ids.clone(), interventions: self.interventions.active() }
     }
 
     /// Whether these are results of the present tokens and interventions.
@@ -189,13 +222,14 @@ impl Session {
 
     /// The text of the prompt and of what was appended.
     pub fn text(&self) -> String {
-        let pieces = self.now.tokens.visible.get(self.now.n_added..).unwrap_or(&[]);
+        let n_added = self.at.map_or(0, |at| self.tree.root_of(at).n_added);
+        let pieces = self.tokens.visible.get(n_added..).unwrap_or(&[]);
         self.awaited.clone().unwrap_or_else(|| of_visible(pieces))
     }
 
     /// The ids up to the selected position.
     pub fn ids_to_position(&self) -> &[u32] {
-        self.now.tokens.ids.get(..=self.position).unwrap_or(&self.now.tokens.ids)
+        self.tokens.ids.get(..=self.position).unwrap_or(&self.tokens.ids)
     }
 
     pub(super) fn await_text(&mut self, text: String) {
@@ -208,8 +242,8 @@ impl Session {
         let first = tokens.visible.first().map(|first| of_visible(std::slice::from_ref(first))).unwrap_or_default();
         let n_added = usize::from(!text.trim_start().starts_with(first.trim_start()));
         self.remember();
-        self.now = Version { tokens, n_added };
-        self.position = self.last();
+        let end = self.tree.plant(tokens, n_added);
+        self.go(end);
         true
     }
 
@@ -217,22 +251,66 @@ impl Session {
         self.awaited = None;
     }
 
-    /// Keeps the present for undo, and drops the tokens after the selected position.
+    /// Goes back to the selected position, so that another token can follow it.
     pub(super) fn branch(&mut self) {
         self.remember();
-        self.now.tokens.ids.truncate(self.position + 1);
-        self.now.tokens.visible.truncate(self.position + 1);
+        if let Some(at) = self.at {
+            let end = self.tree.ending_at(at, self.position);
+            self.go(end);
+        }
     }
 
-    /// Appends a token and selects it.
+    /// Appends a token and selects it; tokens appended in a row share a node.
     pub(super) fn append(&mut self, id: u32, visible: String) {
-        self.now.tokens.ids.push(id);
-        self.now.tokens.visible.push(visible);
+        let Some(at) = self.at else { return };
+        if self.growing != Some(at) || !self.tree.extend(at, id, &visible) {
+            self.at = Some(self.tree.follow(at, id, visible.clone()));
+            self.growing = self.at;
+        }
+        self.tokens.ids.push(id);
+        self.tokens.visible.push(visible);
+        self.position = self.last();
+    }
+
+    /// Goes to a node, which undo takes back.
+    pub(super) fn go_to(&mut self, node: NodeId) {
+        if self.at != Some(node) {
+            self.remember();
+            self.go(node);
+        }
+    }
+
+    /// Names a node; an empty name takes the name away.
+    pub(super) fn label(&mut self, node: NodeId, label: &str) {
+        let label = Some(label.trim().to_owned()).filter(|label| !label.is_empty());
+        let label = self.tree.label(node, label);
+        self.past.push(Change::Labelled { node, label });
+        self.future.clear();
+    }
+
+    /// Hides a node and all that follows; the only prompt stays.
+    pub(super) fn prune(&mut self, node: NodeId) -> bool {
+        let instead = self.tree.node(node).parent;
+        let instead = instead.or_else(|| self.tree.roots().into_iter().find(|root| *root != node));
+        let (Some(at), Some(instead)) = (self.at, instead) else { return false };
+        self.past.push(Change::Pruned { node, is_pruned: false, at, position: self.position });
+        self.future.clear();
+        self.tree.prune(node, true);
+        if !self.tree.is_shown(at) {
+            self.go(instead);
+        }
+        true
+    }
+
+    fn go(&mut self, node: NodeId) {
+        self.at = Some(node);
+        self.growing = None;
+        self.tokens = self.tree.tokens(node);
         self.position = self.last();
     }
 
     pub(super) fn select(&mut self, to: Move) {
-        self.position = to.apply(self.position, self.now.tokens.ids.len());
+        self.position = to.apply(self.position, self.tokens.ids.len());
     }
 
     /// How the next token is sampled; the seed is used up.
@@ -259,28 +337,51 @@ impl Session {
     }
 
     pub(super) fn undo(&mut self) -> bool {
-        let Some(before) = self.past.pop() else { return false };
-        self.future.push(std::mem::replace(&mut self.now, before));
-        self.position = self.last();
+        let Some(change) = self.past.pop() else { return false };
+        let inverse = self.take_back(change);
+        self.future.push(inverse);
         true
     }
 
     pub(super) fn redo(&mut self) -> bool {
-        let Some(after) = self.future.pop() else { return false };
-        self.past.push(std::mem::replace(&mut self.now, after));
-        self.position = self.last();
+        let Some(change) = self.future.pop() else { return false };
+        let inverse = self.take_back(change);
+        self.past.push(inverse);
         true
     }
 
+    /// Makes what was before, and answers what takes that back.
+    fn take_back(&mut self, change: Change) -> Change {
+        match change {
+            Change::Went { at, position } => self.place(at, position).unwrap_or(change),
+            Change::Labelled { node, label } => Change::Labelled { node, label: self.tree.label(node, label) },
+            Change::Pruned { node, is_pruned, at, position } => {
+                let is_pruned = self.tree.prune(node, is_pruned);
+                match self.place(at, position) {
+                    Some(Change::Went { at, position }) => Change::Pruned { node, is_pruned, at, position },
+                    _ => Change::Pruned { node, is_pruned, at, position },
+                }
+            }
+        }
+    }
+
+    /// Goes to a place; answers the place before.
+    fn place(&mut self, at: NodeId, position: usize) -> Option<Change> {
+        let before = self.at.map(|at| Change::Went { at, position: self.position });
+        self.go(at);
+        self.position = position.min(self.last());
+        before
+    }
+
     fn remember(&mut self) {
-        if !self.now.tokens.ids.is_empty() {
-            self.past.push(self.now.clone());
+        if let Some(at) = self.at {
+            self.past.push(Change::Went { at, position: self.position });
         }
         self.future.clear();
     }
 
     const fn last(&self) -> usize {
-        self.now.tokens.ids.len().saturating_sub(1)
+        self.tokens.ids.len().saturating_sub(1)
     }
 }
 

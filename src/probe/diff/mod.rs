@@ -4,10 +4,12 @@
 //! (the logit lens, the residual stream), in attention, and in what each component adds to the answer.
 
 mod align;
+mod branches;
 
 use candle_core::{D, Tensor};
 
 use self::align::aligned;
+pub use self::branches::{branches, parting};
 use super::ProbeError;
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use crate::hook::{HookPoint, Site};

@@ -88,6 +88,8 @@ impl State {
                 self.learn_heads(Heads::Measured(atlas));
                 Vec::new()
             }
+            // a view's own job
+            Outcome::Branches(_) => Vec::new(),
             Outcome::Generated { .. } => self.inspect(),
         }
     }

@@ -6,6 +6,7 @@ use super::super::action::Action;
 use super::super::editor::Editor;
 use super::super::effect::{Effect, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
+use super::super::line_entry::{LineEntry, Purpose};
 use super::super::overlay::{HelpOverlay, InterventionsOverlay};
 use super::super::session::Session;
 use super::super::view::{News, Reply, View, ViewName};
@@ -49,6 +50,10 @@ impl State {
         if !self.overlays.is_empty() {
             return Vec::new();
         }
+        if let Some(line) = &mut self.line {
+            line.key(key);
+            return Vec::new();
+        }
         let Some(editor) = &mut self.editor else {
             return self.type_into_view(|view, session| view.key(key, session));
         };
@@ -64,7 +69,7 @@ impl State {
 
     /// What a digit does, or a move right behind digits; nothing if the key is neither.
     fn counted(&mut self, count: Option<Count>, key: Key) -> Option<Vec<Effect>> {
-        if !self.overlays.is_empty() || self.editor.is_some() || self.view().is_typing() {
+        if !self.overlays.is_empty() || self.editor.is_some() || self.line.is_some() || self.view().is_typing() {
             return None;
         }
         let action = self.keymap.action(self.context(), key);
@@ -84,6 +89,10 @@ impl State {
     fn paste(&mut self, text: &str) -> Vec<Effect> {
         if let Some(overlay) = self.overlays.last_mut() {
             overlay.paste(text);
+            return Vec::new();
+        }
+        if let Some(line) = &mut self.line {
+            line.paste(text);
             return Vec::new();
         }
         let Some(editor) = &mut self.editor else {
@@ -122,6 +131,7 @@ impl State {
                 self.theme = self.theme.toggled();
                 Vec::new()
             }
+            Action::Accept | Action::Leave if self.line.is_some() => self.typed(action),
             Action::Accept | Action::Leave if self.editor.is_none() => self.view_action(action),
             Action::Edit | Action::Accept | Action::Leave => self.edit(action),
             Action::Sample | Action::Generate | Action::Undo | Action::Redo => self.change(action),
@@ -138,6 +148,15 @@ impl State {
             self.overlays.pop();
         }
         if self.session.interventions().active() == before { Vec::new() } else { self.inspect() }
+    }
+
+    /// Takes what was typed, or drops it.
+    fn typed(&mut self, action: Action) -> Vec<Effect> {
+        let Some(line) = self.line.take().filter(|_| action == Action::Accept) else { return Vec::new() };
+        match line.purpose() {
+            Purpose::Label(node) => self.session.label(node, line.input().value()),
+        }
+        Vec::new()
     }
 
     fn help(&mut self) -> Vec<Effect> {
@@ -279,6 +298,21 @@ impl State {
             Reply::Compare(candidate) => {
                 self.session.choose_rival(&candidate);
                 self.inspect()
+            }
+            Reply::Go(node) => {
+                let stopped = self.cancel(GENERATE);
+                self.session.go_to(node);
+                stopped.into_iter().chain(self.inspect()).collect()
+            }
+            Reply::Rename(node) => {
+                let name = self.session.tree().node(node).label.clone().unwrap_or_default();
+                self.line = Some(LineEntry::new(Purpose::Label(node), name));
+                Vec::new()
+            }
+            Reply::Prune(node) => {
+                let stopped = self.cancel(GENERATE);
+                self.session.prune(node);
+                stopped.into_iter().chain(self.inspect()).collect()
             }
             Reply::Append { id, visible } => {
                 let stopped = self.cancel(GENERATE);

@@ -7,6 +7,7 @@ mod attention;
 mod lens;
 mod name;
 mod step;
+mod tree;
 mod why;
 
 use std::sync::Arc;
@@ -18,12 +19,14 @@ pub use self::attention::AttentionView;
 pub use self::lens::LensView;
 pub use self::name::ViewName;
 pub use self::step::StepView;
+pub use self::tree::TreeView;
 pub use self::why::WhyView;
 use super::action::Action;
 use super::input::Key;
 use super::keymap::{Context, Keymap};
 use super::session::Session;
 use super::theme::Theme;
+use super::tree::NodeId;
 use crate::engine::{Candidate, EngineError, Event, Inspection, Outcome, Panel, Request};
 use crate::hook::Head;
 use crate::lens::atlas::Atlas;
@@ -63,6 +66,12 @@ pub enum Reply {
     Ask(Candidate),
     /// A is compared with this: token B.
     Compare(Candidate),
+    /// The session goes to this node.
+    Go(NodeId),
+    /// This node gets a name.
+    Rename(NodeId),
+    /// This node is hidden, with all that follows.
+    Prune(NodeId),
     /// A token after the selected position.
     Append {
         /// Its id.
@@ -84,6 +93,9 @@ pub enum News<'a> {
     /// It was stopped: by the user, because another view is shown, or because it broke off.
     Stopped,
 }
+
+/// Candidates asked for at each position.
+const TOP: usize = 50;
 
 /// One way to look at a prompt.
 pub trait View {
@@ -125,6 +137,7 @@ pub trait View {
 /// Every view, as the header lists them.
 pub static VIEWS: &[fn() -> Box<dyn View>] = &[
     || Box::<StepView>::default(),
+    || Box::<TreeView>::default(),
     || Box::<AttentionView>::default(),
     || Box::<LensView>::default(),
     || Box::<WhyView>::default(),

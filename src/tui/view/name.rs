@@ -7,6 +7,8 @@ use crate::engine::worker::Slot;
 pub enum ViewName {
     /// The next token.
     Step,
+    /// Every continuation that was tried.
+    Tree,
     /// Attention patterns.
     Attention,
     /// The logit lens.
@@ -23,6 +25,7 @@ impl ViewName {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Step => "Step",
+            Self::Tree => "Tree",
             Self::Attention => "Attention",
             Self::Lens => "Lens",
             Self::Why => "Why",
@@ -33,6 +36,7 @@ impl ViewName {
     pub const fn digit(self) -> char {
         match self {
             Self::Step => '1',
+            Self::Tree => '2',
             Self::Attention => '3',
             Self::Lens => '4',
             Self::Why => '5',

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, View, ViewName};
+use super::{Reply, Scene, TOP, View, ViewName};
 use crate::engine::{Candidate, Distribution, Inspection, Panel};
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
@@ -14,9 +14,6 @@ use crate::tui::layout::{first_visible, part};
 use crate::tui::session::{Session, Tint};
 use crate::tui::widget::bars::{CandidateBars, Marks};
 use crate::tui::widget::{line, spans};
-
-/// Candidates asked for at each position.
-const TOP: usize = 50;
 
 /// The distribution over the next token.
 #[derive(Debug, Default)]

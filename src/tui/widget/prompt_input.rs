@@ -10,18 +10,16 @@ use super::spans;
 use crate::tui::text::one_line;
 use crate::tui::theme::Theme;
 
-const MARK: &str = "prompt> ";
-
-/// Draws the line.
-pub(in crate::tui) fn render(input: &Input, theme: Theme, area: Rect, buffer: &mut Buffer) {
+/// Draws the line after a mark that says what it is.
+pub(in crate::tui) fn render(mark: &str, input: &Input, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let text: Vec<char> = one_line(input.value()).chars().collect();
-    let room = usize::from(area.width).saturating_sub(MARK.len() + 1);
+    let room = usize::from(area.width).saturating_sub(mark.len() + 1);
     let cursor = input.cursor().min(text.len());
     let before = tail(&text[..cursor], room);
     let under: String = text.get(cursor).map_or_else(|| " ".into(), char::to_string);
     let after: String = text.iter().skip(cursor + 1).collect();
     let pieces =
-        [(MARK, theme.title()), (before.as_str(), Style::new()), (&under, theme.selected()), (&after, Style::new())];
+        [(mark, theme.title()), (before.as_str(), Style::new()), (&under, theme.selected()), (&after, Style::new())];
     spans(buffer, area, 0, &pieces);
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use lmscope::engine::worker::{JobId, Report, Slot};
 use lmscope::engine::{Answer, Named, Origin, Pair, Part, PartKind, Why};
-use lmscope::engine::{Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens};
+use lmscope::engine::{Branches, Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens};
 use lmscope::engine::{Engine, EngineError, Request};
 use lmscope::figure::{Cell as Value, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use lmscope::hook::Head;
 use lmscope::lens::Ask;
 use lmscope::lens::atlas::{Atlas, HeadScores};
 
+use crossterm::event::KeyCode;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, LoadOptions};
 use lmscope::tui::input::{InputEvent, Key};
@@ -265,4 +266,43 @@ fn candidate(rank: usize, visible: &str, prob: f64) -> Candidate {
         prob,
         base: None,
     }
+}
+
+/// A tree with three branches, in the tree view.
+pub(super) fn branched() -> Ui {
+    let mut ui = Ui::with_data();
+    let answer = |ui: &mut Ui| {
+        let tokens = ui.state.session().tokens().clone();
+        ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(inspection(&tokens)))));
+    };
+    for keys in ["", "j", "jj"] {
+        ui.chars(keys);
+        ui.key(Key::plain(KeyCode::Enter));
+        answer(&mut ui);
+        ui.chars("u");
+        answer(&mut ui);
+    }
+    ui.key(Key::plain(KeyCode::Left));
+    ui.chars("t2");
+    answer(&mut ui);
+    ui
+}
+
+/// An invented comparison.
+pub(super) fn branches() -> Arc<Branches> {
+    let names = ["layer", "apart", "cosine", "kl_a_b", "js", "top_a", "prob_a", "top_b", "prob_b"];
+    let columns = names.iter().map(|name| Column::new(name, "")).collect();
+    let number = |value: f64| Value::number(value, 4);
+    let text = |text: &str| Value::Text(text.into());
+    let row = |at: u32| {
+        let part = f64::from(at) / 4.0;
+        let numbers = [part, 1.0 - part, part * 2.0, part / 2.0].map(number);
+        let layer = if at == 0 { "embed".into() } else { format!("L{}", at - 1) };
+        let tops = [text("␣mat"), number(0.5), text("東京"), number(0.25)];
+        std::iter::once(Value::Text(layer)).chain(numbers).chain(tops).collect()
+    };
+    let content = Content::Table(Table::new(columns, (0..4).map(row).collect()).unwrap());
+    let figure = Figure { title: "test".into(), caption: "test".into(), provenance: Provenance::default(), content };
+    let ends = ["␣sat␣on␣a␣mat".into(), "␣sat␣on␣a␣rug".into()];
+    Arc::new(Branches { ends, parting: "the tokens part at position 6: ␣mat | ␣rug".into(), figure })
 }

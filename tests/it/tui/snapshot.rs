@@ -11,7 +11,7 @@ use lmscope::tui::{State, screen};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
-use super::data::{Ui, atlas, failure, intervened, tokens};
+use super::data::{Ui, atlas, branched, branches, failure, intervened, tokens};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
 
@@ -129,11 +129,26 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "3", "4", "5", "5v", "3o", "?", "i", "d"] {
+    for view in ["1", "2", "3", "4", "5", "5v", "3o", "?", "i", "d"] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {
             styled(&ui.state, size);
         }
     }
+}
+
+#[test]
+fn the_tree_and_what_is_done_with_it() {
+    let mut ui = branched();
+    check("tree_branched", &ui);
+    ui.chars("mrhope");
+    check("tree_naming", &ui);
+    ui.key(Key::plain(KeyCode::Enter));
+    ui.key(Key::plain(KeyCode::Down));
+    check("tree_marked", &ui);
+    ui.chars("v");
+    check("tree_comparing", &ui);
+    ui.answer(JobEvent::Finished(Outcome::Branches(branches())));
+    check("tree_compared", &ui);
 }

@@ -11,7 +11,7 @@ use lmscope::tui::effect::{GENERATE, HEADS, INSPECT, LOAD, TOKENISE, VERIFY};
 use lmscope::tui::input::Key;
 use lmscope::tui::keymap::Context;
 
-use super::data::{Ui, atlas, failure, info, inspection, intervened, submits, tokens};
+use super::data::{Ui, atlas, branched, branches, failure, info, inspection, intervened, submits, tokens};
 
 const ENTER: Key = Key::plain(KeyCode::Enter);
 const ESC: Key = Key::plain(KeyCode::Esc);
@@ -127,7 +127,7 @@ fn the_prompt_is_tokenised_while_it_is_typed() {
 #[test]
 fn each_view_asks_for_its_own_panels_once() {
     let mut ui = Ui::with_data();
-    assert!(ui.chars("34").is_empty(), "all panels have arrived");
+    assert!(ui.chars("2345").is_empty(), "all panels have arrived");
     let mut ui = Ui::with_tokens();
     let effects = ui.chars("3");
     assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { panels, .. })]
@@ -315,4 +315,77 @@ fn a_verification_that_is_stopped_or_fails_is_not_tried_again() {
     for ui in [&mut stopped, &mut failed] {
         assert!(!ui.state.awaits_idleness() && ui.idle().is_empty());
     }
+}
+
+/// The guides and the last token of every row of the tree.
+fn drawn(ui: &Ui) -> Vec<String> {
+    let tree = ui.state.session().tree();
+    let text = |row: &lmscope::tui::tree::Row| {
+        format!("{}{}", row.guide, tree.node(row.node).visible.last().map_or("", String::as_str))
+    };
+    tree.rows().iter().map(text).collect()
+}
+
+#[test]
+fn every_continuation_tried_is_a_node() {
+    let mut ui = branched();
+    let all = ["● ␣on", "├─ ␣a", "│  ├─ ␣mat", "│  ├─ ␣rug", "│  └─ 東京", "└─ ␣mat"];
+    assert_eq!(drawn(&ui), all);
+    let here = ui.state.session().tokens().ids.clone();
+    ui.chars("u");
+    assert_ne!(ui.state.session().tokens().ids, here);
+    assert_eq!(drawn(&ui), all, "undo goes back and keeps what was tried");
+    ui.chars("U");
+    assert_eq!(ui.state.session().tokens().ids, here);
+}
+
+#[test]
+fn the_tree_is_walked_named_and_pruned() {
+    let mut ui = Ui::with_data();
+    ui.chars("t");
+    ui.chars("uj");
+    ui.key(ENTER);
+    ui.chars("2");
+    let rug = ui.state.session().tokens().ids.clone();
+    ui.chars("[");
+    let effects = ui.key(ENTER);
+    assert!(matches!(submits(&effects)[..], [(INSPECT, Request::Inspect { ids, .. })] if ids.last() == Some(&101)));
+    ui.chars("rfirst try");
+    assert_eq!(ui.state.context(), Context::Typing);
+    ui.key(ENTER);
+    assert!(ui.text().contains("first try"), "{}", ui.text());
+    ui.chars("u");
+    assert!(!ui.text().contains("first try"), "{}", ui.text());
+    ui.chars("U]");
+    ui.chars("x");
+    assert_eq!(drawn(&ui).len(), 2, "{:?}", drawn(&ui));
+    assert_eq!(ui.state.session().tokens().ids.last(), Some(&101), "what is pruned was elsewhere");
+    ui.chars("u");
+    assert_eq!(drawn(&ui).len(), 3);
+    ui.chars("f]");
+    ui.key(ENTER);
+    assert_eq!(ui.state.session().tokens().ids, rug);
+    ui.chars("x");
+    assert_eq!(ui.state.session().tokens(), &tokens(), "the place was pruned: its parent is shown");
+    ui.chars("x");
+    assert_eq!(ui.state.session().tokens(), &tokens(), "the only prompt stays");
+    ui.chars("u");
+    assert_eq!(ui.state.session().tokens().ids, rug);
+}
+
+#[test]
+fn two_branches_are_compared() {
+    let mut ui = branched();
+    assert!(ui.chars("v").is_empty(), "nothing is marked");
+    ui.chars("m");
+    assert!(ui.chars("v").is_empty(), "a node does not differ from itself");
+    let effects = ui.chars("[v");
+    assert!(matches!(submits(&effects)[..], [(_, Request::Branches { a, b })] if a != b));
+    ui.answer(JobEvent::Finished(Outcome::Branches(branches())));
+    assert!(ui.text().contains("the tokens part at position 6"), "{}", ui.text());
+    ui.key(Key::plain(KeyCode::Backspace));
+    assert!(ui.text().contains("prompt"), "{}", ui.text());
+    ui.chars("v");
+    assert!(matches!(ui.key(ESC)[..], [Effect::Cancel(_)]));
+    assert!(ui.text().contains("prompt"), "{}", ui.text());
 }

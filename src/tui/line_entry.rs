@@ -1,0 +1,71 @@
+//! One line that is typed where the prompt stands: a name, a text, a setting.
+
+use tui_input::{Input, InputRequest};
+
+use super::input::{Key, editing_request};
+use super::tree::NodeId;
+
+/// What is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The name of a node.
+    Label(NodeId),
+}
+
+impl Purpose {
+    /// What stands before the line.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Label(_) => "name> ",
+        }
+    }
+
+    /// What may be typed, in few words.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Label(_) => "a name for this node; empty takes the name away",
+        }
+    }
+}
+
+/// The line and what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct LineEntry {
+    purpose: Purpose,
+    input: Input,
+    problem: Option<String>,
+}
+
+impl LineEntry {
+    pub(super) fn new(purpose: Purpose, text: String) -> Self {
+        Self { purpose, input: Input::new(text), problem: None }
+    }
+
+    /// What it is for.
+    pub const fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The line.
+    pub const fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    pub(super) fn key(&mut self, key: Key) {
+        if let Some(request) = editing_request(key) {
+            self.input.handle(request);
+            self.problem = None;
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        for c in text.chars() {
+            self.input.handle(InputRequest::InsertChar(c));
+        }
+    }
+}
