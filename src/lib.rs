@@ -12,6 +12,7 @@ pub mod intervene;
 pub mod lens;
 pub mod model;
 pub mod probe;
+pub mod session;
 pub mod text;
 pub mod trace;
 pub mod tui;

@@ -20,6 +20,7 @@ use crate::model::sample::{Order, Penalties, Sampling};
 use crate::model::source::ModelSource;
 use crate::model::{Dtype, LoadOptions, Loading};
 use crate::probe::{InputOptions, Step};
+use crate::session::{EXTENSION, Saved};
 use crate::text::{BosPolicy, Ending, Granularity, Message, Prompt, Tokenizer};
 
 /// Which model, and how it computes.
@@ -121,6 +122,26 @@ pub(super) fn head_store() -> HeadStore {
     let home = || get("HOME").or_else(|| get("USERPROFILE")).unwrap_or_default();
     let caches = get("XDG_CACHE_HOME").unwrap_or_else(|| home().join(".cache"));
     HeadStore::new(caches.join("lmscope").join("heads"))
+}
+
+/// The model of a session, computed as it was then.
+pub(super) fn saved_model(saved: &Saved) -> ModelArgs {
+    let dtype = DtypeArg::value_variants().iter().copied().find(|&dtype| Dtype::from(dtype) == saved.model.dtype);
+    ModelArgs {
+        model: saved.model.source.clone(),
+        fast: saved.model.arithmetic == Arithmetic::Fast,
+        dtype: dtype.unwrap_or(DtypeArg::F32),
+        max_memory: None,
+    }
+}
+
+/// The file that a session is rescued in when the terminal UI is ended from outside, from the environment.
+pub(super) fn rescue_file(model: &str) -> PathBuf {
+    let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || get("HOME").or_else(|| get("USERPROFILE")).unwrap_or_default();
+    let states = get("XDG_STATE_HOME").unwrap_or_else(|| home().join(".local").join("state"));
+    let name: String = model.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    states.join("lmscope").join(format!("{name}.{EXTENSION}"))
 }
 
 /// Where the hub and its cache are, from the environment.

@@ -10,6 +10,7 @@ use crate::lens::LensError;
 use crate::model::load::LoadError;
 use crate::probe::ProbeError;
 use crate::probe::patching::PatchError;
+use crate::session::SessionError;
 use crate::{eval, hook, hub, intervene, model, text, verify};
 
 /// What the process ends with.
@@ -105,6 +106,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let any = cause;
         None.or_else(|| any.downcast_ref::<EngineError>().and_then(EngineError::hint))
             .or_else(|| any.downcast_ref::<OpenError>().and_then(OpenError::hint))
+            .or_else(|| any.downcast_ref::<SessionError>().and_then(SessionError::hint))
             .or_else(|| any.downcast_ref::<LoadError>().and_then(LoadError::hint))
             .or_else(|| any.downcast_ref::<LensError>().and_then(LensError::hint))
             .or_else(|| any.downcast_ref::<model::Error>().and_then(model::Error::hint))

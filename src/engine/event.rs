@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{EngineError, ModelInfo, Why};
+use super::{Chain, EngineError, ModelInfo, Why};
 use crate::figure::Figure;
 use crate::lens::Ask;
 use crate::lens::atlas::Atlas;
@@ -67,6 +67,12 @@ pub enum Outcome {
     Verified(Verified),
     /// What each head does.
     Heads(Arc<Atlas>),
+    /// How the next token would be sampled.
+    Chain(Arc<Chain>),
+    /// What each token of the prompt does for the answer, by position.
+    Attribution(Vec<f64>),
+    /// The figures of every lens, under their names.
+    Figures(Arc<Vec<(String, Vec<Figure>)>>),
     /// How two continuations differ.
     Branches(Arc<Branches>),
     /// The tokens that were appended.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::kv::{Remembered, Row};
 use super::{
-    Branches, Candidate, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome, Panel,
-    Progress, Request, Tokens, Verified, why,
+    Branches, Candidate, Chain, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome,
+    Panel, Progress, Request, Tokens, Verified, chain, figures, why,
 };
 use crate::figure::Provenance;
 use crate::hook::{HookPoint, Site};
@@ -18,8 +18,9 @@ use crate::model::load::Precision;
 use crate::model::sample::{Sampler, Sampling, log_softmax};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
 use crate::probe::diff;
+use crate::probe::input::embedding_gradient;
 use crate::text::{BosPolicy, Prompt, Tokenizer};
-use crate::trace::{Trace, TracePlan};
+use crate::trace::{Metric, Quantity, Trace, TracePlan};
 use crate::verify::{self, Subject, Verdict};
 
 pub(super) fn run(
@@ -51,6 +52,12 @@ pub(super) fn run(
             };
             ids.map(|ids| Outcome::Generated { ids })
         }
+        Request::Chain { ids, interventions, sampling } => {
+            follow(loaded, remembered, (&ids, &interventions), sampling, cancel)
+                .map(|found| Outcome::Chain(Arc::new(found)))
+        }
+        Request::Attribution { ids, ask } => attribute(loaded, remembered, &ids, ask, cancel).map(Outcome::Attribution),
+        Request::Figures(asked) => figures(loaded, &asked, cancel).map(|all| Outcome::Figures(Arc::new(all))),
         Request::Branches { a, b } => {
             branches(loaded, [&a, &b], cancel).map(|found| Outcome::Branches(Arc::new(found)))
         }
@@ -105,6 +112,48 @@ fn step(
         distributions: Some(rows.iter().enumerate().map(at).collect::<Result<_, LensError>>()?),
         ..Inspection::default()
     })
+}
+
+/// Every token on its way through the chain.
+fn follow(
+    loaded: &Loaded,
+    remembered: &mut Remembered,
+    (ids, specs): (&[u32], &[String]),
+    sampling: Sampling,
+    cancel: &CancelToken,
+) -> Result<Chain, EngineError> {
+    Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
+    let rows = remembered.rows(&loaded.decoder, ids, cancel)?;
+    let base = rows.last().map_or(&[][..], |row| &row.logits);
+    let interventions = prepare(loaded, ids, specs, cancel)?;
+    let tokenizer = &loaded.tokenizer;
+    if interventions.is_empty() {
+        return Ok(chain::follow(base, None, (ids, specs), sampling, tokenizer)?);
+    }
+    let lm = Intervened::new(&loaded.decoder, &interventions);
+    let logits = last_logits(&lm, ids, &mut lm.new_cache(), &mut cancel.clone())?;
+    Ok(chain::follow(&logits, Some(base), (ids, specs), sampling, tokenizer)?)
+}
+
+/// Gradient × input of each token up to the position that is asked about; nothing for those after it.
+fn attribute(
+    loaded: &Loaded,
+    remembered: &mut Remembered,
+    ids: &[u32],
+    ask: Ask,
+    cancel: &CancelToken,
+) -> Result<Vec<f64>, EngineError> {
+    Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
+    let position = ask.position_in(ids.len())?;
+    let before = &ids[..=position];
+    let rows = remembered.rows(&loaded.decoder, before, cancel)?;
+    let target = ask.resolve(position, rows.last().map_or(&[][..], |row| &row.logits))?;
+    let quantity = match target.versus {
+        Some(versus) => Quantity::Difference(target.token, versus),
+        None => Quantity::Logit(target.token),
+    };
+    let found = embedding_gradient(&loaded.decoder, before, Metric { position, quantity }, cancel)?;
+    Ok(found.products)
 }
 
 /// How two continuations differ at their ends.

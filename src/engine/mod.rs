@@ -3,8 +3,10 @@
 //! [`Engine::run`] is synchronous; the command line calls it directly. [`worker`] puts a thread around it for a
 //! caller that must not block. It holds no state of any screen.
 
+mod chain;
 mod description;
 mod event;
+mod figures;
 mod heads;
 mod job;
 mod kv;
@@ -15,6 +17,7 @@ pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use self::chain::{Chain, Link};
 pub use self::description::{
     ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, check_memory, describe, hash_files,
     readable_bytes, readable_count,
@@ -23,6 +26,7 @@ pub use self::event::{
     Branches, Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens,
     Verified,
 };
+pub use self::figures::{Inspected, figures};
 pub use self::heads::HeadStore;
 use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};

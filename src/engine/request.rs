@@ -1,5 +1,6 @@
 //! What can be asked of the engine.
 
+use super::Inspected;
 use crate::lens::Ask;
 use crate::model::LoadOptions;
 use crate::model::sample::Sampling;
@@ -38,6 +39,25 @@ pub enum Request {
         /// What to compute; nothing else is recorded.
         panels: Vec<Panel>,
     },
+    /// Follow every token of the vocabulary through the chain after the last of `ids`.
+    /// Answer: [`Outcome::Chain`](super::Outcome::Chain).
+    Chain {
+        /// The tokens.
+        ids: Vec<u32>,
+        /// What is changed in the forward pass, as typed.
+        interventions: Vec<String>,
+        /// How a token is sampled.
+        sampling: Sampling,
+    },
+    /// Gradient × input of each token, for the question. Answer: [`Outcome::Attribution`](super::Outcome::Attribution).
+    Attribution {
+        /// The tokens.
+        ids: Vec<u32>,
+        /// The position and the tokens that are asked about.
+        ask: Ask,
+    },
+    /// The figures of every lens. Answer: [`Outcome::Figures`](super::Outcome::Figures).
+    Figures(Inspected),
     /// Compare two continuations at their ends. Answer: [`Outcome::Branches`](super::Outcome::Branches).
     Branches {
         /// The tokens of one.

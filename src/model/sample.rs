@@ -1,7 +1,11 @@
 //! Turns logits into probabilities and picks the next token.
 
+mod words;
+
 use rand::{Rng, RngExt as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+pub use self::words::ChainError;
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -78,6 +78,8 @@ impl Move {
 pub enum Action {
     /// Leave the program.
     Quit,
+    /// Give the terminal back to the shell until the program is brought to the front again.
+    Suspend,
     /// Show the keys.
     Help,
     /// Close the overlay on top.
@@ -142,6 +144,16 @@ pub enum Action {
     Rename,
     /// Hide a node and all that follows.
     Prune,
+    /// Save the session in a file.
+    SaveSession,
+    /// Save the figures of every lens in a folder.
+    SaveFigures,
+    /// Show the whole vocabulary on its way through the chain, or the most probable tokens.
+    ToggleChain,
+    /// Say how tokens are sampled.
+    EditChain,
+    /// Type a text whose tokens are appended.
+    TypeTokens,
     /// Append the chosen candidate.
     AppendChosen,
     /// Append the most probable token.
@@ -173,6 +185,7 @@ impl Action {
     const fn word(self) -> &'static str {
         match self {
             Self::Quit => "quit",
+            Self::Suspend => "suspend",
             Self::Help => "help",
             Self::Close => "close",
             Self::Cancel => "cancel",
@@ -205,6 +218,11 @@ impl Action {
             Self::CompareMarked => "compare-marked",
             Self::Rename => "rename",
             Self::Prune => "prune",
+            Self::SaveSession => "save-session",
+            Self::SaveFigures => "save-figures",
+            Self::ToggleChain => "toggle-chain",
+            Self::EditChain => "edit-chain",
+            Self::TypeTokens => "type-tokens",
             Self::AppendChosen => "append-chosen",
             Self::TakeTop => "take-top",
             Self::Sample => "sample",

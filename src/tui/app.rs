@@ -2,7 +2,9 @@
 
 mod answer;
 mod command;
+mod saving;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::TuiOptions;
@@ -13,12 +15,15 @@ use super::jobs::Jobs;
 use super::keymap::{Context, Keymap};
 use super::line_entry::LineEntry;
 use super::overlay::Overlay;
+use super::saving::SessionOptions;
 use super::session::Session;
 use super::theme::Theme;
 use super::view::{Scene, VIEWS, View, ViewName};
 use crate::engine::worker::{JobId, Report, Slot};
 use crate::engine::{ModelInfo, Named, Request, Verified};
 use crate::lens::atlas::Atlas;
+use crate::model::LoadOptions;
+use crate::session::SessionError;
 
 /// The prompt to start with when none is given.
 const EXAMPLE: &str = "The cat sat on a";
@@ -35,6 +40,10 @@ pub enum Msg {
     Report(Report),
     /// A submitted job has this id.
     Started(Slot, JobId),
+    /// Something was written, or could not be.
+    Written(Result<String, SessionError>),
+    /// Another process asks this one to stop.
+    Stop,
     /// Some time passed while a job was under way.
     Tick,
     /// No key followed a digit for a moment.
@@ -81,6 +90,12 @@ pub struct State {
     session: Session,
     editor: Option<Editor>,
     line: Option<LineEntry>,
+    files: SessionOptions,
+    options: LoadOptions,
+    /// What was done last, until the next key.
+    notice: Option<String>,
+    /// The folder that figures are computed for.
+    folder: Option<PathBuf>,
     views: Vec<Box<dyn View>>,
     current: usize,
     overlays: Vec<Box<dyn Overlay>>,
@@ -119,6 +134,10 @@ impl State {
             session: Session::new(text, options.bos),
             editor: None,
             line: None,
+            notice: options.session.notice.clone(),
+            files: options.session,
+            options: options.options,
+            folder: None,
             views: VIEWS.iter().map(|make| make()).collect(),
             current: 0,
             overlays: Vec::new(),
@@ -151,6 +170,11 @@ impl State {
                 self.jobs.start(slot, id);
                 Vec::new()
             }
+            Msg::Written(written) => {
+                self.written(written);
+                Vec::new()
+            }
+            Msg::Stop => vec![Effect::Suspend],
             Msg::Tick => {
                 self.jobs.tick();
                 Vec::new()
@@ -199,6 +223,11 @@ impl State {
     /// The prompt, while it is being edited.
     pub const fn editor(&self) -> Option<&Editor> {
         self.editor.as_ref()
+    }
+
+    /// What was done last, until the next key.
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
     }
 
     /// A line that is being typed.

@@ -1,7 +1,12 @@
 //! What an update asks the outside world to do, as data.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use crate::engine::Request;
 use crate::engine::worker::Slot;
+use crate::figure::Figure;
+use crate::session::Saved;
 
 /// Loads the model.
 pub const LOAD: Slot = Slot(0);
@@ -17,6 +22,13 @@ pub const VERIFY: Slot = Slot(4);
 /// Finds out what the heads do, when nothing else is to be done.
 pub const HEADS: Slot = Slot(5);
 
+/// Computes the figures that are to be saved.
+pub const FIGURES: Slot = Slot(20);
+/// Attributes the answer to the tokens of the prompt.
+pub const ATTRIBUTION: Slot = Slot(22);
+/// Tokenises a text that is to be appended.
+pub const APPEND: Slot = Slot(21);
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -29,6 +41,22 @@ pub enum Effect {
     },
     /// Cancel a slot's job.
     Cancel(Slot),
+    /// Write the session.
+    SaveSession {
+        /// The file.
+        file: PathBuf,
+        /// The session.
+        saved: Box<Saved>,
+    },
+    /// Write figures.
+    SaveFigures {
+        /// The folder.
+        folder: PathBuf,
+        /// The figures of each lens, under its name.
+        figures: Arc<Vec<(String, Vec<Figure>)>>,
+    },
+    /// Give the terminal back until the program is brought to the front again.
+    Suspend,
     /// Leave the program.
     Quit,
 }

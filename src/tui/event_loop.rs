@@ -1,18 +1,24 @@
 //! The one loop: a frame, then whatever happened, then a frame. It waits for messages and for nothing else.
 
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, never, select};
+use crossbeam_channel::{Receiver, never, select, tick};
 
 use super::app::{Msg, State};
 use super::effect::Effect;
 use super::input::{InputEvent, InputThread};
-use super::terminal::Screen;
+use super::log::Log;
+use super::terminal::{Screen, stop_flag};
 use super::theme::{Environment, Theme};
 use super::{TuiError, TuiOptions, screen};
 use crate::engine::Engine;
 use crate::engine::worker::{Report, Worker};
 use crate::model::CancelToken;
+use crate::session::{FileFormat, write_figures};
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,20 +35,47 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
-pub fn run(options: TuiOptions, end: &CancelToken) -> Result<(), TuiError> {
+pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiError> {
     let theme = Theme::new(&environment());
     let engine = Engine::remembering(options.heads.clone());
+    let rescue_file = options.session.rescue.clone();
     let (mut state, first) = State::new(options, theme);
     let mut screen = Screen::enter()?;
     screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(engine).map_err(thread("model-worker"))?;
     let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
-    let mut runtime = Runtime { worker, inputs, reports, end: end.clone() };
-    runtime.perform(&mut state, first);
-    runtime.run(&mut state, &mut screen)?;
+    let stop = stop_flag()?;
+    let mut runtime = Runtime { worker, inputs, reports, ticks: tick(TICK), end: end.clone(), stop, log };
+    runtime.perform(&mut state, first, &mut screen)?;
+    // a panic must not take what was explored with it
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut state, &mut screen)));
+    if !matches!(ended, Ok(Ok(Ending::User))) {
+        rescue(&state, rescue_file.as_deref());
+    }
+    match ended {
+        Ok(ended) => ended.map(|_| ())?,
+        Err(panic) => resume_unwind(panic),
+    }
     runtime.worker.shut_down(PATIENCE);
     Ok(())
+}
+
+/// Writes the session where the next start looks for it.
+fn rescue(state: &State, file: Option<&Path>) {
+    if let Some((file, saved)) = file.zip(state.saved()) {
+        // nobody is left to tell
+        let _ = saved.save_in_new_folder(file);
+    }
+}
+
+/// How the loop ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The user asked for it.
+    User,
+    /// The terminal is gone, or the process is asked to end.
+    Outside,
 }
 
 /// The environment, read here and nowhere else.
@@ -61,7 +94,11 @@ struct Runtime {
     worker: Worker,
     inputs: Receiver<InputEvent>,
     reports: Receiver<Report>,
+    ticks: Receiver<Instant>,
     end: CancelToken,
+    /// Whether another process asks this one to stop.
+    stop: Arc<AtomicBool>,
+    log: Log,
 }
 
 /// Whether the loop goes on.
@@ -72,15 +109,17 @@ enum Flow {
 }
 
 impl Runtime {
-    fn run(&mut self, state: &mut State, screen: &mut Screen) -> Result<(), TuiError> {
+    fn run(&mut self, state: &mut State, screen: &mut Screen) -> Result<Ending, TuiError> {
         loop {
             screen.draw(|frame| screen::render(state, frame.area(), frame.buffer_mut()))?;
             let first = self.wait(state);
             let waiting = self.drain();
             for msg in std::iter::once(first).chain(waiting) {
+                let is_ended = matches!(msg, Msg::Input(InputEvent::Closed));
+                self.log.message(&msg);
                 let effects = state.update(msg);
-                if self.perform(state, effects) == Flow::Quit {
-                    return Ok(());
+                if self.perform(state, effects, screen)? == Flow::Quit {
+                    return Ok(if is_ended { Ending::Outside } else { Ending::User });
                 }
             }
         }
@@ -88,18 +127,26 @@ impl Runtime {
 
     /// The next message; while jobs are under way it is a tick at the latest.
     fn wait(&self, state: &State) -> Msg {
-        let tick = if state.is_busy() { crossbeam_channel::after(TICK) } else { never() };
+        let none = never();
+        let ticks = if state.is_busy() { &self.ticks } else { &none };
         let idle = if state.awaits_idleness() { crossbeam_channel::after(IDLE) } else { never() };
         let pause = if state.is_counting() { crossbeam_channel::after(PAUSE) } else { never() };
         loop {
             select! {
                 recv(self.inputs) -> input => return Msg::Input(input.unwrap_or(InputEvent::Closed)),
                 recv(self.reports) -> report => return report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
-                recv(tick) -> _ => return Msg::Tick,
+                recv(ticks) -> _ => return Msg::Tick,
                 recv(pause) -> _ => return Msg::Pause,
                 recv(idle) -> _ => return Msg::Idle,
                 // not the input thread's business: reading from a terminal that is gone never comes back
-                default(ATTENTION) => if self.end.is_cancelled() { return Msg::Input(InputEvent::Closed) },
+                default(ATTENTION) => {
+                    if self.end.is_cancelled() {
+                        return Msg::Input(InputEvent::Closed);
+                    }
+                    if self.stop.swap(false, Ordering::Relaxed) {
+                        return Msg::Stop;
+                    }
+                }
             }
         }
     }
@@ -110,18 +157,34 @@ impl Runtime {
         inputs.chain(self.reports.try_iter().map(Msg::Report)).collect()
     }
 
-    fn perform(&mut self, state: &mut State, effects: Vec<Effect>) -> Flow {
+    fn perform(&mut self, state: &mut State, effects: Vec<Effect>, screen: &mut Screen) -> Result<Flow, TuiError> {
         for effect in effects {
+            self.log.effect(&effect);
             match effect {
                 Effect::Submit { slot, request } => {
                     let id = self.worker.submit(slot, request);
-                    // learning an id asks for nothing
-                    let _ = state.update(Msg::Started(slot, id));
+                    self.learn(Msg::Started(slot, id), state);
                 }
                 Effect::Cancel(slot) => self.worker.cancel(slot),
-                Effect::Quit => return Flow::Quit,
+                Effect::SaveSession { file, saved } => {
+                    let written = saved.save(&file).map(|()| format!("saved {}", file.display()));
+                    self.learn(Msg::Written(written), state);
+                }
+                Effect::SaveFigures { folder, figures } => {
+                    let written = write_figures(&folder, FileFormat::Json, &figures);
+                    let said = |files: Vec<PathBuf>| format!("{} files in {}", files.len(), folder.display());
+                    self.learn(Msg::Written(written.map(said)), state);
+                }
+                Effect::Suspend => screen.suspend()?,
+                Effect::Quit => return Ok(Flow::Quit),
             }
         }
-        Flow::On
+        Ok(Flow::On)
+    }
+
+    /// Tells the state what was done, which asks for nothing.
+    fn learn(&mut self, msg: Msg, state: &mut State) {
+        self.log.message(&msg);
+        let _ = state.update(msg);
     }
 }

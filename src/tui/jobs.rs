@@ -8,7 +8,20 @@ use crate::engine::worker::{JobId, Slot};
 pub(super) struct Jobs {
     running: Vec<(Slot, Option<JobId>)>,
     progress: Option<Progress>,
+    /// Tenths of a second since the program started, and since the job began that reports progress.
     ticks: usize,
+    since: Option<usize>,
+}
+
+/// How often the loop ticks while jobs are under way.
+const TICKS_A_SECOND: usize = 10;
+
+fn duration(seconds: usize) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
 }
 
 const SPINNER: [char; 8] = ['⠋', '⠙', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇'];
@@ -36,6 +49,7 @@ impl Jobs {
     pub(super) fn end(&mut self, slot: Slot) {
         self.running.retain(|(other, _)| *other != slot);
         self.progress = None;
+        self.since = None;
     }
 
     /// Whether a slot has a job.
@@ -50,11 +64,23 @@ impl Jobs {
 
     pub(super) const fn report(&mut self, progress: Progress) {
         self.progress = Some(progress);
+        if self.since.is_none() {
+            self.since = Some(self.ticks);
+        }
     }
 
     /// How far the job is, in words.
     pub(super) fn progress(&self) -> String {
-        self.progress.map_or_else(String::new, |p| format!(" {}/{} {}", p.done, p.total, p.unit))
+        let left = self.left().map_or_else(String::new, |seconds| format!(", {} left", duration(seconds)));
+        self.progress.map_or_else(String::new, |p| format!(" {}/{} {}{left}", p.done, p.total, p.unit))
+    }
+
+    /// Seconds that the job will take at the pace so far, once it took more than one.
+    fn left(&self) -> Option<usize> {
+        let (progress, ticks) = (self.progress?, self.ticks.checked_sub(self.since?)?);
+        let rest = progress.total.saturating_sub(progress.done);
+        let is_known = ticks >= TICKS_A_SECOND && progress.done > 0 && rest > 0;
+        is_known.then(|| (ticks * rest / progress.done).div_ceil(TICKS_A_SECOND))
     }
 
     pub(super) const fn tick(&mut self) {
@@ -64,5 +90,26 @@ impl Jobs {
     /// A glyph that turns while the program works.
     pub(super) const fn spinner(&self) -> char {
         SPINNER[self.ticks % SPINNER.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_told_after_a_second() {
+        let mut jobs = Jobs::default();
+        jobs.ask(Slot(1));
+        jobs.report(Progress { done: 1, total: 4, unit: "laws" });
+        (0..9).for_each(|_| jobs.tick());
+        assert_eq!(jobs.progress(), " 1/4 laws");
+        (0..11).for_each(|_| jobs.tick());
+        assert_eq!(jobs.progress(), " 1/4 laws, 6 s left");
+        jobs.report(Progress { done: 4, total: 4, unit: "laws" });
+        assert_eq!(jobs.progress(), " 4/4 laws");
+        jobs.end(Slot(1));
+        assert_eq!(jobs.progress(), "");
+        assert_eq!([59, 61, 7300].map(duration), ["59 s", "2 min", "3 h"]);
     }
 }

@@ -10,6 +10,14 @@ use super::tree::NodeId;
 pub enum Purpose {
     /// The name of a node.
     Label(NodeId),
+    /// The file that the session is saved in.
+    Session,
+    /// The folder that the figures of every lens are saved in.
+    Figures,
+    /// How tokens are sampled.
+    Chain,
+    /// A text whose tokens follow the selected position.
+    Append,
 }
 
 impl Purpose {
@@ -17,6 +25,10 @@ impl Purpose {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Label(_) => "name> ",
+            Self::Session => "save session as> ",
+            Self::Figures => "save figures in> ",
+            Self::Chain => "chain> ",
+            Self::Append => "append> ",
         }
     }
 
@@ -24,6 +36,10 @@ impl Purpose {
     pub const fn help(self) -> &'static str {
         match self {
             Self::Label(_) => "a name for this node; empty takes the name away",
+            Self::Session => "a file; `lmscope FILE` goes on with it, `lmscope replay FILE` draws its figures again",
+            Self::Figures => "a folder; a JSON file for each lens",
+            Self::Chain => "temperature=0.8 top_k=40 top_p=0.9 min_p=0.05 repetition=1.1 order=llama.cpp",
+            Self::Append => "a text, spaces included; its tokens follow the selected position",
         }
     }
 }
@@ -54,6 +70,10 @@ impl LineEntry {
     /// What is wrong with it.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    pub(super) fn refuse(&mut self, problem: String) {
+        self.problem = Some(problem);
     }
 
     pub(super) fn key(&mut self, key: Key) {

@@ -16,7 +16,9 @@ mod jobs;
 pub mod keymap;
 pub mod layout;
 mod line_entry;
+mod log;
 pub mod overlay;
+mod saving;
 pub mod screen;
 pub mod session;
 mod terminal;
@@ -32,6 +34,8 @@ pub use self::effect::Effect;
 pub use self::error::TuiError;
 pub use self::event_loop::run;
 pub use self::line_entry::{LineEntry, Purpose};
+pub use self::log::Log;
+pub use self::saving::SessionOptions;
 use crate::engine::HeadStore;
 use crate::model::LoadOptions;
 use crate::model::source::ModelSource;
@@ -50,6 +54,8 @@ pub struct TuiOptions {
     pub bos: BosPolicy,
     /// Where measurements of heads are remembered.
     pub heads: Option<HeadStore>,
+    /// Where sessions come from and go to.
+    pub session: SessionOptions,
     /// The keys.
     pub keymap: keymap::Keymap,
 }

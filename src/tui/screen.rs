@@ -122,6 +122,10 @@ fn line_entry(entry: &LineEntry, state: &State, area: Rect, buffer: &mut Buffer)
 
 fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
     let theme = state.theme();
+    if let Some(notice) = state.notice() {
+        line(buffer, area, 0, notice, theme.notice());
+        return;
+    }
     let (mut items, last) = footer_items(state.keymap(), state.context());
     let wide =
         |items: &[(String, &str)]| items.iter().map(|(keys, short)| width(keys) + width(short) + 3).sum::<usize>();

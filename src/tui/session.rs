@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use super::action::Move;
 use super::interventions::Interventions;
+use super::saving::{Kept, interventions_of, named as named_in, nodes_of, token_of};
 use super::text::of_visible;
 use super::tree::{NodeId, Tree};
 use crate::engine::{Candidate, Distribution, Inspection, Named, Tokens};
+use crate::hook::Head;
 use crate::lens::{Ask, Versus};
 use crate::model::sample::Sampling;
+use crate::session::{ModelRef, Saved};
 use crate::text::BosPolicy;
 
 /// What undo takes back, as what was before.
@@ -44,9 +47,16 @@ pub enum Tint {
     Nothing,
     /// How unexpected each token was.
     Surprisal,
+    /// How probable each token was.
+    Probability,
     /// How open the next token is after each.
     Entropy,
+    /// What each token does for the answer: gradient × input.
+    Attribution,
 }
+
+/// Tokens, and what is asked about them.
+type Asked = (Vec<u32>, Ask);
 
 /// Bits that are coloured as the most.
 const MOST_BITS: f64 = 10.0;
@@ -64,7 +74,8 @@ pub struct Session {
     /// The node that generated tokens are added to.
     growing: Option<NodeId>,
     position: usize,
-    seed: u64,
+    /// How tokens are sampled, and the seed of the next one.
+    sampling: Sampling,
     /// The text whose tokens are awaited.
     awaited: Option<String>,
     bos: BosPolicy,
@@ -75,6 +86,8 @@ pub struct Session {
     interventions: Interventions,
     foremost: Foremost,
     tint: Tint,
+    /// Gradient × input of each token, and what it belongs to.
+    attribution: Option<(Asked, Vec<f64>)>,
 }
 
 /// What is known of distributions: the two tokens that the model itself finds most probable, and bits.
@@ -91,7 +104,8 @@ struct Foremost {
 impl Session {
     /// A session that waits for the tokens of its first text.
     pub fn new(text: String, bos: BosPolicy) -> Self {
-        Self { awaited: Some(text), bos, ..Self::default() }
+        let sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+        Self { awaited: Some(text), bos, sampling, ..Self::default() }
     }
 
     /// The tokens.
@@ -141,21 +155,61 @@ impl Session {
     pub fn tints(&self) -> Vec<Option<f32>> {
         let of = match self.tint {
             Tint::Nothing => return Vec::new(),
-            Tint::Surprisal => &self.foremost.surprisal,
+            Tint::Surprisal | Tint::Probability => &self.foremost.surprisal,
             Tint::Entropy => &self.foremost.entropy,
+            Tint::Attribution => return self.attribution_tints(),
         };
         if self.foremost.ids != self.tokens.ids {
             return Vec::new();
         }
-        let share = |at: usize| of.get(&at).map(|bits| (bits / MOST_BITS).clamp(0.0, 1.0) as f32);
+        let of_bits = |bits: &f64| match self.tint {
+            Tint::Probability => (-bits).exp2(),
+            _ => (bits / MOST_BITS).clamp(0.0, 1.0),
+        };
+        let share = |at: usize| of.get(&at).map(|bits| of_bits(bits) as f32);
         (0..self.tokens.ids.len()).map(share).collect()
+    }
+
+    /// Sizes of attributions, of the largest.
+    #[expect(clippy::cast_possible_truncation, reason = "a share")]
+    fn attribution_tints(&self) -> Vec<Option<f32>> {
+        let Some((of, scores)) = self.attribution.as_ref().filter(|(of, _)| *of == self.question()) else {
+            return Vec::new();
+        };
+        let most = scores.iter().fold(f64::MIN_POSITIVE, |most, score| most.max(score.abs()));
+        let shares = scores.iter().map(|score| Some((score.abs() / most) as f32));
+        shares.chain(std::iter::repeat(None)).take(of.0.len()).collect()
+    }
+
+    /// What an attribution belongs to.
+    fn question(&self) -> Asked {
+        (self.tokens.ids.clone(), self.ask())
+    }
+
+    /// Whether an attribution is to be asked for now; it is asked for once.
+    pub(super) fn wants_attribution(&mut self) -> bool {
+        let question = self.question();
+        let has = self.attribution.as_ref().is_some_and(|(of, _)| *of == question);
+        if self.tint != Tint::Attribution || has || question.0.is_empty() {
+            return false;
+        }
+        self.attribution = Some((question, Vec::new()));
+        true
+    }
+
+    pub(super) fn learn_attribution(&mut self, scores: Vec<f64>) {
+        if let Some((_, known)) = &mut self.attribution {
+            *known = scores;
+        }
     }
 
     pub(super) const fn next_tint(&mut self) {
         self.tint = match self.tint {
             Tint::Nothing => Tint::Surprisal,
-            Tint::Surprisal => Tint::Entropy,
-            Tint::Entropy => Tint::Nothing,
+            Tint::Surprisal => Tint::Probability,
+            Tint::Probability => Tint::Entropy,
+            Tint::Entropy => Tint::Attribution,
+            Tint::Attribution => Tint::Nothing,
         };
     }
 
@@ -205,6 +259,43 @@ impl Session {
         Basis::of(inspection) == self.basis()
     }
 
+    /// A session at a place of a tree; nothing if the place is not there.
+    pub(super) fn resumed(tree: Tree, saved: &Saved, interventions: Interventions) -> Option<Self> {
+        let at = tree.id(saved.at)?;
+        let (token, rival) = (named_in(saved.token.as_ref()), named_in(saved.versus.as_ref()));
+        let sampling = saved.sampling;
+        let mut session = Self { tree, bos: saved.bos, token, rival, interventions, sampling, ..Self::default() };
+        session.place(at, saved.position);
+        Some(session)
+    }
+
+    /// Fills in what of a session belongs into a file.
+    pub(super) fn saved(&self, model: ModelRef, view: String, head: Head) -> Option<Saved> {
+        let Kept { nodes, at } = nodes_of(&self.tree, self.at?);
+        Some(Saved {
+            model,
+            bos: self.bos,
+            view,
+            at,
+            position: self.position,
+            token: token_of(self.token.as_ref()),
+            versus: token_of(self.rival.as_ref()),
+            head,
+            sampling: self.sampling,
+            interventions: interventions_of(&self.interventions),
+            nodes,
+        })
+    }
+
+    /// How tokens are sampled, and the next seed.
+    pub const fn sampling(&self) -> Sampling {
+        self.sampling
+    }
+
+    pub(super) const fn set_sampling(&mut self, sampling: Sampling) {
+        self.sampling = sampling;
+    }
+
     /// Whether a BOS is put before the text.
     pub const fn bos(&self) -> BosPolicy {
         self.bos
@@ -217,7 +308,7 @@ impl Session {
 
     /// The seed of the next sample.
     pub const fn seed(&self) -> u64 {
-        self.seed
+        self.sampling.seed
     }
 
     /// The text of the prompt and of what was appended.
@@ -315,9 +406,9 @@ impl Session {
 
     /// How the next token is sampled; the seed is used up.
     pub(super) fn next_sampling(&mut self) -> Sampling {
-        let sampling = Sampling { temperature: 1.0, seed: self.seed, ..Sampling::default() };
-        self.seed = self.seed.wrapping_add(1);
-        sampling
+        let now = self.sampling;
+        self.sampling.seed = now.seed.wrapping_add(1);
+        now
     }
 
     /// Asks about this token; about the most probable one if it was asked about already.

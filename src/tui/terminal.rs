@@ -1,11 +1,15 @@
 //! The terminal in raw mode on its alternate screen, and back again whatever happens.
 
 use std::io::{self, IsTerminal as _, Stdout};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
@@ -33,6 +37,26 @@ impl Screen {
         }
     }
 
+    /// Gives the terminal back, stops the process, and takes the terminal over again once it goes on.
+    #[cfg(unix)]
+    pub(super) fn suspend(&mut self) -> Result<(), TuiError> {
+        restore();
+        // not the stop that we catch ourselves
+        signal_hook::low_level::raise(signal_hook::consts::SIGSTOP)?;
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Clear(ClearType::All))?;
+        // a new one draws every cell; clearing the old one would ask the terminal, which the input thread listens to
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
+    }
+
+    /// There is no shell to go back to.
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "as on Unix")]
+    pub(super) fn suspend(&mut self) -> Result<(), TuiError> {
+        Ok(())
+    }
+
     /// Draws one frame.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw).map(|_| ())
@@ -43,6 +67,20 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// A flag that is set when the process is asked to stop by another.
+#[cfg(unix)]
+pub(super) fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTSTP, Arc::clone(&flag))?;
+    Ok(flag)
+}
+
+/// Nobody asks.
+#[cfg(not(unix))]
+pub(super) fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+    Ok(Arc::default())
 }
 
 fn require_terminal() -> Result<(), TuiError> {

@@ -80,14 +80,15 @@ pub enum TreeError {
 }
 
 impl Tree {
-    /// A tree of nodes in an order in which parents come first.
+    /// A tree of nodes, each with the number of its parent, in an order in which parents come first.
     ///
     /// # Errors
     /// [`TreeError`] for the first node that cannot be where it is.
-    pub fn new(nodes: Vec<Node>) -> Result<Self, TreeError> {
+    pub fn new(nodes: Vec<(Option<usize>, Node)>) -> Result<Self, TreeError> {
         let mut tree = Self::default();
-        for (at, mut node) in nodes.into_iter().enumerate() {
+        for (at, (parent, mut node)) in nodes.into_iter().enumerate() {
             node.children.clear();
+            node.parent = parent.map(NodeId);
             if node.ids.is_empty() {
                 return Err(TreeError::Empty { node: at });
             }

@@ -53,12 +53,14 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["disk", "eval", "figure", "hook", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
         &["crossbeam_channel"],
     ),
+    // export: figures of a session are files as those of any command are
+    ("session", &["disk", "export", "figure", "hook", "model", "text"], &[]),
     // safetensors: the name of its own module; the format is written by hand, in an order
     ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),
     // lens: the question and the names of heads, both plain data; intervene: specs are read as they are typed
     (
         "tui",
-        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "text"],
+        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "session", "text"],
         &["ratatui", "crossterm", "crossbeam_channel", "tui_input", "unicode_width", "unicode_segmentation"],
     ),
     (
@@ -75,6 +77,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "lens",
             "model",
             "probe",
+            "session",
             "text",
             "trace",
             "tui",

@@ -12,6 +12,7 @@ pub(super) mod models;
 pub(super) mod patch;
 pub(super) mod predict;
 pub(super) mod pull;
+pub(super) mod replay;
 pub(super) mod steer;
 pub(super) mod trace;
 pub(super) mod tui;
@@ -45,6 +46,8 @@ pub(super) enum Command {
     Verify(verify::Args),
     /// Measure a model with a suite of questions
     Eval(eval::Args),
+    /// Draw the figures of a saved session again
+    Replay(replay::Args),
     /// Say what a model file contains
     Info(info::Args),
     /// List the models in the Hugging Face cache
@@ -70,6 +73,7 @@ impl Command {
             Self::Steer(args) => steer::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Eval(args) => eval::run(&args, out),
+            Self::Replay(args) => replay::run(&args, out),
             Self::Info(args) => info::run(&args, out),
             Self::Models(args) => models::run(&args, out),
             Self::Pull(args) => pull::run(&args, out),

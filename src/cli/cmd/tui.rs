@@ -1,32 +1,86 @@
 //! `lmscope tui`
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, ModelArgs, head_store};
+use crate::cli::args::{BosArgs, ModelArgs, head_store, rescue_file, saved_model};
 use crate::cli::output::Output;
-use crate::tui::{self, TuiOptions};
+use crate::session::{EXTENSION, Saved};
+use crate::tui::{self, Log, SessionOptions, TuiOptions};
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  lmscope tui \"Tom Cruise's mother is\" -m slide")]
 pub(in crate::cli) struct Args {
-    /// The text to start from
+    /// The text to start from, or a session: a file whose name ends in .lmscope
     #[arg(value_name = "PROMPT")]
     prompt: Option<String>,
+    /// Go on with a session that was saved
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "recover"])]
+    session: Option<PathBuf>,
+    /// Go on with the session that was left when the program was last ended from outside
+    #[arg(long, conflicts_with = "prompt")]
+    recover: bool,
+    /// Write what the program does, and when, to this file
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     bos: BosArgs,
 }
 
+impl Args {
+    /// The session to go on with.
+    fn file(&self) -> Option<PathBuf> {
+        let named = self.prompt.as_deref().map(Path::new);
+        let named = named.filter(|file| file.extension().is_some_and(|end| end == EXTENSION));
+        let recovered = self.recover.then(|| rescue_file(&self.model.model));
+        self.session.clone().or(recovered).or_else(|| named.map(Path::to_owned))
+    }
+}
+
 pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> {
+    let file = args.file();
+    let resumed = file.as_deref().map(Saved::load).transpose()?;
+    let model = match &resumed {
+        Some(saved) => ModelArgs { max_memory: args.model.max_memory, ..saved_model(saved) },
+        None => args.model,
+    };
+    let rescue = rescue_file(&model.model);
+    let is_left = !args.recover && rescue.is_file();
+    let session = SessionOptions {
+        model: model.model.clone(),
+        resumed,
+        notice: is_left
+            .then(|| "a session was left when lmscope was ended: `lmscope --recover` goes on with it".to_owned()),
+        rescue: Some(rescue.clone()),
+    };
     let options = TuiOptions {
-        source: args.model.source_within_memory()?,
-        options: args.model.options(),
-        prompt: args.prompt,
+        source: model.source_within_memory()?,
+        options: model.options(),
+        prompt: args.prompt.filter(|_| file.is_none()),
         bos: args.bos.bos,
         heads: Some(head_store()),
+        session,
         ..TuiOptions::default()
     };
     let end = out.cancel();
-    tui::run(options, &end)?;
-    Ok(if end.is_cancelled() { Exit::Interrupted } else { Exit::Done })
+    let log = match &args.log {
+        Some(file) => {
+            Log::to(Box::new(File::create(file).with_context(|| format!("cannot write `{}`", file.display()))?))
+        }
+        None => Log::none(),
+    };
+    tui::run(options, &end, log)?;
+    if end.is_cancelled() {
+        return Ok(Exit::Interrupted);
+    }
+    if args.recover {
+        // it was looked at and left by the user's own will
+        let _ = std::fs::remove_file(rescue);
+    }
+    Ok(Exit::Done)
 }

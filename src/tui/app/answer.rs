@@ -1,6 +1,6 @@
 //! What the worker's reports do.
 
-use super::super::effect::{Effect, GENERATE, HEADS, LOAD, TOKENISE, VERIFY};
+use super::super::effect::{APPEND, Effect, GENERATE, HEADS, LOAD, TOKENISE, VERIFY};
 use super::super::overlay::{ErrorOverlay, InterventionsOverlay};
 use super::super::view::News;
 use super::{Heads, Laws, Model, Open, State};
@@ -18,6 +18,10 @@ impl State {
             JobEvent::Event(event) => {
                 self.event(event);
                 Vec::new()
+            }
+            JobEvent::Finished(Outcome::Tokens(tokens)) if slot == APPEND => {
+                self.jobs.end(slot);
+                self.append_all(tokens)
             }
             JobEvent::Finished(outcome) => {
                 self.jobs.end(slot);
@@ -72,7 +76,10 @@ impl State {
             Outcome::Loaded(info) => {
                 self.model =
                     Model::Loaded(Box::new(Open { info: *info, laws: Laws::Untried, heads: Heads::Unmeasured }));
-                self.tokenise_awaited()
+                match self.take_up() {
+                    Some(effects) => effects,
+                    None => self.tokenise_awaited(),
+                }
             }
             Outcome::Tokens(tokens) => self.tokens(tokens),
             Outcome::Inspected(inspection) => {
@@ -88,8 +95,13 @@ impl State {
                 self.learn_heads(Heads::Measured(atlas));
                 Vec::new()
             }
+            Outcome::Attribution(scores) => {
+                self.session.learn_attribution(scores);
+                Vec::new()
+            }
+            Outcome::Figures(figures) => self.save_figures(figures),
             // a view's own job
-            Outcome::Branches(_) => Vec::new(),
+            Outcome::Branches(_) | Outcome::Chain(_) => Vec::new(),
             Outcome::Generated { .. } => self.inspect(),
         }
     }

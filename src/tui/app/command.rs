@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 
 use super::super::action::Action;
 use super::super::editor::Editor;
-use super::super::effect::{Effect, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
+use super::super::effect::{APPEND, ATTRIBUTION, Effect, FIGURES, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
 use super::super::line_entry::{LineEntry, Purpose};
 use super::super::overlay::{HelpOverlay, InterventionsOverlay};
@@ -37,6 +37,7 @@ impl State {
     }
 
     fn key(&mut self, key: Key) -> Vec<Effect> {
+        self.notice = None;
         let count = self.count.take();
         if let Some(count) = self.counted(count, key) {
             return count;
@@ -106,6 +107,9 @@ impl State {
         if action == Action::Quit {
             return vec![Effect::Quit];
         }
+        if action == Action::Suspend {
+            return vec![Effect::Suspend];
+        }
         if !self.overlays.is_empty() {
             return self.overlay_action(action);
         }
@@ -117,12 +121,16 @@ impl State {
             }
             Action::NextTint => {
                 self.session.next_tint();
-                Vec::new()
+                self.attribute().into_iter().collect()
             }
             Action::ToggleAll => {
                 self.session.interventions_mut().toggle_all();
                 self.inspect()
             }
+            Action::SaveSession => self.ask_for(Purpose::Session),
+            Action::SaveFigures => self.ask_for(Purpose::Figures),
+            Action::EditChain => self.ask_for(Purpose::Chain),
+            Action::TypeTokens => self.ask_for(Purpose::Append),
             Action::Cancel => self.stop(),
             Action::NextView => self.show((self.current + 1) % self.views.len()),
             Action::PreviousView => self.show((self.current + self.views.len() - 1) % self.views.len()),
@@ -153,10 +161,7 @@ impl State {
     /// Takes what was typed, or drops it.
     fn typed(&mut self, action: Action) -> Vec<Effect> {
         let Some(line) = self.line.take().filter(|_| action == Action::Accept) else { return Vec::new() };
-        match line.purpose() {
-            Purpose::Label(node) => self.session.label(node, line.input().value()),
-        }
-        Vec::new()
+        self.take_line(line)
     }
 
     fn help(&mut self) -> Vec<Effect> {
@@ -192,7 +197,7 @@ impl State {
     fn stop(&mut self) -> Vec<Effect> {
         let own = self.stop_own_job();
         let generated = self.cancel(GENERATE);
-        let others = [INSPECT, VERIFY, HEADS].map(|slot| self.cancel(slot));
+        let others = [INSPECT, VERIFY, HEADS, FIGURES, APPEND, ATTRIBUTION].map(|slot| self.cancel(slot));
         if others[1].is_some() {
             self.learn(Laws::GivenUp);
         }
@@ -331,7 +336,17 @@ impl State {
         let view = &mut self.views[self.current];
         let (slot, own) = (view.name().slot(), view.job(&self.session));
         let panels = self.inspect_panels();
-        panels.into_iter().chain(own.map(|request| self.submit(slot, request))).collect()
+        let own = own.map(|request| self.submit(slot, request));
+        panels.into_iter().chain(own).chain(self.attribute()).collect()
+    }
+
+    /// Asks for the attribution that the prompt is to be coloured by.
+    fn attribute(&mut self) -> Option<Effect> {
+        if !matches!(self.model, Model::Loaded(_)) || !self.session.wants_attribution() {
+            return None;
+        }
+        let (ids, ask) = (self.session.tokens().ids.clone(), self.session.ask());
+        Some(self.submit(ATTRIBUTION, Request::Attribution { ids, ask }))
     }
 
     fn inspect_panels(&mut self) -> Option<Effect> {

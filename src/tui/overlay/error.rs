@@ -32,6 +32,17 @@ impl ErrorOverlay {
         Self { messages, hint: error.hint(), scroll: 0 }
     }
 
+    /// Another error, with its hint.
+    pub fn told(error: &(dyn Error + 'static), hint: Option<String>) -> Self {
+        let chain = std::iter::successors(Some(error as &dyn Error), |error: &&dyn Error| (*error).source());
+        Self { messages: chain.map(|error| one_line(&error.to_string())).collect(), hint, scroll: 0 }
+    }
+
+    /// What is wrong, in words.
+    pub fn said(message: &str) -> Self {
+        Self { messages: vec![one_line(message)], hint: None, scroll: 0 }
+    }
+
     /// A panic of the worker.
     pub fn panicked(message: &str) -> Self {
         let messages = vec!["the job broke off: this is a mistake in lmscope".into(), one_line(message)];

@@ -107,6 +107,14 @@ impl View for AttentionView {
         Context::Attention
     }
 
+    fn head(&self) -> Option<Head> {
+        Some(self.named())
+    }
+
+    fn show_head(&mut self, head: Head) {
+        self.head = (head.layer, head.head);
+    }
+
     fn needs(&self, session: &Session) -> Vec<Panel> {
         let basis = session.basis();
         let has_pattern = self.pattern.as_ref().is_some_and(|shown| shown.head == self.head && shown.basis == basis);

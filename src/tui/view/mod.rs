@@ -130,6 +130,12 @@ pub trait View {
     fn paste(&mut self, _: &str, _: &Session) -> Reply {
         Reply::Done
     }
+    /// The head that it shows large, if it shows heads.
+    fn head(&self) -> Option<Head> {
+        None
+    }
+    /// Shows another head large, if it shows heads.
+    fn show_head(&mut self, _: Head) {}
     /// Draws itself.
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
 }

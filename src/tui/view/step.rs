@@ -6,13 +6,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, TOP, View, ViewName};
-use crate::engine::{Candidate, Distribution, Inspection, Panel};
-use crate::tui::action::Action;
+use super::{News, Reply, Scene, TOP, View, ViewName};
+use crate::engine::{Candidate, Chain, Distribution, Inspection, Outcome, Panel, Request};
+use crate::model::sample::Sampling;
+use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{first_visible, part};
 use crate::tui::session::{Session, Tint};
 use crate::tui::widget::bars::{CandidateBars, Marks};
+use crate::tui::widget::chain::ChainRows;
 use crate::tui::widget::{line, spans};
 
 /// The distribution over the next token.
@@ -20,6 +22,27 @@ use crate::tui::widget::{line, spans};
 pub struct StepView {
     inspection: Option<Arc<Inspection>>,
     chosen: usize,
+    /// Whether the whole vocabulary is shown although the chain cuts nothing.
+    is_whole: bool,
+    chain: Option<Arc<Chain>>,
+    /// What a chain was asked for.
+    asked: Option<Asked>,
+    problem: Option<String>,
+}
+
+/// What a chain belongs to.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    ids: Vec<u32>,
+    interventions: Vec<String>,
+    sampling: Sampling,
+}
+
+impl Asked {
+    fn now(session: &Session) -> Self {
+        let (ids, interventions) = (session.ids_to_position().to_vec(), session.interventions().active());
+        Self { ids, interventions, sampling: session.sampling() }
+    }
 }
 
 impl StepView {
@@ -29,9 +52,42 @@ impl StepView {
         all.get(session.position()).or(all.last())
     }
 
+    /// Whether the whole vocabulary is shown: by choice, or because sampling is more than the model's probabilities.
+    fn is_whole(&self, session: &Session) -> bool {
+        let plain = Sampling { temperature: 1.0, seed: session.seed(), ..Sampling::default() };
+        self.is_whole || session.sampling() != plain
+    }
+
+    /// The chain shown; while a newer one is computed, the last one there is.
+    fn chain(&self, session: &Session) -> Option<&Chain> {
+        self.chain.as_deref().filter(|_| self.is_whole(session))
+    }
+
+    fn n_candidates(&self, session: &Session) -> usize {
+        match self.chain(session) {
+            Some(chain) => chain.links.len(),
+            None => self.distribution(session).map_or(0, |distribution| distribution.top.len()),
+        }
+    }
+
+    /// Moves among the candidates; behind the last of the most probable ones comes the rest of the vocabulary.
+    fn step(&mut self, to: Move, session: &Session) -> Reply {
+        let n = self.n_candidates(session);
+        let beyond = to.apply(self.chosen, usize::MAX) >= n;
+        self.chosen = to.apply(self.chosen, n);
+        if n > 0 && beyond && to != Move::Last && !self.is_whole(session) {
+            self.is_whole = true;
+            return Reply::Refresh;
+        }
+        Reply::Done
+    }
+
     /// The candidate at a rank, if what is shown belongs to the present tokens.
     fn candidate(&self, at: usize, session: &Session) -> Option<&Candidate> {
         let ids = session.ids_to_position();
+        if let Some(chain) = self.chain(session) {
+            return chain.links.get(at).map(|link| &link.candidate).filter(|_| chain.ids == ids);
+        }
         let is_current = self.inspection.as_ref()?.tokens.ids.starts_with(ids);
         self.distribution(session)?.top.get(at).filter(|_| is_current)
     }
@@ -65,10 +121,11 @@ impl View for StepView {
 
     fn update(&mut self, action: Action, session: &Session) -> Reply {
         match action {
-            Action::Cursor(to) => {
-                let n = self.distribution(session).map_or(0, |distribution| distribution.top.len());
-                self.chosen = to.apply(self.chosen, n);
-                Reply::Done
+            Action::Cursor(to) => self.step(to, session),
+            Action::ToggleChain => {
+                self.is_whole = !self.is_whole;
+                self.chosen = 0;
+                Reply::Refresh
             }
             Action::AppendChosen => self.append(self.chosen, session),
             Action::TakeTop => self.append(0, session),
@@ -76,7 +133,7 @@ impl View for StepView {
             Action::ChooseRival => self.chosen(session).map_or(Reply::Done, Reply::Compare),
             Action::Position(_) => {
                 self.chosen = 0;
-                Reply::Done
+                if self.is_whole(session) { Reply::Refresh } else { Reply::Done }
             }
             _ => Reply::Done,
         }
@@ -88,12 +145,44 @@ impl View for StepView {
         }
     }
 
+    fn job(&mut self, session: &Session) -> Option<Request> {
+        let asked = Asked::now(session);
+        if !self.is_whole(session) || asked.ids.is_empty() || self.asked.as_ref() == Some(&asked) {
+            return None;
+        }
+        let Asked { ids, interventions, sampling } = Asked::now(session);
+        self.asked = Some(asked);
+        Some(Request::Chain { ids, interventions, sampling })
+    }
+
+    fn hear(&mut self, news: News<'_>, _: &Session) -> Reply {
+        match news {
+            News::Finished(Outcome::Chain(chain)) => {
+                self.chain = Some(Arc::clone(chain));
+                self.problem = None;
+            }
+            News::Failed(error) => self.problem = Some(error.to_string()),
+            News::Stopped => self.asked = None,
+            News::Event(_) | News::Finished(_) => {}
+        }
+        Reply::Done
+    }
+
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let Some(distribution) = self.distribution(scene.session) else {
             line(buffer, area, 0, scene.note, scene.theme.faint());
             return;
         };
         summary(distribution, scene, area, buffer);
+        if let Some(chain) = self.chain(scene.session) {
+            let text = chain.sampling.chain_text();
+            let problem = self.problem.as_deref().unwrap_or(&text);
+            line(buffer, area, 1, problem, scene.theme.notice());
+            let marks = marks(distribution, scene.session);
+            let list = part(area, 0, 2, area.width, area.height.saturating_sub(2));
+            ChainRows { chain, chosen: self.chosen, marks, theme: scene.theme }.render(list, buffer);
+            return;
+        }
         let rare = actual_line(distribution);
         let below = u16::from(rare.is_some());
         let list = part(area, 0, 1, area.width, area.height.saturating_sub(1 + below));
@@ -127,7 +216,9 @@ fn summary(distribution: &Distribution, scene: &Scene<'_>, area: Rect, buffer: &
     let tint = match scene.session.tint() {
         Tint::Nothing => "",
         Tint::Surprisal => "  prompt: surprisal, 0 to 10 bits",
+        Tint::Probability => "  prompt: probability, 0 to 1",
         Tint::Entropy => "  prompt: entropy, 0 to 10 bits",
+        Tint::Attribution => "  prompt: |gradient × input|, of the largest",
     };
     let pieces = [
         ("after ", scene.theme.faint()),

@@ -30,7 +30,7 @@ pub(in crate::tui) struct Marks {
 }
 
 impl Marks {
-    fn of(self, id: u32) -> &'static str {
+    pub(in crate::tui) fn of(self, id: u32) -> &'static str {
         let is = |mark: Option<u32>| mark == Some(id);
         match (is(self.token), is(self.rival), is(self.actual)) {
             (true, _, true) => " A◀",

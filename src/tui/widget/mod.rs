@@ -1,6 +1,7 @@
 //! Parts that several views draw. A widget gets all it shows as arguments and keeps nothing.
 
 pub(super) mod bars;
+pub(super) mod chain;
 pub(super) mod diverging;
 pub(super) mod head_grid;
 pub(super) mod heatmap;

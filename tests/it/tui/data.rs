@@ -63,10 +63,7 @@ impl Ui {
 
     /// What a wide screen shows.
     pub(super) fn text(&self) -> String {
-        let area = Rect::new(0, 0, 120, 40);
-        let mut buffer = Buffer::empty(area);
-        screen::render(&self.state, area, &mut buffer);
-        buffer.content().iter().map(Cell::symbol).collect()
+        text(&self.state)
     }
 
     /// The answer to the job that was asked for last.
@@ -107,6 +104,14 @@ impl Ui {
         ui.answer(JobEvent::Finished(Outcome::Tokens(tokens())));
         ui
     }
+}
+
+/// What a wide screen shows.
+pub(super) fn text(state: &State) -> String {
+    let area = Rect::new(0, 0, 120, 40);
+    let mut buffer = Buffer::empty(area);
+    screen::render(state, area, &mut buffer);
+    buffer.content().iter().map(Cell::symbol).collect()
 }
 
 pub(super) fn submits(effects: &[Effect]) -> Vec<(Slot, &Request)> {

@@ -62,7 +62,7 @@ fn a_count_right_before_a_move_repeats_it() {
     let mut ui = Ui::with_data();
     ui.chars("3");
     let effects = ui.chars("2j");
-    assert_eq!(ui.state.current(), 1, "back in the view that was shown before the digit");
+    assert_eq!(ui.state.current(), 2, "back in the view that was shown before the digit");
     assert!(matches!(submits(&effects)[..], [.., (INSPECT, Request::Inspect { panels, .. })]
         if panels[..] == [Panel::AttentionHead { layer: 2, head: 0 }]));
     ui.chars("99h");
@@ -75,11 +75,11 @@ fn a_count_right_before_a_move_repeats_it() {
 fn a_digit_shows_a_view_and_is_no_count_once_a_moment_has_passed() {
     let mut ui = Ui::with_data();
     ui.key(Key::char('4'));
-    assert_eq!((ui.state.current(), ui.state.is_counting()), (2, true));
+    assert_eq!((ui.state.current(), ui.state.is_counting()), (3, true));
     ui.chars("");
-    assert_eq!((ui.state.current(), ui.state.is_counting()), (2, false));
+    assert_eq!((ui.state.current(), ui.state.is_counting()), (3, false));
     ui.chars("k");
-    assert_eq!(ui.state.current(), 2);
+    assert_eq!(ui.state.current(), 3);
     ui.chars("5x");
-    assert_eq!(ui.state.current(), 3, "x is no move");
+    assert_eq!(ui.state.current(), 4, "x is no move");
 }

@@ -3,5 +3,7 @@
 mod data;
 mod keys;
 mod pty;
+mod sessions;
 mod snapshot;
+mod step;
 mod update;

@@ -20,14 +20,21 @@ struct Session {
     keys: Box<dyn std::io::Write + Send>,
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
+    /// Where sessions are rescued.
+    states: tempfile::TempDir,
 }
 
 impl Session {
     fn start() -> Self {
+        Self::start_with(&["tui"], tempfile::tempdir().unwrap())
+    }
+
+    fn start_with(args: &[&str], states: tempfile::TempDir) -> Self {
         let pair =
             native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lmscope"));
-        command.arg("tui");
+        command.args(args);
+        command.env("XDG_STATE_HOME", states.path());
         command.env("TERM", "xterm-256color");
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -45,7 +52,7 @@ impl Session {
             })
             .unwrap();
         let keys = pair.master.take_writer().unwrap();
-        Self { child, master: pair.master, keys, output, screen: vt100::Parser::new(size(24), size(80), 0) }
+        Self { child, master: pair.master, keys, output, screen: vt100::Parser::new(size(24), size(80), 0), states }
     }
 
     fn wait(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
@@ -116,5 +123,76 @@ fn a_request_to_end_restores_the_terminal() {
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
         session.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
         assert_eq!(exit_code(&mut session.child), 130, "{signal}");
+    }
+}
+
+#[test]
+fn what_was_explored_is_rescued_and_offered() {
+    let mut session = Session::start();
+    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
+    session.press("2rhope\r");
+    session.wait("the name", |screen| screen.contents().contains("hope"));
+    let id = session.child.process_id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    assert_eq!(exit_code(&mut session.child), 130);
+    let mut session = Session::start_with(&["tui"], session.states);
+    session.wait("the offer", |screen| screen.contents().contains("lmscope --recover"));
+    session.press("q");
+    session.ends_restored();
+    let mut session = Session::start_with(&["--recover"], session.states);
+    session.wait("the session", |screen| screen.contents().contains("hope"));
+    session.press("q");
+    session.ends_restored();
+    let left = std::fs::read_dir(session.states.path().join("lmscope")).unwrap().count();
+    assert_eq!(left, 0, "it was gone on with and left");
+}
+
+/// The state of a process, as `ps` writes it: T is stopped.
+fn process_state(id: &str) -> String {
+    let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", id]).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn wait_until_stopped(id: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !process_state(id).starts_with('T') {
+        assert!(Instant::now() < deadline, "it goes on: {}", process_state(id));
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn it_is_suspended_and_goes_on_where_it_was() {
+    let mut session = Session::start();
+    let id = session.child.process_id().unwrap().to_string();
+    let signal = |name: &str| assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
+    let ask: [&dyn Fn(&mut Session); 2] = [&|session| session.press("\x1a"), &|_| signal("-TSTP")];
+    for ask in ask {
+        ask(&mut session);
+        session.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        wait_until_stopped(&id);
+        signal("-CONT");
+        session.wait("all of the screen again", |screen| {
+            screen.alternate_screen() && screen.contents().contains("entropy") && screen.contents().contains("1 Step")
+        });
+    }
+    session.press("4");
+    session.wait("the lens", |screen| screen.contents().contains("if the model stopped here"));
+    session.press("q");
+    session.ends_restored();
+}
+
+#[test]
+fn what_it_does_is_logged_with_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    let mut session = Session::start_with(&["tui", "--log", file.to_str().unwrap()], tempfile::tempdir().unwrap());
+    session.wait("the distribution", |screen| screen.contents().contains("entropy"));
+    session.press("q");
+    session.ends_restored();
+    let log = std::fs::read_to_string(&file).unwrap();
+    for what in [" s  asked: Load", "asked: Tokenise", "job 1 finished", "quit"] {
+        assert!(log.contains(what), "{what}:\n{log}");
     }
 }

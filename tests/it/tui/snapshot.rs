@@ -145,7 +145,7 @@ fn the_tree_and_what_is_done_with_it() {
     ui.chars("mrhope");
     check("tree_naming", &ui);
     ui.key(Key::plain(KeyCode::Enter));
-    ui.key(Key::plain(KeyCode::Down));
+    ui.key(Key::plain(KeyCode::Up));
     check("tree_marked", &ui);
     ui.chars("v");
     check("tree_comparing", &ui);

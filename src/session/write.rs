@@ -1,0 +1,112 @@
+//! A session as TOML.
+
+use serde::Serialize;
+
+use super::{FORMAT, Saved, SavedNode, SessionError};
+use crate::model::checkpoint::Arithmetic;
+
+#[derive(Serialize)]
+struct File<'a> {
+    format: i64,
+    lmscope: &'static str,
+    view: &'a str,
+    node: usize,
+    position: usize,
+    head: String,
+    bos: &'static str,
+    chain: String,
+    seed: u64,
+    model: Model<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Token<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versus: Option<Token<'a>>,
+    #[serde(rename = "intervention", skip_serializing_if = "Vec::is_empty")]
+    interventions: Vec<Intervention<'a>>,
+    #[serde(rename = "tree")]
+    nodes: Vec<Node<'a>>,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    source: &'a str,
+    fingerprint: &'a str,
+    fast: bool,
+    dtype: &'static str,
+}
+
+#[derive(Serialize)]
+struct Token<'a> {
+    id: u32,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Intervention<'a> {
+    #[serde(rename = "do")]
+    spec: &'a str,
+    on: bool,
+}
+
+#[derive(Serialize)]
+struct Node<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<usize>,
+    ids: &'a [u32],
+    text: &'a [String],
+    /// NaN where nothing is known.
+    logprobs: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pruned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bos: Option<&'a str>,
+}
+
+impl<'a> From<&'a SavedNode> for Node<'a> {
+    fn from(node: &'a SavedNode) -> Self {
+        let is_root = node.parent.is_none();
+        Self {
+            parent: node.parent,
+            ids: &node.ids,
+            text: &node.text,
+            logprobs: node.logprobs.iter().map(|logprob| logprob.unwrap_or(f64::NAN)).collect(),
+            label: node.label.as_deref(),
+            pruned: node.is_pruned,
+            added: is_root.then_some(node.n_added),
+            bos: is_root.then_some(node.bos.as_str()),
+        }
+    }
+}
+
+pub(super) fn text(saved: &Saved) -> Result<String, SessionError> {
+    let file = File {
+        format: FORMAT,
+        lmscope: env!("CARGO_PKG_VERSION"),
+        view: &saved.view,
+        node: saved.at,
+        position: saved.position,
+        token: saved.token.as_ref().map(|token| Token { id: token.id, text: &token.text }),
+        versus: saved.versus.as_ref().map(|token| Token { id: token.id, text: &token.text }),
+        head: saved.head.to_string(),
+        bos: saved.bos.name(),
+        chain: saved.sampling.chain_text(),
+        seed: saved.sampling.seed,
+        model: Model {
+            source: &saved.model.source,
+            fingerprint: &saved.model.fingerprint,
+            fast: saved.model.arithmetic == Arithmetic::Fast,
+            dtype: saved.model.dtype.name(),
+        },
+        interventions: saved
+            .interventions
+            .iter()
+            .map(|entry| Intervention { spec: &entry.spec, on: entry.is_on })
+            .collect(),
+        nodes: saved.nodes.iter().map(Node::from).collect(),
+    };
+    toml::to_string(&file).map_err(|source| SessionError::Toml { source: Box::new(source) })
+}
