@@ -52,7 +52,7 @@ impl Ui {
                     self.state.update(Msg::Started(slot, id));
                 }
                 Effect::Cancel(slot) => self.worker.cancel(slot),
-                Effect::Quit => panic!("no key of the benchmark quits"),
+                _ => panic!("no key of the benchmark does more than ask the model"),
             }
         }
     }
