@@ -206,19 +206,22 @@ impl Reader<'_> {
         let output = self.output();
         let name = self.name();
         let data = if self.dialect == Dialect::Own { self.own_data() } else { self.harness_data() };
-        let form = self.form(output)?;
-        let shots = self.shots(&form);
+        let form = self.form(output);
         let (metrics, chains) = (self.metrics(output), self.chains(output));
         let own = if self.dialect == Dialect::Own { self.own(&metrics, &chains) } else { Own::default() };
         let description = self.template("description").unwrap_or_default();
-        let generation = self.generation(&form.fewshot_delimiter);
+        let generation = self.generation();
         self.repeats();
+        let version = self.version();
+        let about = self.text(self.root, "about").unwrap_or_default();
+        let form = form?;
+        let shots = self.shots(&form);
         Some(Definition {
             dialect: self.dialect,
             file: self.root.file.to_string(),
             name,
-            version: self.version(),
-            about: self.text(self.root, "about").unwrap_or_default(),
+            version,
+            about,
             output,
             data: data?,
             form,
@@ -472,8 +475,9 @@ impl Reader<'_> {
         }
     }
 
-    fn generation(&mut self, fewshot_delimiter: &str) -> Generation {
-        let mut generation = Generation { until: vec![fewshot_delimiter.to_owned()], max_new: MAX_NEW };
+    fn generation(&mut self) -> Generation {
+        let delimiter = self.root.get("fewshot_delimiter").and_then(Node::text).unwrap_or("\n\n").to_owned();
+        let mut generation = Generation { until: vec![delimiter], max_new: MAX_NEW };
         let Some(node) = self.root.get("generation_kwargs") else { return generation };
         self.problems.extend(filter::unknown_keys(node, GENERATION));
         if let Some(until) = node.get("until") {

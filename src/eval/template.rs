@@ -24,7 +24,7 @@ impl Templates {
         }
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_unknown_method_callback(method);
         environment.set_formatter(print);
         environment.add_filter("regex_replace", regex_replace);
         environment.add_filter("string", |value: &Value| python_str(value));
@@ -49,6 +49,36 @@ impl Templates {
         let context = Value::from(Serde(fields));
         let rendered = self.environment.get_template(name).and_then(|template| template.render(context));
         rendered.map_err(|error| describe(&error))
+    }
+}
+
+/// Methods of Python: those of the engine's own list, and a few more.
+fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let text = |at: usize| arguments.get(at).and_then(|argument: &Value| argument.as_str());
+    match (value.as_str(), name, arguments.len()) {
+        (Some(whole), "index", 1) => {
+            let part = text(0).and_then(|part| whole.find(part));
+            let place = part.map(|at| whole[..at].chars().count());
+            place.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "substring not found"))
+        }
+        (Some(whole), "removeprefix", 1) => {
+            Ok(Value::from(text(0).and_then(|part| whole.strip_prefix(part)).unwrap_or(whole)))
+        }
+        (Some(whole), "removesuffix", 1) => {
+            Ok(Value::from(text(0).and_then(|part| whole.strip_suffix(part)).unwrap_or(whole)))
+        }
+        (Some(whole), "isdigit", 0) => Ok(Value::from(!whole.is_empty() && whole.chars().all(char::is_numeric))),
+        (Some(whole), "zfill", 1) => {
+            let width = arguments[0].as_usize().unwrap_or(0);
+            let missing = width.saturating_sub(whole.chars().count());
+            let at = usize::from(whole.starts_with(['-', '+']));
+            Ok(Value::from(format!("{}{}{}", &whole[..at], "0".repeat(missing), &whole[at..])))
+        }
+        (None, "index", 1) if value.kind() == ValueKind::Seq => {
+            let place = value.try_iter()?.position(|one| one == arguments[0]);
+            place.map(Value::from).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the list does not hold it"))
+        }
+        _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, name, arguments),
     }
 }
 
@@ -145,7 +175,9 @@ mod tests {
             ("{{ list | join(', ') }}", "a, it's"),
             ("{{ q | regex_replace('W(h)', '\\\\1\\\\1') }}", "hhy?"),
             ("<&{{ '<&' }}", "<&<&"),
-            ("{{ list.index('a') if false else 1 }}", "1"),
+            ("{{ list.index(\"it's\") }}{{ 'ABCD'.index('C') }}{{ 'é-'.index('-') }}", "121"),
+            ("{{ '7'.zfill(3) }}{{ '-7'.zfill(3) }}{{ 'ab'.removeprefix('a').removesuffix('x') }}", "007-07b"),
+            ("{{ '12'.isdigit() }} {{ ''.isdigit() }} {{ 'a'.isdigit() }}", "True False False"),
             ("[{% for v in z.values() %}{% if v == 1 %}{{ loop.index0 }},{% endif %}{% endfor %}]", "[0,]"),
         ];
         for (source, expected) in cases {

@@ -5,7 +5,7 @@ use std::fs;
 
 use lmscope::eval::request::{Request, Response};
 use lmscope::eval::scheduler::Scheduler;
-use lmscope::eval::task::{Graded, Observed, Task};
+use lmscope::eval::task::{Graded, Observed, Task, TaskItem};
 use lmscope::eval::{PrepareOptions, prepare};
 use lmscope::model::CancelToken;
 use serde_json::{Value, json};
@@ -92,38 +92,44 @@ fn check_samples(task: &Task, answered: &[(Vec<Response>, Graded)], samples: &[V
     samples.len()
 }
 
-#[test]
-fn task_files_are_read_as_the_harness_reads_them() {
-    let oracle: Value =
-        serde_json::from_slice(&fs::read(project("fixtures/oracle/lm_eval_tasks.json")).unwrap()).unwrap();
-    let (model, tokenizer) = open("slide/base");
-    let cancel = CancelToken::default();
-    let mut checked = 0;
-    let tasks = prepare(&project("fixtures/suites").to_string_lossy(), &tokenizer, &PrepareOptions::default()).unwrap();
+/// Compares every task of a folder on a model with what the harness says of them; how many samples there were.
+fn compare(model: &str, suites: &str, oracle: &str) -> usize {
+    let oracle: Value = serde_json::from_slice(&fs::read(project(oracle)).unwrap()).unwrap();
+    let (model, tokenizer) = open(model);
+    let tasks = prepare(&project(suites).to_string_lossy(), &tokenizer, &PrepareOptions::default()).unwrap();
     assert_eq!(tasks.len(), oracle["tasks"].as_object().unwrap().len());
-    for task in &tasks {
+    let cancel = CancelToken::default();
+    let mut scheduler = Scheduler::new(&model.decoder, &tokenizer, &cancel);
+    let check = |task: &Task| {
         let expected = &oracle["tasks"][&task.name];
         assert_eq!(json!(task.n_shot), expected["n_shot"], "{}", task.name);
         assert_eq!(task.version, expected["version"].as_str().map_or(expected["version"].to_string(), str::to_owned));
-        let mut scheduler = Scheduler::new(&model.decoder, &tokenizer, &cancel);
-        let answered: Vec<(Vec<Response>, Graded)> = task
-            .items
-            .iter()
-            .map(|item| {
-                let responses = scheduler.answer(&item.requests).unwrap();
-                let graded = task.grader.grade(item, &responses).unwrap();
-                (responses, graded)
-            })
-            .collect();
-        checked += check_samples(task, &answered, expected["samples"].as_array().unwrap());
-        let results = expected["results"].as_object().unwrap();
-        assert_eq!(results.len(), task.metrics.len(), "{}", task.name);
-        for spec in &task.metrics {
-            let values = answered.iter().flat_map(|(_, graded)| &graded.observations);
-            let values = values.filter(|one| one.metric == spec.metric && one.filter == spec.filter);
-            let found = spec.aggregation.of(values.map(|one| &one.value)).unwrap();
-            near(found, &results[&format!("{},{}", spec.metric, spec.filter)], &spec.metric);
-        }
+        let answered: Vec<(Vec<Response>, Graded)> =
+            task.items.iter().map(|item| answer(task, item, &mut scheduler)).collect();
+        check_results(task, &answered, &expected["results"]);
+        check_samples(task, &answered, expected["samples"].as_array().unwrap())
+    };
+    tasks.iter().map(check).sum()
+}
+
+fn answer(task: &Task, item: &TaskItem, scheduler: &mut Scheduler<'_>) -> (Vec<Response>, Graded) {
+    let responses = scheduler.answer(&item.requests).unwrap();
+    let graded = task.grader.grade(item, &responses).unwrap();
+    (responses, graded)
+}
+
+fn check_results(task: &Task, answered: &[(Vec<Response>, Graded)], results: &Value) {
+    assert_eq!(results.as_object().unwrap().len(), task.metrics.len(), "{}", task.name);
+    for spec in &task.metrics {
+        let values = answered.iter().flat_map(|(_, graded)| &graded.observations);
+        let values = values.filter(|one| one.metric == spec.metric && one.filter == spec.filter);
+        let found = spec.aggregation.of(values.map(|one| &one.value)).unwrap();
+        near(found, &results[&format!("{},{}", spec.metric, spec.filter)], &spec.metric);
     }
+}
+
+#[test]
+fn task_files_are_read_as_the_harness_reads_them() {
+    let checked = compare("slide/base", "fixtures/suites", "fixtures/oracle/lm_eval_tasks.json");
     assert_eq!(checked, 12 + 12 + 20 + 6);
 }
