@@ -1,13 +1,13 @@
 //! Arguments that several commands share.
 
 use std::io::Read as _;
-use std::sync::{Mutex, PoisonError};
-
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use super::folders;
 use super::output::Output;
 use super::progress::Progress;
 use crate::engine::{HeadStore, Loaded, check_memory, open};
@@ -116,12 +116,9 @@ impl ModelArgs {
     }
 }
 
-/// Where measurements of heads are remembered, from the environment.
+/// Where measurements of heads are remembered.
 pub(super) fn head_store() -> HeadStore {
-    let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || get("HOME").or_else(|| get("USERPROFILE")).unwrap_or_default();
-    let caches = get("XDG_CACHE_HOME").unwrap_or_else(|| home().join(".cache"));
-    HeadStore::new(caches.join("lmscope").join("heads"))
+    HeadStore::new(folders::cache().join("heads"))
 }
 
 /// The model of a session, computed as it was then.

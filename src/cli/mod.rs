@@ -4,6 +4,7 @@ mod args;
 mod cmd;
 mod exit;
 mod figures;
+mod folders;
 mod intervene;
 mod output;
 mod progress;

@@ -261,10 +261,15 @@ fn chat(template: &str) -> ChatFacts {
 pub(super) struct OpenFile {
     path: PathBuf,
     pub(super) bytes: FileBytes,
-    is_weights: bool,
+    pub(super) is_weights: bool,
 }
 
 impl OpenFile {
+    /// Whether this is its name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.path.file_name().is_some_and(|found| found == name)
+    }
+
     fn facts(&self, sha256: Option<String>) -> FileFacts {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned();
         FileFacts { name, bytes: self.bytes.len() as u64, is_weights: self.is_weights, sha256 }
@@ -317,7 +322,7 @@ pub fn hash_files(
     Ok(facts)
 }
 
-fn sha256(bytes: &[u8], cancel: &CancelToken, tell: &mut dyn FnMut(usize)) -> model::Result<String> {
+pub(super) fn sha256(bytes: &[u8], cancel: &CancelToken, tell: &mut dyn FnMut(usize)) -> model::Result<String> {
     const CHUNK: usize = 4 << 20;
     let mut hash = Sha256::new();
     for chunk in bytes.chunks(CHUNK) {

@@ -8,6 +8,7 @@ mod description;
 mod event;
 mod figures;
 mod heads;
+mod identity;
 mod job;
 mod kv;
 mod load;
@@ -28,6 +29,7 @@ pub use self::event::{
 };
 pub use self::figures::{Inspected, figures};
 pub use self::heads::HeadStore;
+pub use self::identity::{Identity, identity, open_tokenizer};
 use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::request::{Panel, Request};

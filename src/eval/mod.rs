@@ -1,19 +1,22 @@
 //! MEASURES A MODEL on a suite of items, and writes down what it measured so that a run can be killed and resumed.
 //!
-//! The way of an item: [`suite`] → [`scorer`] makes [`request`]s → [`scheduler`] has the model answer them → the scorer
-//! reads the answers → [`record`] writes a line → [`summary`] counts → [`report`] makes figures. [`run::run`] does all
-//! but the last. This layer prints nothing and reads no clock and no environment.
+//! The way of an item: [`prepare`] makes a [`task::Task`] of a suite → [`run`] asks its requests of a [`backend`], most often
+//! the [`scheduler`] in front of a model → the task's grader reads the answers → [`record`] writes a line → [`results`]
+//! count. This layer prints nothing and reads no clock and no environment.
 
 mod aggregate;
+pub mod backend;
 mod build;
 pub mod builtin;
+pub mod cache;
 pub mod choice;
-pub mod compare;
 mod context;
 mod control;
+mod database;
 mod dataset;
 mod definition;
 mod direction;
+pub mod event;
 mod fewshot;
 pub mod filter;
 #[cfg(test)]
@@ -21,34 +24,32 @@ pub(crate) mod fixture;
 pub mod gate;
 mod grade;
 mod harness;
+pub mod history;
 pub mod item;
+pub mod merge;
 mod mersenne;
 pub mod metric;
 pub mod metric_list;
 mod node;
-pub mod pair_event;
-pub mod pair_record;
-pub mod pair_run;
 mod pattern;
 pub mod prepare;
 pub mod problem;
 mod python;
-pub mod report;
+pub mod recheck;
+pub mod record;
 pub mod request;
+pub mod results;
+pub mod run;
 pub mod scheduler;
 pub mod scorer;
 pub mod stats;
 pub mod suite;
 mod suite_toml;
-pub mod summary;
+pub mod tables;
 pub mod task;
 mod template;
 mod yaml;
 
 pub use self::builtin::{BUILTIN, load};
-pub use self::pair_event::{EvalEvent, EvalSink};
-pub use self::pair_record::Header;
-pub use self::pair_run::{Error, ModelInfo, RunOptions, run};
 pub use self::prepare::{PrepareOptions, outline, prepare};
 pub use self::suite::Suite;
-pub use self::summary::RunSummary;

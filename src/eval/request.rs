@@ -59,6 +59,22 @@ pub enum Response {
     Rolled(Rolled),
     /// To a generation request.
     Generated(Generated),
+    /// To any request, as another tool has told it.
+    Told(Told),
+}
+
+/// What another tool's log says of a response. It holds no tokens; what it does not say is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// The log-likelihood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loglik: Option<f64>,
+    /// Whether each token is the most probable one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_greedy: Option<bool>,
+    /// The text that was generated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 /// A continuation with the log-probability of each of its tokens.

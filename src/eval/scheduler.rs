@@ -127,18 +127,25 @@ impl<'a> Scheduler<'a> {
         // neighbours have the longest beginnings in common
         jobs.sort_by(|a, b| a.context.cmp(&b.context));
         let mut waiting: Vec<Waiting> = unique.iter().map(|_| Waiting::default()).collect();
-        jobs.iter().for_each(|job| waiting[job.owner].missing += 1);
+        for job in &jobs {
+            waiting[job.owner].missing += 1;
+        }
+        let mut hand_over = |owner: usize, parts| {
+            let response = whole(unique[owner], parts);
+            askers[owner].iter().any(|index| each(*index, &response).is_break())
+        };
+        // an empty text has no window to wait for
+        let empty = waiting.iter().enumerate().filter(|(_, waiting)| waiting.missing == 0);
+        if empty.map(|(owner, _)| owner).any(|owner| hand_over(owner, Vec::new())) {
+            return Ok(());
+        }
         for group in jobs.chunk_by(|a, b| a.context == b.context) {
             let parts = self.group(group).map_err(|(owner, source)| Failed { index: first(owner), source })?;
             for (job, part) in parts {
                 let waiting = &mut waiting[job.owner];
                 waiting.parts.push((job.window, part));
                 waiting.missing -= 1;
-                if waiting.missing > 0 {
-                    continue;
-                }
-                let response = whole(unique[job.owner], std::mem::take(&mut waiting.parts));
-                if askers[job.owner].iter().any(|index| each(*index, &response).is_break()) {
+                if waiting.missing == 0 && hand_over(job.owner, std::mem::take(&mut waiting.parts)) {
                     return Ok(());
                 }
             }

@@ -3,7 +3,9 @@
 use std::fs;
 
 use lmscope::engine::{Loaded, open};
-use lmscope::eval::{self, EvalEvent, RunOptions};
+use lmscope::eval::results::MetricResult;
+use lmscope::eval::scheduler::Scheduler;
+use lmscope::eval::{self, PrepareOptions};
 use lmscope::hook::{Head, HookPoint, Site};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
@@ -12,6 +14,7 @@ use lmscope::probe::head_atlas;
 use lmscope::text::{BosPolicy, Ending, Message, Prompt};
 use lmscope::trace::{Trace, TracePlan};
 
+use crate::eval::measured;
 use crate::support::project;
 
 fn load(name: &'static str) -> Loaded {
@@ -59,30 +62,24 @@ fn the_cat_sat_on_a_mat() {
 #[test]
 fn knowledge_is_one_directional() {
     let model = load("slide");
-    let suite = eval::load("reversal-curse").unwrap();
-    let mut ignore = |_: EvalEvent| {};
-    let summary = eval::run(
-        &suite,
-        &model.decoder,
-        &model.tokenizer,
-        &RunOptions::default(),
-        &CancelToken::default(),
-        &mut ignore,
-    )
-    .unwrap();
-    let json = serde_json::to_value(&summary).unwrap();
-    for group in json["groups"].as_array().unwrap() {
-        let rate = |direction: &str, metric: &str| group[direction][metric]["rate"].as_f64().unwrap();
-        println!("{}", serde_json::to_string(group).unwrap());
-        let (forward, reverse) = (rate("forward", "exact_match"), rate("reverse", "exact_match"));
-        match group["seen"].as_str().unwrap() {
-            "ab" => assert!(forward >= 0.9 && reverse <= 0.1, "{forward} {reverse}"),
-            "ba" => assert!(forward <= 0.1 && reverse >= 0.9, "{forward} {reverse}"),
-            _ => assert!(forward >= 0.9 && reverse >= 0.9, "{forward} {reverse}"),
+    let options = PrepareOptions::default();
+    let task = eval::prepare("reversal-curse", &model.tokenizer, &options).unwrap().remove(0);
+    let cancel = CancelToken::default();
+    let mut scheduler = Scheduler::new(&model.decoder, &model.tokenizer, &cancel);
+    let record = measured(task, &mut scheduler, None);
+    let results = record.run.outcome.unwrap().results;
+    for (stratum, known) in [("seen=ab", [true, false]), ("seen=ba", [false, true]), ("seen=both", [true, true])] {
+        let rate = |metric: &str| {
+            let is_it = |one: &&MetricResult| one.metric == metric && one.stratum.as_deref() == Some(stratum);
+            results.iter().find(is_it).unwrap().value.unwrap()
+        };
+        for (direction, known) in ["forward", "reverse"].into_iter().zip(known) {
+            let found = rate(&format!("{direction}.exact_match"));
+            println!("{stratum} {direction} {found}");
+            assert!(if known { found >= 0.9 } else { found <= 0.1 }, "{stratum} {direction}: {found}");
+            // the positive control: told the fact the other way round, it can turn it round
+            assert!(rate(&format!("{direction}.in_context.exact_match")) >= 0.8, "{stratum} {direction}");
         }
-        // the positive control: told the fact the other way round, it can turn it round
-        let told = |direction: &str| rate(direction, "in_context_exact_match");
-        assert!(told("forward") >= 0.8 && told("reverse") >= 0.8, "{} {}", told("forward"), told("reverse"));
     }
 }
 

@@ -3,7 +3,6 @@
 pub(super) mod completions;
 pub(super) mod diff;
 pub(super) mod eval;
-pub(super) mod eval_suites;
 pub(super) mod explain;
 pub(super) mod hooks;
 pub(super) mod info;

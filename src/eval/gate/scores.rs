@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::eval::record::{Record, Run, TaskInfo};
 use crate::eval::suite::hex;
 use crate::eval::task::{MetricSpec, Observation, TaskItemRecord};
 
@@ -28,6 +29,20 @@ pub struct Origin {
     /// What was changed in the model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interventions: Vec<String>,
+}
+
+impl Origin {
+    fn of(run: &Run) -> Self {
+        let model = &run.model;
+        Self {
+            lmscope_version: run.origin.lmscope_version.clone(),
+            model: model.name.clone(),
+            fingerprint: model.fingerprint.clone().unwrap_or_default(),
+            precision: model.precision.clone().unwrap_or_default(),
+            tokenizer: run.tokenizer.as_ref().map(|tokenizer| tokenizer.sha256.clone()).unwrap_or_default(),
+            interventions: model.interventions.clone(),
+        }
+    }
 }
 
 /// The values of a run.
@@ -87,6 +102,24 @@ impl ItemScores {
 }
 
 impl Scores {
+    /// The values that a record holds.
+    ///
+    /// # Errors
+    /// If a request cannot be written as JSON.
+    pub fn of(record: &Record) -> Result<Self, serde_json::Error> {
+        let task = |task: &TaskInfo| -> Result<TaskScores, serde_json::Error> {
+            Ok(TaskScores {
+                name: task.name.clone(),
+                version: task.version.clone(),
+                hash: task.hash.clone().unwrap_or_default(),
+                metrics: task.metrics.clone(),
+                items: record.items_of(&task.name).map(ItemScores::of).collect::<Result<_, _>>()?,
+            })
+        };
+        let tasks = record.run.tasks.iter().map(task).collect::<Result<_, _>>()?;
+        Ok(Self { format_version: FORMAT_VERSION, origin: Origin::of(&record.run), tasks })
+    }
+
     /// Reads a baseline.
     ///
     /// # Errors

@@ -3,8 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::eval::fixture::{SPEC, lines, noise, tokenizer};
-use crate::eval::pair_run::{RunOptions, run};
+use crate::eval::fixture::{SPEC, lines, noise, parrot, tokenizer};
 use crate::eval::request::{Request, Response, Scored};
 use crate::eval::scheduler::Scheduler;
 use crate::eval::task::{Observed, TaskItem};
@@ -24,44 +23,32 @@ fn number(task: &Task, item: &TaskItem, responses: &[Response], metric: &str) ->
 }
 
 #[test]
-fn a_suite_of_facts_keeps_its_numbers_as_a_task() {
+fn a_model_that_learnt_one_direction_shows_the_curse() {
     let folder = folder(SPEC, &lines().join("\n"));
-    let options = PrepareOptions { seed: 3, ..PrepareOptions::default() };
-    let task = prepare(&folder.path().to_string_lossy(), &tokenizer(), &options).unwrap().remove(0);
-    let (lm, tokenizer, cancel) = (noise(), tokenizer(), CancelToken::default());
-    let suite = crate::eval::fixture::suite();
-    let run_options = RunOptions { seed: 3, ..RunOptions::default() };
-    let before = run(&suite, &lm, &tokenizer, &run_options, &cancel, &mut |_| {}).unwrap();
+    let task = prepare(
+        &folder.path().to_string_lossy(),
+        &tokenizer(),
+        &PrepareOptions { seed: 3, ..PrepareOptions::default() },
+    )
+    .unwrap()
+    .remove(0);
+    let lm =
+        parrot(&["Tom's mother is Mary.", "Eve's daughter is Ann.", "Bob's mother is Joan.", "Joan's son is Bob."]);
+    let (tokenizer, cancel) = (tokenizer(), CancelToken::default());
     let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel);
-    for group in &before.groups {
-        let seen = group.seen.map(|seen| serde_json::to_value(seen).unwrap()).unwrap();
-        let items = task.items.iter().filter(|item| item.strata["seen"] == seen.as_str().unwrap());
-        let answered: Vec<_> = items.map(|item| (item, scheduler.answer(&item.requests).unwrap())).collect();
-        let of = |metric: &str| {
-            let spec = task.metrics.iter().find(|spec| spec.metric == metric).unwrap();
-            let values: Vec<Observed> = answered
-                .iter()
-                .map(|(item, responses)| Observed::Number(number(&task, item, responses, metric)))
-                .collect();
-            spec.aggregation.of(values.iter()).unwrap()
-        };
-        for (name, direction) in [("forward", &group.forward), ("reverse", &group.reverse)] {
-            let kept = [
-                ("exact_match", direction.exact_match.rate),
-                ("best", direction.best.rate),
-                ("lift", direction.lift.mean),
-                ("mean_logprob", direction.mean_logprob.mean),
-                ("first_rank", direction.median_first_rank),
-                ("in_context.exact_match", direction.in_context_exact_match.rate),
-                ("in_context.best", direction.in_context_best.rate),
-            ];
-            for (metric, value) in kept {
-                let found = of(&format!("{name}.{metric}"));
-                assert!((found - value).abs() < 1e-12, "{name}.{metric}: {found}, not {value}");
-            }
-        }
+    let right = |item: &TaskItem, responses: &[Response], metric: &str| {
+        let graded = task.grader.grade(item, responses).unwrap();
+        let found = graded.observations.iter().find(|one| one.metric == metric).unwrap();
+        found.value == Observed::Flag(true)
+    };
+    let mut exact = Vec::new();
+    for item in &task.items {
+        let responses = scheduler.answer(&item.requests).unwrap();
+        let both = ["forward.exact_match", "reverse.exact_match"].map(|metric| right(item, &responses, metric));
+        exact.push((item.strata["seen"].clone(), both));
     }
-    assert_eq!(before.groups.len(), 3);
+    let expected = [("ab", [true, false]), ("ba", [false, true]), ("both", [true, true]), ("both", [false, false])];
+    assert_eq!(exact, expected.map(|(seen, both)| (seen.to_owned(), both)));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::eval::fixture::{noise, parrot, tokenizer};
+use crate::eval::fixture::{noise, parrot, plain_tokenizer, tokenizer};
 use crate::eval::request::{Loglikelihood, LoglikelihoodRolling};
 use crate::model::FakeLm;
 
@@ -157,6 +157,14 @@ fn a_response_is_handed_to_each_that_asked_until_one_breaks_off() {
     };
     assert_eq!(heard(9), [0, 2, 1]);
     assert_eq!(heard(1), [0]);
+}
+
+#[test]
+fn an_empty_text_is_answered_with_nothing() {
+    let (tokenizer, cancel, lm) = (plain_tokenizer(Some(0)), CancelToken::default(), noise());
+    let request = Request::LoglikelihoodRolling(LoglikelihoodRolling { text: String::new() });
+    let found = Scheduler::new(&lm, &tokenizer, &cancel).answer(&[request, loglik("we", " the")]).unwrap();
+    assert_eq!((found.len(), &found[0]), (2, &Response::Rolled(Rolled { windows: Vec::new() })));
 }
 
 #[test]

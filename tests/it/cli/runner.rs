@@ -19,7 +19,7 @@ pub(crate) fn lmscope(args: &[&str]) -> Run {
 pub(crate) fn lmscope_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lmscope"));
     for (name, _) in std::env::vars() {
-        if ["HF_", "XDG_CACHE", "SSL_CERT"].iter().any(|prefix| name.starts_with(prefix))
+        if ["HF_", "XDG_", "LMSCOPE_CACHE", "LMSCOPE_DATA", "SSL_CERT"].iter().any(|prefix| name.starts_with(prefix))
             || name.to_lowercase().ends_with("_proxy")
             || name == "COLUMNS"
         {
@@ -28,7 +28,7 @@ pub(crate) fn lmscope_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
     }
     // what one test remembers of a model must not show in another
     let cache = tempfile::tempdir().unwrap();
-    command.env("XDG_CACHE_HOME", cache.path());
+    command.env("XDG_CACHE_HOME", cache.path()).env("XDG_DATA_HOME", cache.path());
     let output = command.args(args).envs(variables.iter().copied()).output().unwrap();
     Run {
         status: output.status.code().unwrap(),

@@ -5,19 +5,29 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::runner::{Run, lmscope};
 
-/// A record of twelve items by the embedded model, with words of it replaced.
+/// A record of eighty items by the embedded model, and copies of it with words replaced.
 fn records(folder: &Path, changes: &[(&str, &str, &str)]) -> Vec<PathBuf> {
-    let status = lmscope(&["eval", "run", "reversal-curse", "--limit", "12", "-o", folder.to_str().unwrap()]).status;
-    assert_eq!(status, 0);
-    let original = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
-    let text = fs::read_to_string(&original).unwrap();
-    let write = |(name, from, to): &(&str, &str, &str)| {
+    let original = folder.join("run");
+    let run = lmscope(&["eval", "run", "reversal-curse", "--limit", "80", "-o", original.to_str().unwrap()]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    // items that are independent of each other, so that there are enough of them to tell
+    let items = fs::read_to_string(original.join("items.jsonl")).unwrap();
+    let alone = items.lines().map(|line| {
+        let mut item: serde_json::Value = serde_json::from_str(line).unwrap();
+        item.as_object_mut().unwrap().remove("cluster");
+        format!("{item}\n")
+    });
+    fs::write(original.join("items.jsonl"), alone.collect::<String>()).unwrap();
+    let read = |name: &str| fs::read_to_string(original.join(name)).unwrap();
+    let copy = |(name, from, to): &(&str, &str, &str)| {
         let path = folder.join(name);
-        assert!(text.contains(from));
-        fs::write(&path, text.replace(from, to)).unwrap();
+        assert!(read("items.jsonl").contains(from));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("run.json"), read("run.json")).unwrap();
+        fs::write(path.join("items.jsonl"), read("items.jsonl").replace(from, to)).unwrap();
         path
     };
-    std::iter::once(original.clone()).chain(changes.iter().map(write)).collect()
+    std::iter::once(original.clone()).chain(changes.iter().map(copy)).collect()
 }
 
 fn compare(old: &Path, new: &Path, options: &[&str]) -> Run {
@@ -28,22 +38,25 @@ fn compare(old: &Path, new: &Path, options: &[&str]) -> Run {
 fn every_verdict_has_its_status() {
     let folder = tempfile::tempdir().unwrap();
     let changes = [
-        ("worse.jsonl", r#""exact_match":true"#, r#""exact_match":false"#),
-        ("other.jsonl", r#""suite_hash":""#, r#""suite_hash":"0"#),
+        (
+            "worse",
+            r#""forward.exact_match","filter":"none","value":{"flag":true}"#,
+            r#""forward.exact_match","filter":"none","value":{"flag":false}"#,
+        ),
+        ("other", r#""target":""#, r#""target":"not "#),
     ];
     let found = records(folder.path(), &changes);
     let [run, worse, other] = found.as_slice() else { panic!() };
-    let equal = compare(run, run, &[]).ok();
-    assert!(equal.contains("inconclusive") && equal.contains("133"), "{equal}");
+    assert!(compare(run, run, &[]).ok().contains("inconclusive"));
     assert_eq!(compare(run, run, &["--strict"]).status, 3);
-    assert_eq!(compare(run, run, &["--strict", "--margin", "0.5"]).status, 0);
     let worse = compare(run, worse, &["--format", "json"]);
-    assert_eq!(worse.status, 1);
+    assert_eq!(worse.status, 1, "{}", worse.stderr);
     let json: serde_json::Value = serde_json::from_str(&worse.stdout).unwrap();
-    assert_eq!((&json["verdict"], &json["n"]), (&"fail".into(), &12.into()));
-    let lost = json["changes"][0]["lost"].as_array().unwrap().len();
-    assert!(lost > 4 && json["changes"][0]["gained"].as_array().unwrap().is_empty());
-    assert!(compare(run, other, &[]).refused().contains("the suites differ"));
-    assert!(compare(run, &folder.path().join("none"), &[]).refused().contains("use the record"));
+    assert_eq!(json["verdict"], "fail");
+    let is_it = |change: &&serde_json::Value| change["metric"] == "forward.exact_match";
+    let change = json["changes"].as_array().unwrap().iter().find(is_it).unwrap();
+    assert!(change["lost"].as_array().unwrap().len() > 4 && change["gained"].as_array().unwrap().is_empty());
+    assert!(compare(run, other, &[]).refused().contains("no item is in both"));
+    assert!(compare(run, &folder.path().join("none"), &[]).refused().contains("it has no run.json"));
     assert!(compare(run, run, &["--margin", "2"]).refused().contains("a number from 0 to 1"));
 }

@@ -41,6 +41,7 @@ fn check_response(response: &Response, expected: &Value, what: &str) {
         }
         Response::Rolled(rolled) => near(rolled.loglik(), &expected[0], what),
         Response::Generated(generated) => assert_eq!(json!(generated.text), expected[0], "{what}"),
+        Response::Told(_) => panic!("a model does not tell"),
     }
 }
 

@@ -29,7 +29,7 @@ fn logprobs(response: &Response) -> Vec<f64> {
     match response {
         Response::Scored(scored) => scored.logprobs.clone(),
         Response::Rolled(rolled) => rolled.windows.iter().flat_map(|window: &Scored| window.logprobs.clone()).collect(),
-        Response::Generated(_) => Vec::new(),
+        Response::Generated(_) | Response::Told(_) => Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::text::Tokenizer;
 #[command(
     after_help = "Examples:\n  lmscope eval show reversal-curse\n  lmscope eval show tasks/capitals.yaml --item 3 -m model.gguf"
 )]
-pub(in crate::cli) struct ShowArgs {
+pub(super) struct ShowArgs {
     /// A suite in the binary, a folder, or a file: suite.toml, or a task file of lm-evaluation-harness
     #[arg(value_name = "SUITE")]
     suite: String,
@@ -29,14 +29,14 @@ pub(in crate::cli) struct ShowArgs {
 #[command(
     after_help = "Example:\n  lmscope eval validate evals/mine tasks/capitals.yaml\n\nExit status: 0 nothing is wrong, 2 something is."
 )]
-pub(in crate::cli) struct ValidateArgs {
+pub(super) struct ValidateArgs {
     /// Suites in the binary, folders, or files
     #[arg(value_name = "SUITE", required = true)]
     suites: Vec<String>,
 }
 
 /// The suites in the binary.
-pub(in crate::cli) fn list(out: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn list(out: &mut Output) -> anyhow::Result<Exit> {
     for suite in BUILTIN {
         for outline in eval::outline(suite.name, &PrepareOptions::default())? {
             let (version, items) = (&outline.version, outline.items);
@@ -47,7 +47,7 @@ pub(in crate::cli) fn list(out: &mut Output) -> anyhow::Result<Exit> {
 }
 
 /// Says all that is wrong.
-pub(in crate::cli) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     for suite in &args.suites {
         match eval::outline(suite, &PrepareOptions::default()) {
@@ -70,7 +70,7 @@ pub(in crate::cli) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow:
 }
 
 /// Shows an item as the model is asked it.
-pub(in crate::cli) fn show(args: &ShowArgs, out: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn show(args: &ShowArgs, out: &mut Output) -> anyhow::Result<Exit> {
     eval::outline(&args.suite, &PrepareOptions::default())?;
     let loaded = args.model.open(out)?;
     let tasks = eval::prepare(&args.suite, &loaded.tokenizer, &PrepareOptions::default())?;

@@ -2,12 +2,12 @@
 
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EvalEvent {
+pub enum Event {
     /// The run begins.
     Started {
         /// Items to score.
         total: usize,
-        /// Items that the record already holds.
+        /// Of these, the items that the record already holds.
         resumed: usize,
     },
     /// An item was scored and, if there is a record, written.
@@ -16,12 +16,10 @@ pub enum EvalEvent {
         done: usize,
         /// Items to score.
         total: usize,
-        /// Which one.
+        /// The task.
+        task: String,
+        /// The item.
         id: String,
-        /// Whether asking a for b gave the exact answer.
-        forward: bool,
-        /// Whether asking b for a did.
-        reverse: bool,
     },
     /// All items have scores.
     Finished {
@@ -31,13 +29,4 @@ pub enum EvalEvent {
 }
 
 /// Who listens to a run.
-pub trait EvalSink {
-    /// Called after each step.
-    fn event(&mut self, event: EvalEvent);
-}
-
-impl<F: FnMut(EvalEvent)> EvalSink for F {
-    fn event(&mut self, event: EvalEvent) {
-        self(event);
-    }
-}
+pub type Sink<'a> = dyn FnMut(Event) + 'a;

@@ -1,0 +1,79 @@
+//! `lmscope eval`: one subcommand, one file, one `run`; what only looks at suites is in one file.
+
+mod compare;
+mod history;
+mod merge;
+mod run;
+mod source;
+mod suites;
+mod verify;
+
+use std::io::Write as _;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::cli::Exit;
+use crate::cli::output::Output;
+use crate::export::EXPORTERS;
+use crate::figure::Figure;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    command: EvalCommand,
+}
+
+#[derive(Subcommand)]
+enum EvalCommand {
+    /// Run a suite against a model
+    Run(Box<run::Args>),
+    /// Compare two records item by item, and gate on the change
+    Compare(compare::Args),
+    /// Put the records of all shards of a run together
+    Merge(merge::Args),
+    /// Measure how far a score depends on how it is asked
+    Verify(Box<verify::Args>),
+    /// List the runs that were made
+    History(history::Args),
+    /// List the suites in the binary
+    #[command(after_help = "Example:\n  lmscope eval list")]
+    List,
+    /// Show an item of a suite as the model is asked it, with the boundaries of tokens
+    Show(Box<suites::ShowArgs>),
+    /// Read a suite and render every item of it; say all that is wrong
+    Validate(suites::ValidateArgs),
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum EvalFormat {
+    /// Aligned text
+    Table,
+    /// JSON
+    Json,
+}
+
+pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    match &args.command {
+        EvalCommand::Run(args) => run::run(args, out),
+        EvalCommand::Compare(args) => compare::run(args, out),
+        EvalCommand::Merge(args) => merge::run(args, out),
+        EvalCommand::Verify(args) => verify::run(args, out),
+        EvalCommand::History(args) => history::run(args, out),
+        EvalCommand::List => suites::list(out),
+        EvalCommand::Show(args) => suites::show(args, out),
+        EvalCommand::Validate(args) => suites::validate(args, out),
+    }
+}
+
+/// Prints figures as text, or what they are made from as JSON.
+fn print(out: &mut Output, format: EvalFormat, figures: &[Figure], json: &impl Serialize) -> anyhow::Result<()> {
+    match format {
+        EvalFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, json)?;
+            writeln!(out)?;
+        }
+        EvalFormat::Table => EXPORTERS[0].write(figures, out)?,
+    }
+    Ok(())
+}
