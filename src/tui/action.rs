@@ -166,6 +166,18 @@ pub enum Action {
     Undo,
     /// Repeat what was taken back.
     Redo,
+    /// Show everything that can be done.
+    Palette,
+    /// Search the prompt and the view.
+    Search,
+    /// Go to the next of what was searched for.
+    SearchNext,
+    /// Go to what was found before.
+    SearchPrevious,
+    /// Leave the mouse to the terminal, or take it back.
+    ToggleMouse,
+    /// Copy to the clipboard.
+    Copy,
 }
 
 impl Action {
@@ -229,6 +241,12 @@ impl Action {
             Self::Generate => "generate",
             Self::Undo => "undo",
             Self::Redo => "redo",
+            Self::Palette => "palette",
+            Self::Search => "search",
+            Self::SearchNext => "search-next",
+            Self::SearchPrevious => "search-previous",
+            Self::ToggleMouse => "toggle-mouse",
+            Self::Copy => "copy",
         }
     }
 

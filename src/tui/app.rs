@@ -2,23 +2,28 @@
 
 mod answer;
 mod command;
+mod find;
 mod saving;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::TuiOptions;
+use super::action::Action;
+use super::clipboard::{CopyError, told};
 use super::editor::Editor;
 use super::effect::{Effect, HEADS, LOAD, VERIFY};
 use super::input::InputEvent;
 use super::jobs::Jobs;
 use super::keymap::{Context, Keymap};
 use super::line_entry::LineEntry;
+use super::mouse::{Hits, MouseUse};
 use super::overlay::Overlay;
 use super::saving::SessionOptions;
+use super::search::Search;
 use super::session::Session;
 use super::theme::Theme;
 use super::view::{Scene, VIEWS, View, ViewName};
+use super::{Offer, TuiOptions};
 use crate::engine::worker::{JobId, Report, Slot};
 use crate::engine::{ModelInfo, Named, Request, Verified};
 use crate::lens::atlas::Atlas;
@@ -44,6 +49,10 @@ pub enum Msg {
     Written(Result<String, SessionError>),
     /// Another process asks this one to stop.
     Stop,
+    /// The mouse asks for these.
+    Pointed(Vec<Action>),
+    /// A text is in the clipboard, or not.
+    Copied(Result<usize, CopyError>),
     /// Some time passed while a job was under way.
     Tick,
     /// No key followed a digit for a moment.
@@ -103,6 +112,9 @@ pub struct State {
     theme: Theme,
     keymap: Keymap,
     count: Option<Count>,
+    offers: Vec<Offer>,
+    search: Option<Search>,
+    mouse: MouseUse,
 }
 
 /// Digits typed one after the other: each shows a view, and with a move right behind they are a count.
@@ -145,6 +157,9 @@ impl State {
             theme,
             keymap: options.keymap,
             count: None,
+            offers: options.offers,
+            search: None,
+            mouse: options.mouse,
         };
         let load = Request::Load { source: options.source, options: options.options };
         let effects = vec![state.submit(LOAD, load)];
@@ -177,6 +192,11 @@ impl State {
             Msg::Stop => vec![Effect::Suspend],
             Msg::Tick => {
                 self.jobs.tick();
+                Vec::new()
+            }
+            Msg::Pointed(actions) => self.pointed(actions),
+            Msg::Copied(result) => {
+                self.notice = Some(told(&result));
                 Vec::new()
             }
             Msg::Pause => {
@@ -248,7 +268,7 @@ impl State {
     }
 
     /// What views and overlays are drawn with.
-    pub(super) fn scene<'a>(&'a self, note: &'a str) -> Scene<'a> {
+    pub(super) fn scene<'a>(&'a self, note: &'a str, hits: &'a Hits) -> Scene<'a> {
         let atlas = match &self.model {
             Model::Loaded(open) => match &open.heads {
                 Heads::Measured(atlas) => Some(atlas.as_ref()),
@@ -256,7 +276,11 @@ impl State {
             },
             Model::Loading(_) | Model::Failed(_) => None,
         };
-        Scene { session: &self.session, theme: self.theme, keymap: &self.keymap, atlas, note }
+        Scene { session: &self.session, theme: self.theme, keymap: &self.keymap, hits, atlas, note }
+    }
+
+    pub(super) const fn mouse(&self) -> MouseUse {
+        self.mouse
     }
 
     pub(super) const fn keymap(&self) -> &Keymap {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::mouse::MouseUse;
 use crate::engine::Request;
 use crate::engine::worker::Slot;
 use crate::figure::Figure;
@@ -57,6 +58,10 @@ pub enum Effect {
     },
     /// Give the terminal back until the program is brought to the front again.
     Suspend,
+    /// Give the mouse to the terminal, or take it.
+    Mouse(MouseUse),
+    /// Put a text into the clipboard.
+    Copy(String),
     /// Leave the program.
     Quit,
 }

@@ -12,9 +12,10 @@ use super::app::{Msg, State};
 use super::effect::Effect;
 use super::input::{InputEvent, InputThread};
 use super::log::Log;
+use super::mouse::Hits;
 use super::terminal::{Screen, stop_flag};
 use super::theme::{Environment, Theme};
-use super::{TuiError, TuiOptions, screen};
+use super::{TuiError, TuiOptions, clipboard, screen};
 use crate::engine::Engine;
 use crate::engine::worker::{Report, Worker};
 use crate::model::CancelToken;
@@ -39,17 +40,19 @@ pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiEr
     let theme = Theme::new(&environment());
     let engine = Engine::remembering(options.heads.clone());
     let rescue_file = options.session.rescue.clone();
+    let mouse = options.mouse;
     let (mut state, first) = State::new(options, theme);
     let mut screen = Screen::enter()?;
+    screen.mouse(mouse)?;
     screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(engine).map_err(thread("model-worker"))?;
     let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
     let stop = stop_flag()?;
-    let mut runtime = Runtime { worker, inputs, reports, ticks: tick(TICK), end: end.clone(), stop, log };
-    runtime.perform(&mut state, first, &mut screen)?;
+    let mut runtime = Runtime { worker, inputs, reports, ticks: tick(TICK), end: end.clone(), stop, log, screen };
+    runtime.perform(&mut state, first)?;
     // a panic must not take what was explored with it
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut state, &mut screen)));
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut state)));
     if !matches!(ended, Ok(Ok(Ending::User))) {
         rescue(&state, rescue_file.as_deref());
     }
@@ -99,6 +102,7 @@ struct Runtime {
     /// Whether another process asks this one to stop.
     stop: Arc<AtomicBool>,
     log: Log,
+    screen: Screen,
 }
 
 /// Whether the loop goes on.
@@ -109,16 +113,16 @@ enum Flow {
 }
 
 impl Runtime {
-    fn run(&mut self, state: &mut State, screen: &mut Screen) -> Result<Ending, TuiError> {
+    fn run(&mut self, state: &mut State) -> Result<Ending, TuiError> {
         loop {
-            screen.draw(|frame| screen::render(state, frame.area(), frame.buffer_mut()))?;
+            let hits = self.screen.draw(|frame| screen::render(state, frame.area(), frame.buffer_mut()))?;
             let first = self.wait(state);
             let waiting = self.drain();
             for msg in std::iter::once(first).chain(waiting) {
                 let is_ended = matches!(msg, Msg::Input(InputEvent::Closed));
                 self.log.message(&msg);
-                let effects = state.update(msg);
-                if self.perform(state, effects, screen)? == Flow::Quit {
+                let effects = state.update(aimed(msg, &hits));
+                if self.perform(state, effects)? == Flow::Quit {
                     return Ok(if is_ended { Ending::Outside } else { Ending::User });
                 }
             }
@@ -157,7 +161,7 @@ impl Runtime {
         inputs.chain(self.reports.try_iter().map(Msg::Report)).collect()
     }
 
-    fn perform(&mut self, state: &mut State, effects: Vec<Effect>, screen: &mut Screen) -> Result<Flow, TuiError> {
+    fn perform(&mut self, state: &mut State, effects: Vec<Effect>) -> Result<Flow, TuiError> {
         for effect in effects {
             self.log.effect(&effect);
             match effect {
@@ -175,7 +179,14 @@ impl Runtime {
                     let said = |files: Vec<PathBuf>| format!("{} files in {}", files.len(), folder.display());
                     self.learn(Msg::Written(written.map(said)), state);
                 }
-                Effect::Suspend => screen.suspend()?,
+                Effect::Suspend => {
+                    self.screen.suspend()?;
+                    self.screen.mouse(state.mouse())?;
+                }
+                Effect::Mouse(whose) => self.screen.mouse(whose)?,
+                Effect::Copy(text) => {
+                    self.learn(Msg::Copied(clipboard::copy(&text)), state);
+                }
                 Effect::Quit => return Ok(Flow::Quit),
             }
         }
@@ -186,5 +197,13 @@ impl Runtime {
     fn learn(&mut self, msg: Msg, state: &mut State) {
         self.log.message(&msg);
         let _ = state.update(msg);
+    }
+}
+
+/// What the mouse was used on, as of the last frame.
+fn aimed(msg: Msg, hits: &Hits) -> Msg {
+    match msg {
+        Msg::Input(InputEvent::Mouse(pointing)) => Msg::Pointed(hits.actions(pointing)),
+        other => other,
     }
 }

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 use tui_input::InputRequest;
+
+use super::mouse::{Gesture, Pointing};
 
 /// A key with its modifiers; shift is part of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +42,8 @@ impl Key {
 pub enum InputEvent {
     /// A key was pressed.
     Key(Key),
+    /// The mouse was used.
+    Mouse(Pointing),
     /// A text was pasted.
     Paste(String),
     /// The terminal has a new size: columns, rows.
@@ -52,9 +56,20 @@ pub enum InputEvent {
 pub fn translate(event: Event) -> Option<InputEvent> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(InputEvent::Key(normalise(key))),
+        Event::Mouse(mouse) => gesture(mouse.kind)
+            .map(|gesture| InputEvent::Mouse(Pointing { column: mouse.column, row: mouse.row, gesture })),
         Event::Paste(text) => Some(InputEvent::Paste(text)),
         Event::Resize(width, height) => Some(InputEvent::Resize(width, height)),
-        Event::Key(_) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Key(_) | Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+const fn gesture(kind: MouseEventKind) -> Option<Gesture> {
+    match kind {
+        MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left) => Some(Gesture::Press),
+        MouseEventKind::ScrollUp => Some(Gesture::WheelUp),
+        MouseEventKind::ScrollDown => Some(Gesture::WheelDown),
+        _ => None,
     }
 }
 

@@ -32,19 +32,22 @@ pub enum Context {
     Typing,
     /// While the interventions are shown; what is no key of theirs types.
     Interventions,
+    /// While something is chosen from a list; what is no key of it types.
+    Picker,
     /// In every view.
     Global,
 }
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Step,
         Self::Tree,
         Self::Attention,
         Self::Lens,
         Self::Why,
         Self::Global,
+        Self::Picker,
         Self::Interventions,
         Self::Editing,
         Self::Typing,
@@ -57,7 +60,7 @@ impl Context {
         match self {
             Self::Editing => "While editing the prompt",
             Self::Typing => "While typing into a view",
-            Self::Error => "While an error is shown",
+            Self::Error => "While an error or a notice is shown",
             Self::Help => "In this help",
             Self::Step => "Step",
             Self::Tree => "Tree",
@@ -65,6 +68,7 @@ impl Context {
             Self::Lens => "Lens",
             Self::Why => "Why",
             Self::Interventions => "In the list of interventions",
+            Self::Picker => "In the palette and in the search",
             Self::Global => "In every view",
         }
     }
@@ -73,7 +77,13 @@ impl Context {
     pub const fn fallback(self) -> Option<Self> {
         match self {
             Self::Step | Self::Tree | Self::Attention | Self::Lens | Self::Why => Some(Self::Global),
-            Self::Interventions | Self::Editing | Self::Typing | Self::Error | Self::Help | Self::Global => None,
+            Self::Interventions
+            | Self::Picker
+            | Self::Editing
+            | Self::Typing
+            | Self::Error
+            | Self::Help
+            | Self::Global => None,
         }
     }
 }
@@ -216,6 +226,9 @@ pub static KEYMAP: &[Binding] = &[
         "select the last token",
     ),
     bind(Context::Global, &[Key::char('i')], Action::Edit, "edit", "edit the prompt; its tokens follow while you type"),
+    bind(Context::Global, &[Key::char('/')], Action::Search, "search", "search the tokens of the prompt and the view"),
+    bind(Context::Global, &[Key::char('n')], Action::SearchNext, "", "go to the next of what was searched for"),
+    bind(Context::Global, &[Key::char('N')], Action::SearchPrevious, "", "go to the one before"),
     bind(Context::Global, &[Key::plain(KeyCode::Tab)], Action::NextView, "view", "show the next view"),
     bind(Context::Global, &[Key::plain(KeyCode::BackTab)], Action::PreviousView, "", "show the view before"),
     bind(Context::Global, &[Key::char('u')], Action::Undo, "undo", "take the last change of the tokens back"),
@@ -236,6 +249,20 @@ pub static KEYMAP: &[Binding] = &[
     ),
     bind(Context::Global, &[Key::plain(KeyCode::Esc)], Action::Cancel, "", "stop the running job"),
     bind(Context::Global, &[Key::char('L')], Action::ToggleGround, "", "colours for a light or a dark terminal"),
+    bind(
+        Context::Global,
+        &[Key::char('m')],
+        Action::ToggleMouse,
+        "",
+        "leave the mouse to the terminal, which selects text, or take it back",
+    ),
+    bind(
+        Context::Global,
+        &[Key::char(':')],
+        Action::Palette,
+        "all",
+        "find a command, a view, a lens or a suite by its name",
+    ),
     bind(Context::Global, &[Key::char('?'), Key::plain(KeyCode::F(1))], Action::Help, "help", "show the keys"),
     bind(Context::Global, &[Key::ctrl('z')], Action::Suspend, "", "back to the shell; fg goes on"),
     bind(Context::Global, &[Key::char('q'), Key::ctrl('c')], Action::Quit, "quit", "quit"),
@@ -276,6 +303,25 @@ pub static KEYMAP: &[Binding] = &[
     ),
     bind(Context::Interventions, &[Key::plain(KeyCode::Esc)], Action::Close, "close", "close the list"),
     bind(Context::Interventions, &[Key::ctrl('c')], Action::Quit, "", "quit"),
+    bind(Context::Picker, &[Key::plain(KeyCode::Enter)], Action::Accept, "take it", "take the chosen one"),
+    bind(
+        Context::Picker,
+        &[Key::plain(KeyCode::Up), Key::ctrl('p')],
+        Action::Cursor(Move::Back),
+        "choose",
+        "the one above",
+    ),
+    bind(
+        Context::Picker,
+        &[Key::plain(KeyCode::Down), Key::ctrl('n')],
+        Action::Cursor(Move::On),
+        "choose",
+        "the one below",
+    ),
+    bind(Context::Picker, &[Key::plain(KeyCode::PageUp)], Action::Cursor(Move::PageBack), "", "ten up"),
+    bind(Context::Picker, &[Key::plain(KeyCode::PageDown)], Action::Cursor(Move::PageOn), "", "ten down"),
+    bind(Context::Picker, &[Key::plain(KeyCode::Esc)], Action::Close, "close", "close the list"),
+    bind(Context::Picker, &[Key::ctrl('c')], Action::Quit, "", "quit"),
     bind(Context::Help, UP, Action::Cursor(Move::Back), "scroll", "scroll up"),
     bind(Context::Help, DOWN, Action::Cursor(Move::On), "scroll", "scroll down"),
     bind(Context::Help, PAGE_UP, Action::Cursor(Move::PageBack), "", "scroll ten lines up"),
@@ -295,8 +341,9 @@ pub static KEYMAP: &[Binding] = &[
         &[Key::plain(KeyCode::Esc), Key::plain(KeyCode::Enter), Key::char(' ')],
         Action::Close,
         "close",
-        "close the error",
+        "close it",
     ),
+    bind(Context::Error, &[Key::char('y')], Action::Copy, "copy", "copy its text to the clipboard"),
     bind(Context::Error, &[Key::char('q'), Key::ctrl('c')], Action::Quit, "quit", "quit"),
 ];
 

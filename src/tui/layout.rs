@@ -59,6 +59,13 @@ pub(super) fn first_visible(at: usize, len: usize, room: usize) -> usize {
     at.saturating_sub(room / 2).min(len.saturating_sub(room))
 }
 
+/// So many steps from a place in a list of `len`, round and round.
+pub(super) fn wrapped(at: usize, steps: isize, len: usize) -> usize {
+    let len = isize::try_from(len).unwrap_or(isize::MAX).max(1);
+    let at = isize::try_from(at).unwrap_or(0).saturating_add(steps).rem_euclid(len);
+    at.unsigned_abs()
+}
+
 /// A count of cells as the terminal counts them.
 pub(super) fn cells(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)

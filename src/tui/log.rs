@@ -43,7 +43,9 @@ impl Log {
             Msg::Written(Ok(what)) => self.say(what),
             Msg::Written(Err(error)) => self.say(&format!("not written: {error}")),
             Msg::Input(super::input::InputEvent::Closed) => self.say("ended from outside"),
-            Msg::Input(_) | Msg::Tick | Msg::Pause | Msg::Idle | Msg::Stop => {}
+            Msg::Copied(Ok(n)) => self.say(&format!("copied {n} bytes")),
+            Msg::Copied(Err(error)) => self.say(&format!("not copied: {error}")),
+            Msg::Input(_) | Msg::Pointed(_) | Msg::Tick | Msg::Pause | Msg::Idle | Msg::Stop => {}
         }
     }
 
@@ -54,6 +56,8 @@ impl Log {
             Effect::Cancel(slot) => self.say(&format!("cancelled slot {}", slot.0)),
             Effect::SaveSession { file, .. } => self.say(&format!("session to {}", file.display())),
             Effect::SaveFigures { folder, .. } => self.say(&format!("figures to {}", folder.display())),
+            Effect::Mouse(_) => self.say("the mouse changes hands"),
+            Effect::Copy(text) => self.say(&format!("{} bytes to the clipboard", text.len())),
             Effect::Suspend => self.say("suspended"),
             Effect::Quit => self.say("quit"),
         }

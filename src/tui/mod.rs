@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod app;
+mod clipboard;
 mod editor;
 pub mod effect;
 mod error;
@@ -17,9 +18,11 @@ pub mod keymap;
 pub mod layout;
 mod line_entry;
 mod log;
+pub mod mouse;
 pub mod overlay;
 mod saving;
 pub mod screen;
+pub mod search;
 pub mod session;
 mod terminal;
 mod text;
@@ -58,4 +61,21 @@ pub struct TuiOptions {
     pub session: SessionOptions,
     /// The keys.
     pub keymap: keymap::Keymap,
+    /// Whose the mouse is.
+    pub mouse: mouse::MouseUse,
+    /// What the palette also offers.
+    pub offers: Vec<Offer>,
+}
+
+/// Something that is run outside of the terminal UI, or shown by a view of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// What it is, in a word: `lens`, `suite`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What it does, in a sentence without a period.
+    pub about: String,
+    /// How it is run in a shell, with `{prompt}` and `{model}` to fill in.
+    pub command: String,
 }

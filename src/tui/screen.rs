@@ -4,22 +4,25 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::action::Action;
 use super::app::State;
 use super::keymap::{Context, Keymap, key_name};
 use super::layout::{MINIMUM, areas, cells, is_enough, part};
 use super::line_entry::LineEntry;
+use super::mouse::Hits;
 use super::text::{one_line, width};
 use super::view::ViewName;
 use super::widget::{line, prompt_input, spans, token_strip};
 
-/// Draws everything.
-pub fn render(state: &State, area: Rect, buffer: &mut Buffer) {
+/// Draws everything; answers what can be clicked where.
+pub fn render(state: &State, area: Rect, buffer: &mut Buffer) -> Hits {
+    let hits = Hits::default();
     if !is_enough(area) {
         let (columns, rows) = MINIMUM;
         let text = format!("lmscope needs {columns}x{rows}, has {}x{}", area.width, area.height);
         line(buffer, area, 0, &text, Style::new());
         line(buffer, area, 1, "enlarge the window, or Ctrl-C", state.theme().faint());
-        return;
+        return hits;
     }
     let rows = if state.editor().is_some() || state.line_entry().is_some() {
         2
@@ -27,15 +30,17 @@ pub fn render(state: &State, area: Rect, buffer: &mut Buffer) {
         token_strip::rows(&state.session().tokens().visible, area.width)
     };
     let areas = areas(area, rows);
-    header(state, areas.header, buffer);
-    prompt(state, areas.prompt, buffer);
+    header(state, &hits, areas.header, buffer);
+    prompt(state, &hits, areas.prompt, buffer);
     let note = state.note();
-    let scene = state.scene(&note);
+    let scene = state.scene(&note, &hits);
     state.view().render(&scene, areas.body, buffer);
     if let Some(overlay) = state.overlay() {
+        hits.cover();
         overlay.render(&scene, over(area), buffer);
     }
-    footer(state, areas.footer, buffer);
+    footer(state, &hits, areas.footer, buffer);
+    hits
 }
 
 /// Overlays leave the footer.
@@ -43,11 +48,11 @@ const fn over(area: Rect) -> Rect {
     Rect { height: area.height - 1, ..area }
 }
 
-fn header(state: &State, area: Rect, buffer: &mut Buffer) {
+fn header(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) {
     let theme = state.theme();
     let (name, changes, rest) = (state.model_name(), state.changes(), state.model_line());
     let (marker, target) = (state.marker(), state.target());
-    let tabs = tabs(state, part(area, 0, area.height - 1, area.width, 1), buffer);
+    let tabs = tabs(state, hits, part(area, 0, area.height - 1, area.width, 1), buffer);
     if area.height > 1 {
         let model =
             [("lmscope ", theme.title()), (&name, theme.faint()), (&changes, theme.notice()), (&rest, theme.faint())];
@@ -70,7 +75,7 @@ fn header(state: &State, area: Rect, buffer: &mut Buffer) {
 /// Columns below which only the current view is named.
 const NAMED_FROM: u16 = 60;
 
-fn tabs(state: &State, area: Rect, buffer: &mut Buffer) -> u16 {
+fn tabs(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) -> u16 {
     let name = |(at, name): (usize, ViewName)| {
         let is_named = area.width >= NAMED_FROM || at == state.current();
         if is_named { format!(" {} {} ", name.digit(), name.title()) } else { format!(" {} ", name.digit()) }
@@ -78,10 +83,16 @@ fn tabs(state: &State, area: Rect, buffer: &mut Buffer) -> u16 {
     let names: Vec<String> = state.names().enumerate().map(name).collect();
     let styles = (0..).map(|at: usize| if at == state.current() { state.theme().selected() } else { Style::new() });
     let pieces: Vec<(&str, Style)> = names.iter().map(String::as_str).zip(styles).collect();
+    let mut x = 0;
+    for (name, text) in state.names().zip(&names) {
+        let wide = cells(width(text));
+        hits.on(part(area, x, 0, wide, 1), &[Action::ShowView(name)]);
+        x += wide;
+    }
     spans(buffer, area, 0, &pieces)
 }
 
-fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
+fn prompt(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) {
     let theme = state.theme();
     let session = state.session();
     if let Some(entry) = state.line_entry() {
@@ -95,7 +106,7 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
             }
             None => {
                 let look = (Some(session.position()), session.tints());
-                token_strip::render(&session.tokens().visible, (look.0, &look.1), theme, area, buffer);
+                token_strip::render(&session.tokens().visible, (look.0, &look.1), (theme, hits), area, buffer);
             }
         }
         return;
@@ -106,7 +117,11 @@ fn prompt(state: &State, area: Rect, buffer: &mut Buffer) {
         Some(problem) => {
             line(buffer, below, 0, &one_line(problem), theme.error());
         }
-        None => token_strip::render(&editor.tokens().visible, (None, &[]), theme, below, buffer),
+        None => {
+            // what is being typed cannot be selected
+            let nowhere = Hits::default();
+            token_strip::render(&editor.tokens().visible, (None, &[]), (theme, &nowhere), below, buffer);
+        }
     }
 }
 
@@ -120,41 +135,56 @@ fn line_entry(entry: &LineEntry, state: &State, area: Rect, buffer: &mut Buffer)
     line(buffer, area, 1, &text, style);
 }
 
-fn footer(state: &State, area: Rect, buffer: &mut Buffer) {
+fn footer(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) {
     let theme = state.theme();
     if let Some(notice) = state.notice() {
-        line(buffer, area, 0, notice, theme.notice());
+        line(buffer, area, 0, &one_line(notice), theme.notice());
         return;
     }
     let (mut items, last) = footer_items(state.keymap(), state.context());
-    let wide =
-        |items: &[(String, &str)]| items.iter().map(|(keys, short)| width(keys) + width(short) + 3).sum::<usize>();
+    let wide = |items: &[Item]| items.iter().map(Item::width).sum::<usize>();
     let room = usize::from(area.width).saturating_sub(wide(&last));
     while wide(&items) > room {
         items.pop();
     }
     items.extend(last);
-    let pieces: Vec<(&str, Style)> = items
-        .iter()
-        .flat_map(|(keys, short)| {
-            [(keys.as_str(), theme.title()), (" ", Style::new()), (*short, theme.faint()), ("  ", Style::new())]
-        })
-        .collect();
-    spans(buffer, area, 0, &pieces);
+    let mut x = 0;
+    for item in &items {
+        for (name, action) in &item.keys {
+            let place = part(area, x, 0, cells(width(name)), 1);
+            x += line(buffer, place, 0, name, theme.title());
+            hits.on(place, &[*action]);
+        }
+        let word = part(area, x + 1, 0, cells(width(item.short)), 1);
+        line(buffer, word, 0, item.short, theme.faint());
+        hits.on(word, &[item.keys[0].1]);
+        x += word.width + 3;
+    }
 }
 
-type Item = (String, &'static str);
+/// Keys of the footer that share a word.
+struct Item {
+    keys: Vec<(String, Action)>,
+    short: &'static str,
+}
+
+impl Item {
+    /// Columns, with those after it.
+    fn width(&self) -> usize {
+        self.keys.iter().map(|(name, _)| width(name)).sum::<usize>() + width(self.short) + 3
+    }
+}
 
 /// What the footer says, and what of it must never be left out.
 fn footer_items(keymap: &Keymap, context: Context) -> (Vec<Item>, Vec<Item>) {
     let mut items: Vec<Item> = Vec::new();
     let all = keymap.rows(context).chain(context.fallback().into_iter().flat_map(|context| keymap.rows(context)));
     for binding in all.filter(|binding| !binding.short.is_empty()) {
-        let Some(key) = binding.keys.first().map(|&key| key_name(key)) else { continue };
+        let Some(key) = binding.keys.first().map(|&key| (key_name(key), binding.action)) else { continue };
         match items.last_mut() {
-            Some((keys, short)) if *short == binding.short => keys.push_str(&key),
-            Some(_) | None => items.push((key, binding.short)),
+            Some(item) if item.short == binding.short => item.keys.push(key),
+            Some(_) | None => items.push(Item { keys: vec![key], short: binding.short }),
         }
     }
-    items.into_iter().partition(|(_, short)| !matches!(*short, "help" | "quit" | "close" | "leave"))
+    items.into_iter().partition(|item| !matches!(item.short, "all" | "help" | "quit" | "close" | "leave"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crossterm::cursor::Show;
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::execute;
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -14,6 +14,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use super::TuiError;
+use super::mouse::MouseUse;
 
 /// A terminal that is restored when this is dropped, or when any thread but the worker panics.
 pub(super) struct Screen {
@@ -57,9 +58,19 @@ impl Screen {
         Ok(())
     }
 
-    /// Draws one frame.
-    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
-        self.terminal.draw(draw).map(|_| ())
+    /// Draws one frame; answers what the drawing answers.
+    pub(super) fn draw<T: Default>(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>) -> T) -> io::Result<T> {
+        let mut answer = T::default();
+        self.terminal.draw(|frame| answer = draw(frame))?;
+        Ok(answer)
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(super) fn mouse(&mut self, whose: MouseUse) -> io::Result<()> {
+        match whose {
+            MouseUse::Ours => execute!(self.terminal.backend_mut(), EnableMouseCapture),
+            MouseUse::Terminal => execute!(self.terminal.backend_mut(), DisableMouseCapture),
+        }
     }
 }
 
@@ -94,7 +105,7 @@ fn require_terminal() -> Result<(), TuiError> {
 fn restore() {
     // nobody is left to tell if the terminal is gone
     let _ = disable_raw_mode();
-    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
 }
 
 /// A panic of the worker is reported on the screen; any other one ends the program, which must leave a usable terminal.

@@ -8,8 +8,11 @@ use anyhow::Context as _;
 use crate::cli::Exit;
 use crate::cli::args::{BosArgs, ModelArgs, head_store, rescue_file, saved_model};
 use crate::cli::output::Output;
+use crate::eval::builtin::BUILTIN;
+use crate::lens::LENSES;
+use crate::probe::PROBES;
 use crate::session::{EXTENSION, Saved};
-use crate::tui::{self, Log, SessionOptions, TuiOptions};
+use crate::tui::{self, Log, Offer, SessionOptions, TuiOptions};
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  lmscope tui \"Tom Cruise's mother is\" -m slide")]
@@ -65,6 +68,7 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         bos: args.bos.bos,
         heads: Some(head_store()),
         session,
+        offers: offers(),
         ..TuiOptions::default()
     };
     let end = out.cancel();
@@ -83,4 +87,28 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         let _ = std::fs::remove_file(rescue);
     }
     Ok(Exit::Done)
+}
+
+/// The lenses and the suites, for the palette.
+fn offers() -> Vec<Offer> {
+    let lens = |name: &str, about: &str| Offer {
+        kind: "lens",
+        name: name.into(),
+        about: about.into(),
+        command: format!("lmscope lens {name} {{prompt}} -m {{model}}"),
+    };
+    let lenses = LENSES.iter().map(|entry| lens(entry.name(), entry.about()));
+    let probes = PROBES.iter().map(|entry| lens(entry.name(), entry.about()));
+    let suites = BUILTIN.iter().map(|suite| Offer {
+        kind: "suite",
+        name: suite.name.into(),
+        about: title(suite.readme),
+        command: format!("lmscope eval run {} -m {{model}}", suite.name),
+    });
+    lenses.chain(probes).chain(suites).collect()
+}
+
+/// The heading of a page.
+fn title(readme: &str) -> String {
+    readme.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned()
 }

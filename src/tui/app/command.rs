@@ -7,7 +7,8 @@ use super::super::editor::Editor;
 use super::super::effect::{APPEND, ATTRIBUTION, Effect, FIGURES, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
 use super::super::line_entry::{LineEntry, Purpose};
-use super::super::overlay::{HelpOverlay, InterventionsOverlay};
+use super::super::mouse::MouseUse;
+use super::super::overlay::{HelpOverlay, InterventionsOverlay, Wish};
 use super::super::session::Session;
 use super::super::view::{News, Reply, View, ViewName};
 use super::{Count, Heads, Laws, Model, State};
@@ -31,7 +32,8 @@ impl State {
         match input {
             InputEvent::Key(key) => self.key(*key),
             InputEvent::Paste(text) => self.paste(text),
-            InputEvent::Resize(..) => Vec::new(),
+            // the event loop knows what lies under the pointer
+            InputEvent::Mouse(_) | InputEvent::Resize(..) => Vec::new(),
             InputEvent::Closed => vec![Effect::Quit],
         }
     }
@@ -83,8 +85,9 @@ impl State {
         }
         let Count { n, from } = count?;
         let repeated = action?.times(n)?;
+        let stopped = if from == self.current { None } else { self.stop_own_job() };
         self.current = from;
-        Some(self.act(repeated))
+        Some(stopped.into_iter().chain(self.act(repeated)).collect())
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {
@@ -103,7 +106,7 @@ impl State {
         self.tokenise_draft()
     }
 
-    fn act(&mut self, action: Action) -> Vec<Effect> {
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
         if action == Action::Quit {
             return vec![Effect::Quit];
         }
@@ -115,6 +118,11 @@ impl State {
         }
         match action {
             Action::Help => self.help(),
+            Action::Palette => self.palette(),
+            Action::Search => self.open_search(),
+            Action::SearchNext => self.search_on(1),
+            Action::SearchPrevious => self.search_on(-1),
+            Action::ToggleMouse => self.toggle_mouse(),
             Action::Interventions => {
                 self.overlays.push(Box::<InterventionsOverlay>::default());
                 Vec::new()
@@ -149,13 +157,43 @@ impl State {
 
     fn overlay_action(&mut self, action: Action) -> Vec<Effect> {
         let before = self.session.interventions().active();
-        if let Some(overlay) = self.overlays.last_mut() {
-            overlay.update(action, &mut self.session);
-        }
+        let wish = self.overlays.last_mut().map(|overlay| overlay.update(action, &mut self.session));
         if action == Action::Close {
             self.overlays.pop();
         }
-        if self.session.interventions().active() == before { Vec::new() } else { self.inspect() }
+        let effects = wish.map_or_else(Vec::new, |wish| self.grant(wish));
+        if self.session.interventions().active() == before { effects } else { self.inspect() }
+    }
+
+    /// Does what an overlay wants.
+    fn grant(&mut self, wish: Wish) -> Vec<Effect> {
+        if let Wish::Act { .. } | Wish::Tell(_) | Wish::Search(_) = wish {
+            self.overlays.pop();
+        }
+        match wish {
+            Wish::Nothing => Vec::new(),
+            Wish::Act { context, action } => self.act_in(context, action),
+            Wish::Tell(offer) => self.tell_offer(&offer),
+            Wish::Search(search) => self.search(search),
+            Wish::Copy(text) => vec![Effect::Copy(text)],
+        }
+    }
+
+    /// What the mouse asks for, one after the other.
+    pub(super) fn pointed(&mut self, actions: Vec<Action>) -> Vec<Effect> {
+        self.notice = None;
+        self.count = None;
+        actions.into_iter().flat_map(|action| self.act(action)).collect()
+    }
+
+    fn toggle_mouse(&mut self) -> Vec<Effect> {
+        let (mouse, message) = match self.mouse {
+            MouseUse::Ours => (MouseUse::Terminal, "the terminal has the mouse: select text with it; m takes it back"),
+            MouseUse::Terminal => (MouseUse::Ours, "the mouse selects tokens, rows and tabs; m gives it back"),
+        };
+        self.mouse = mouse;
+        self.notice = Some(message.into());
+        vec![Effect::Mouse(mouse)]
     }
 
     /// Takes what was typed, or drops it.

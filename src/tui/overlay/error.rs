@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{Overlay, boxed, scroll};
+use super::{Overlay, Wish, boxed, scroll};
 use crate::engine::EngineError;
 use crate::tui::action::Action;
 use crate::tui::keymap::Context;
@@ -66,8 +66,12 @@ impl Overlay for ErrorOverlay {
         Context::Error
     }
 
-    fn update(&mut self, action: Action, _: &mut Session) {
+    fn update(&mut self, action: Action, _: &mut Session) -> Wish {
         self.scroll = scroll(self.scroll, action).min(100);
+        match action {
+            Action::Copy => Wish::Copy(self.messages.iter().chain(&self.hint).cloned().collect::<Vec<_>>().join("\n")),
+            _ => Wish::Nothing,
+        }
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Overlay, boxed, scroll};
+use super::{Overlay, Wish, boxed, scroll};
 use crate::tui::action::Action;
 use crate::tui::keymap::{Context, Keymap, key_names};
 use crate::tui::session::Session;
@@ -47,8 +47,9 @@ impl Overlay for HelpOverlay {
         Context::Help
     }
 
-    fn update(&mut self, action: Action, _: &mut Session) {
+    fn update(&mut self, action: Action, _: &mut Session) -> Wish {
         self.scroll = scroll(self.scroll, action).min(Self::lines_count());
+        Wish::Nothing
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use tui_input::{Input, InputRequest};
 
-use super::{Overlay, boxed};
+use super::{Overlay, Wish, boxed};
 use crate::tui::action::Action;
 use crate::tui::input::{Key, editing_request};
 use crate::tui::interventions::{Entry, EntryState};
@@ -95,7 +95,7 @@ impl Overlay for InterventionsOverlay {
         Context::Interventions
     }
 
-    fn update(&mut self, action: Action, session: &mut Session) {
+    fn update(&mut self, action: Action, session: &mut Session) -> Wish {
         let n = session.interventions().entries().len();
         match action {
             Action::Cursor(to) => self.chosen = to.apply(self.chosen, n),
@@ -107,6 +107,7 @@ impl Overlay for InterventionsOverlay {
             }
             _ => {}
         }
+        Wish::Nothing
     }
 
     fn key(&mut self, key: Key) {

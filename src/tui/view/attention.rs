@@ -10,7 +10,7 @@ use super::{Reply, Scene, View, ViewName};
 use crate::engine::{HeadGrid, Inspection, Panel};
 use crate::figure::{Content, Figure, Heatmap};
 use crate::hook::Head;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, part};
 use crate::tui::session::{Basis, Session};
@@ -70,15 +70,20 @@ impl AttentionView {
         let side = if area.width >= 70 { area.width * 2 / 5 } else { 0 };
         let main = part(area, 0, 0, area.width - side, area.height);
         if side == 0 {
-            widget.render(part(main, 0, 0, main.width, main.height), buffer);
+            widget.render(main, buffer);
+            widget.report(main, scene.hits, on_row);
             return;
         }
-        widget.render(part(main, 0, 0, main.width.saturating_sub(2), main.height), buffer);
+        let main = part(main, 0, 0, main.width.saturating_sub(2), main.height);
+        widget.render(main, buffer);
+        widget.report(main, scene.hits, on_row);
         let side = part(area, area.width - side, 0, side, area.height);
         let list = 4.min(area.height / 3);
         attended(map, row, scene, part(side, 0, 0, side.width, list + 1), buffer);
         if let Some(grid) = self.grid_widget(scene) {
-            grid.render(part(side, 0, list + 2, side.width, side.height.saturating_sub(list + 2)), buffer);
+            let place = part(side, 0, list + 2, side.width, side.height.saturating_sub(list + 2));
+            grid.render(place, buffer);
+            grid.report(place, scene.hits);
         }
     }
 
@@ -146,12 +151,17 @@ impl View for AttentionView {
         }
     }
 
+    fn shows(&self) -> &'static [&'static str] {
+        &["attention"]
+    }
+
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let body = part(area, 0, 1, area.width, area.height.saturating_sub(1));
         match (self.map(), self.grid_widget(scene)) {
             (Some(_), Some(grid)) if self.only_grid => {
                 self.heading(scene, area, buffer);
                 grid.render(body, buffer);
+                grid.report(body, scene.hits);
             }
             (Some(map), _) => {
                 self.heading(scene, area, buffer);
@@ -162,6 +172,11 @@ impl View for AttentionView {
             }
         }
     }
+}
+
+/// A click on a row selects the token that looks.
+fn on_row(row: usize, _: usize) -> Vec<Action> {
+    vec![Action::Position(Move::To(row))]
 }
 
 /// The keys a row looks at, most first.

@@ -83,6 +83,17 @@ impl View for LensView {
         }
     }
 
+    fn shows(&self) -> &'static [&'static str] {
+        &["logit-lens"]
+    }
+
+    fn searchable(&self, session: &Session) -> Vec<String> {
+        let Some(map) = self.map() else { return Vec::new() };
+        let column = session.position().min(map.columns().labels.len().saturating_sub(1));
+        let text = |(row, label): (usize, &String)| format!("{label} {}", map.cell(row, column).unwrap_or(""));
+        map.rows().labels.iter().enumerate().map(text).collect()
+    }
+
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let Some(map) = self.map() else {
             line(buffer, area, 0, scene.note, scene.theme.faint());
@@ -101,12 +112,20 @@ impl View for LensView {
         let body = part(area, 0, 1, area.width, area.height.saturating_sub(1));
         let Some(table) = self.trajectory().filter(|_| area.width >= WITH_SIDE) else {
             widget.render(body, buffer);
+            widget.report(body, scene.hits, on_cell);
             return;
         };
         let side = part(body, area.width - SIDE, 0, SIDE, body.height);
-        widget.render(part(body, 0, 0, area.width - SIDE, body.height), buffer);
+        let main = part(body, 0, 0, area.width - SIDE, body.height);
+        widget.render(main, buffer);
+        widget.report(main, scene.hits, on_cell);
         follow(table, row, scene, side, buffer);
     }
+}
+
+/// A click on a cell selects its row and its token.
+fn on_cell(row: usize, column: usize) -> Vec<Action> {
+    vec![Action::Cursor(Move::To(row)), Action::Position(Move::To(column))]
 }
 
 /// Columns of the probabilities of A and B.

@@ -24,6 +24,7 @@ pub use self::why::WhyView;
 use super::action::Action;
 use super::input::Key;
 use super::keymap::{Context, Keymap};
+use super::mouse::Hits;
 use super::session::Session;
 use super::theme::Theme;
 use super::tree::NodeId;
@@ -40,6 +41,8 @@ pub struct Scene<'a> {
     pub theme: Theme,
     /// The keys.
     pub keymap: &'a Keymap,
+    /// Where what is drawn can be clicked: whoever draws it says so here.
+    pub hits: &'a Hits,
     /// What each head does, once that is known.
     pub atlas: Option<&'a Atlas>,
     /// What is shown while there is no data.
@@ -136,6 +139,14 @@ pub trait View {
     }
     /// Shows another head large, if it shows heads.
     fn show_head(&mut self, _: Head) {}
+    /// The names of the lenses whose numbers it shows.
+    fn shows(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Its rows as texts that can be searched, in the order of its cursor.
+    fn searchable(&self, _: &Session) -> Vec<String> {
+        Vec::new()
+    }
     /// Draws itself.
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
 }

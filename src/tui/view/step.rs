@@ -11,7 +11,7 @@ use crate::engine::{Candidate, Chain, Distribution, Inspection, Outcome, Panel, 
 use crate::model::sample::Sampling;
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
-use crate::tui::layout::{first_visible, part};
+use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::{Session, Tint};
 use crate::tui::widget::bars::{CandidateBars, Marks};
 use crate::tui::widget::chain::ChainRows;
@@ -168,6 +168,15 @@ impl View for StepView {
         Reply::Done
     }
 
+    fn shows(&self) -> &'static [&'static str] {
+        &["distribution"]
+    }
+
+    fn searchable(&self, session: &Session) -> Vec<String> {
+        let top = self.distribution(session).map_or(&[][..], |distribution| &distribution.top);
+        top.iter().map(|candidate| candidate.visible.clone()).collect()
+    }
+
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let Some(distribution) = self.distribution(scene.session) else {
             line(buffer, area, 0, scene.note, scene.theme.faint());
@@ -195,6 +204,10 @@ impl View for StepView {
             theme: scene.theme,
         };
         bars.render(list, buffer);
+        for row in 0..bars.candidates.len().min(room) {
+            let place = part(list, 0, cells(row + 1), list.width, 1);
+            scene.hits.on(place, &[Action::Cursor(Move::To(top + row))]);
+        }
         if let Some(text) = rare {
             line(buffer, area, area.height.saturating_sub(1), &text, scene.theme.notice());
         }

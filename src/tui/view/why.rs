@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use super::{Reply, Scene, View, ViewName};
 use crate::engine::{Inspection, Panel, Part, PartKind, Why};
 use crate::hook::Head;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::Session;
@@ -159,6 +159,14 @@ impl View for WhyView {
         }
     }
 
+    fn shows(&self) -> &'static [&'static str] {
+        &["dla"]
+    }
+
+    fn searchable(&self, _: &Session) -> Vec<String> {
+        self.parts().iter().map(|part| part.name.clone()).collect()
+    }
+
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let Some(why) = self.why() else {
             line(buffer, area, 0, scene.note, scene.theme.faint());
@@ -175,8 +183,9 @@ impl View for WhyView {
         }
         let room = usize::from(list.height);
         let top = first_visible(chosen, parts.len(), room);
-        for (row, (at, part)) in parts.iter().enumerate().skip(top).take(room).enumerate() {
-            columns.row(part, at == chosen, scene, (cells(row), list), buffer);
+        for (row, (at, of)) in parts.iter().enumerate().skip(top).take(room).enumerate() {
+            columns.row(of, at == chosen, scene, (cells(row), list), buffer);
+            scene.hits.on(part(list, 0, cells(row), list.width, 1), &[Action::Cursor(Move::To(at))]);
         }
         sum(&columns, self.level, why, scene, area, buffer);
     }

@@ -6,7 +6,9 @@ use ratatui::style::Style;
 
 use super::line;
 use crate::engine::HeadGrid;
+use crate::tui::action::{Action, Move};
 use crate::tui::layout::{cells, first_visible, part};
+use crate::tui::mouse::Hits;
 use crate::tui::theme::Theme;
 
 /// All heads, with one marked.
@@ -16,23 +18,48 @@ pub(in crate::tui) struct HeadGridWidget<'a> {
     pub(in crate::tui) theme: Theme,
 }
 
+/// A head and where it is drawn.
+struct Place {
+    head: (usize, usize),
+    area: Rect,
+    /// Whether it is the first of its row.
+    is_first: bool,
+}
+
 impl HeadGridWidget<'_> {
     /// Draws the thumbnails around the current one.
     pub(in crate::tui) fn render(&self, area: Rect, buffer: &mut Buffer) {
+        for place in self.places(area) {
+            if place.is_first {
+                let label =
+                    Rect { x: area.x, width: 3.min(area.width), height: 1.min(place.area.height), ..place.area };
+                line(buffer, label, 0, &format!("L{}", place.head.0), self.theme.faint());
+            }
+            self.thumbnail(place.head, place.area, buffer);
+        }
+    }
+
+    /// Says that a click on a thumbnail selects its head.
+    pub(in crate::tui) fn report(&self, area: Rect, hits: &Hits) {
+        for Place { head: (layer, head), area, .. } in self.places(area) {
+            hits.on(area, &[Action::Cursor(Move::To(layer)), Action::Head(Move::To(head))]);
+        }
+    }
+
+    /// Where the heads around the current one are drawn.
+    fn places(&self, area: Rect) -> Vec<Place> {
         let side = self.side(area);
         let (wide, high) = (side + 1, side / 2 + 1);
         let n_columns = (usize::from(area.width).saturating_sub(4) / wide).clamp(1, self.grid.n_heads.max(1));
         let n_rows = (usize::from(area.height) / high).clamp(1, self.grid.n_layers.max(1));
         let left = first_visible(self.current.1, self.grid.n_heads, n_columns);
         let top = first_visible(self.current.0, self.grid.n_layers, n_rows);
-        for row in 0..n_rows {
-            let y = cells(row * high);
-            line(buffer, part(area, 0, y, 3, 1), 0, &format!("L{}", top + row), self.theme.faint());
-            for column in 0..n_columns {
-                let place = part(area, cells(4 + column * wide), y, cells(side), cells(high));
-                self.thumbnail((top + row, left + column), place, buffer);
-            }
-        }
+        let place = |(row, column): (usize, usize)| Place {
+            head: (top + row, left + column),
+            area: part(area, cells(4 + column * wide), cells(row * high), cells(side), cells(high)),
+            is_first: column == 0,
+        };
+        (0..n_rows).flat_map(|row| (0..n_columns).map(move |column| (row, column))).map(place).collect()
     }
 
     /// Cells a side that are drawn: as many as fit all heads, at least four.

@@ -6,7 +6,9 @@ use ratatui::style::Style;
 
 use super::line;
 use crate::figure::Heatmap;
+use crate::tui::action::Action;
 use crate::tui::layout::{cells, first_visible, part};
+use crate::tui::mouse::Hits;
 use crate::tui::text::{fit, width};
 use crate::tui::theme::{Depth, Theme};
 
@@ -55,6 +57,18 @@ impl HeatmapWidget<'_> {
         self.heading(&view, area, buffer);
         for row in 0..view.rows.min(self.map.rows().labels.len() - view.top) {
             self.row(&view, area, row, buffer);
+        }
+    }
+
+    /// Says what a click on each cell that is drawn does.
+    pub(in crate::tui) fn report(&self, area: Rect, hits: &Hits, on: fn(usize, usize) -> Vec<Action>) {
+        let view = self.viewport(area);
+        for row in 0..view.rows.min(self.map.rows().labels.len() - view.top) {
+            for column in 0..view.columns {
+                let x = view.label + column * view.cell;
+                let place = part(area, cells(x), cells(row + 1), cells(view.cell), 1);
+                hits.on(place, &on(view.top + row, view.left + column));
+            }
         }
     }
 

@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::line;
+use crate::tui::action::{Action, Move};
 use crate::tui::layout::{cells, part};
+use crate::tui::mouse::Hits;
 use crate::tui::text::width;
 use crate::tui::theme::Theme;
 
@@ -33,7 +35,7 @@ pub(in crate::tui) fn rows(tokens: &[String], columns: u16) -> u16 {
 pub(in crate::tui) fn render(
     tokens: &[String],
     (selected, tints): (Option<usize>, &[Option<f32>]),
-    theme: Theme,
+    (theme, hits): (Theme, &Hits),
     area: Rect,
     buffer: &mut Buffer,
 ) {
@@ -54,6 +56,7 @@ pub(in crate::tui) fn render(
             },
         };
         let place = part(area, cells(column), cells(row - top), area.width.saturating_sub(cells(column)), 1);
-        line(buffer, place, 0, token, style);
+        let wide = line(buffer, place, 0, token, style);
+        hits.on(Rect { width: wide, ..place }, &[Action::Position(Move::To(index))]);
     }
 }

@@ -72,7 +72,8 @@ impl Ui {
     }
 
     fn draw(&mut self) {
-        self.terminal.draw(|frame| screen::render(&self.state, frame.area(), frame.buffer_mut())).unwrap();
+        let draw = |frame: &mut ratatui::Frame<'_>| drop(screen::render(&self.state, frame.area(), frame.buffer_mut()));
+        self.terminal.draw(draw).unwrap();
     }
 }
 

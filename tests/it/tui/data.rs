@@ -30,7 +30,11 @@ pub(super) struct Ui {
 
 impl Ui {
     pub(super) fn new() -> (Self, Vec<Effect>) {
-        let (state, effects) = State::new(TuiOptions::default(), DARK);
+        Self::with_options(TuiOptions::default())
+    }
+
+    pub(super) fn with_options(options: TuiOptions) -> (Self, Vec<Effect>) {
+        let (state, effects) = State::new(options, DARK);
         let mut ui = Self { state, next: 0 };
         ui.start(&effects);
         (ui, effects)
@@ -46,6 +50,13 @@ impl Ui {
     pub(super) fn chars(&mut self, keys: &str) -> Vec<Effect> {
         let effects = keys.chars().flat_map(|c| self.key(Key::char(c))).collect();
         self.pause();
+        effects
+    }
+
+    /// Anything happens.
+    pub(super) fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        let effects = self.state.update(msg);
+        self.start(&effects);
         effects
     }
 
@@ -99,7 +110,11 @@ impl Ui {
 
     /// A state with tokens whose distribution is awaited.
     pub(super) fn with_tokens() -> Self {
-        let (mut ui, _) = Self::new();
+        Self::with_tokens_and(TuiOptions::default())
+    }
+
+    pub(super) fn with_tokens_and(options: TuiOptions) -> Self {
+        let (mut ui, _) = Self::with_options(options);
         ui.answer(JobEvent::Finished(Outcome::Loaded(Box::new(info()))));
         ui.answer(JobEvent::Finished(Outcome::Tokens(tokens())));
         ui
@@ -216,7 +231,11 @@ fn why(tokens: &Tokens, interventions: &[String]) -> Why {
     };
     let source = |of, position: usize, now| Part {
         value: Some(0.5),
-        ..part(PartKind::Source { head: of, position }, &format!("{position} {}", tokens.visible[position]), now)
+        ..part(
+            PartKind::Source { head: of, position },
+            &format!("{position} {}", tokens.visible.get(position).map_or("", String::as_str)),
+            now,
+        )
     };
     let strongest = Some(Head { layer: 1, head: 2 });
     let answer = |prob| Answer { prob, top: named(101, "␣mat"), top_prob: prob };

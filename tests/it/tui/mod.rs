@@ -1,8 +1,11 @@
 //! The terminal UI without a terminal, and the real binary in a pty.
 
 mod data;
+mod find;
 mod keys;
+mod mouse;
 mod pty;
+mod random;
 mod sessions;
 mod snapshot;
 mod step;

@@ -72,7 +72,17 @@ fn views() {
 
 #[test]
 fn overlays_and_modes() {
-    for (name, keys) in [("help", "?"), ("editing", "i"), ("all_heads", "3o"), ("light", "L"), ("surprisal", "c")] {
+    for (name, keys) in [
+        ("help", "?"),
+        ("editing", "i"),
+        ("all_heads", "3o"),
+        ("light", "L"),
+        ("surprisal", "c"),
+        ("palette", ":head"),
+        ("palette_nothing", ":qqq"),
+        ("search", "/at"),
+        ("search_nothing", "/qqq"),
+    ] {
         let mut ui = Ui::with_data();
         ui.chars(keys);
         check(name, &ui);
