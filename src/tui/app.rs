@@ -55,8 +55,6 @@ pub enum Msg {
     Copied(Result<usize, CopyError>),
     /// Some time passed while a job was under way.
     Tick,
-    /// No key followed a digit for a moment.
-    Pause,
     /// Nothing happened for a while.
     Idle,
 }
@@ -111,18 +109,11 @@ pub struct State {
     jobs: Jobs,
     theme: Theme,
     keymap: Keymap,
-    count: Option<Count>,
+    /// How often the next move is to be done.
+    count: Option<usize>,
     offers: Vec<Offer>,
     search: Option<Search>,
     mouse: MouseUse,
-}
-
-/// Digits typed one after the other: each shows a view, and with a move right behind they are a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Count {
-    n: usize,
-    /// The view before the first digit.
-    from: usize,
 }
 
 impl Open {
@@ -199,10 +190,6 @@ impl State {
                 self.notice = Some(told(&result));
                 Vec::new()
             }
-            Msg::Pause => {
-                self.count = None;
-                Vec::new()
-            }
             Msg::Idle => self.idle_request().map(|(slot, request)| self.submit(slot, request)).into_iter().collect(),
         }
     }
@@ -223,11 +210,6 @@ impl State {
     /// Whether there is something to be done once nothing else is.
     pub fn awaits_idleness(&self) -> bool {
         self.idle_request().is_some()
-    }
-
-    /// Whether a digit was typed that may be a count.
-    pub const fn is_counting(&self) -> bool {
-        self.count.is_some()
     }
 
     /// Whether a job is under way.

@@ -23,8 +23,6 @@ use crate::session::{FileFormat, write_figures};
 
 /// How often a busy screen is drawn anew.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a digit may be the start of a count.
-const PAUSE: Duration = Duration::from_millis(400);
 /// How often the loop looks whether the process is asked to end.
 const ATTENTION: Duration = Duration::from_millis(50);
 /// How long nothing must happen before what nobody asked for is done.
@@ -134,13 +132,11 @@ impl Runtime {
         let none = never();
         let ticks = if state.is_busy() { &self.ticks } else { &none };
         let idle = if state.awaits_idleness() { crossbeam_channel::after(IDLE) } else { never() };
-        let pause = if state.is_counting() { crossbeam_channel::after(PAUSE) } else { never() };
         loop {
             select! {
                 recv(self.inputs) -> input => return Msg::Input(input.unwrap_or(InputEvent::Closed)),
                 recv(self.reports) -> report => return report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
                 recv(ticks) -> _ => return Msg::Tick,
-                recv(pause) -> _ => return Msg::Pause,
                 recv(idle) -> _ => return Msg::Idle,
                 // not the input thread's business: reading from a terminal that is gone never comes back
                 default(ATTENTION) => {

@@ -402,7 +402,7 @@ pub fn key_names(binding: &Binding) -> String {
 pub fn markdown() -> String {
     let mut out = String::from(
         "# Keys\n\nGenerated from `src/tui/keymap.rs`; a test compares them. Names are for the palette\n\
-         and for the configuration; a count typed before a move repeats it: `5j`.\n",
+         and for the configuration; a count typed with Alt before a move repeats it: `Alt-1 Alt-2 j` is twelve down.\n",
     );
     for context in Context::ALL {
         // writing to a string cannot fail

@@ -45,7 +45,7 @@ impl Log {
             Msg::Input(super::input::InputEvent::Closed) => self.say("ended from outside"),
             Msg::Copied(Ok(n)) => self.say(&format!("copied {n} bytes")),
             Msg::Copied(Err(error)) => self.say(&format!("not copied: {error}")),
-            Msg::Input(_) | Msg::Pointed(_) | Msg::Tick | Msg::Pause | Msg::Idle | Msg::Stop => {}
+            Msg::Input(_) | Msg::Pointed(_) | Msg::Tick | Msg::Idle | Msg::Stop => {}
         }
     }
 

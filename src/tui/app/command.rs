@@ -1,6 +1,6 @@
 //! What keys do.
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::super::action::Action;
 use super::super::editor::Editor;
@@ -11,7 +11,7 @@ use super::super::mouse::MouseUse;
 use super::super::overlay::{HelpOverlay, InterventionsOverlay, Wish};
 use super::super::session::Session;
 use super::super::view::{News, Reply, View, ViewName};
-use super::{Count, Heads, Laws, Model, State};
+use super::{Heads, Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
 
@@ -21,10 +21,11 @@ const N_GENERATED: usize = 20;
 /// The largest count that is typed before a move.
 const MOST_COUNTED: usize = 9999;
 
+/// The digit of a count: typed with Alt, because a digit alone shows a view.
 fn digit(key: Key) -> Option<usize> {
     let KeyCode::Char(c) = key.code else { return None };
-    let is_plain = key == Key::char(c);
-    c.to_digit(10).filter(|_| is_plain).and_then(|digit| usize::try_from(digit).ok())
+    let is_alt = key.modifiers == KeyModifiers::ALT;
+    c.to_digit(10).filter(|_| is_alt).and_then(|digit| usize::try_from(digit).ok())
 }
 
 impl State {
@@ -70,24 +71,19 @@ impl State {
         self.do_as_told(reply)
     }
 
-    /// What a digit does, or a move right behind digits; nothing if the key is neither.
-    fn counted(&mut self, count: Option<Count>, key: Key) -> Option<Vec<Effect>> {
+    /// What a digit of a count does, or a move right behind it; nothing if the key is neither.
+    fn counted(&mut self, count: Option<usize>, key: Key) -> Option<Vec<Effect>> {
         if !self.overlays.is_empty() || self.editor.is_some() || self.line.is_some() || self.view().is_typing() {
             return None;
         }
-        let action = self.keymap.action(self.context(), key);
-        if let Some(digit) = digit(key).filter(|digit| *digit > 0 || count.is_some()) {
-            let from = count.map_or(self.current, |count| count.from);
-            let n = count.map_or(0, |count| count.n).saturating_mul(10).saturating_add(digit).min(MOST_COUNTED);
-            self.count = Some(Count { n, from });
-            let shown = matches!(action, Some(Action::ShowView(_)));
-            return Some(action.filter(|_| shown).map_or_else(Vec::new, |action| self.act(action)));
+        if let Some(digit) = digit(key) {
+            let n = count.unwrap_or(0).saturating_mul(10).saturating_add(digit).min(MOST_COUNTED);
+            self.count = Some(n);
+            self.notice = Some(format!("{n} times: a move"));
+            return Some(Vec::new());
         }
-        let Count { n, from } = count?;
-        let repeated = action?.times(n)?;
-        let stopped = if from == self.current { None } else { self.stop_own_job() };
-        self.current = from;
-        Some(stopped.into_iter().chain(self.act(repeated)).collect())
+        let repeated = self.keymap.action(self.context(), key)?.times(count?)?;
+        Some(self.act(repeated))
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {

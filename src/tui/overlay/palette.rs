@@ -58,7 +58,7 @@ fn best<'a>(text: &str, entries: &'a [Entry]) -> Vec<&'a Entry> {
     };
     let mut found: Vec<(u32, &Entry)> =
         entries.iter().filter_map(|entry| score(entry).map(|score| (score, entry))).collect();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 

@@ -11,7 +11,7 @@ use lmscope::hook::Head;
 use lmscope::lens::Ask;
 use lmscope::lens::atlas::{Atlas, HeadScores};
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyModifiers};
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, LoadOptions};
 use lmscope::tui::input::{InputEvent, Key};
@@ -46,11 +46,17 @@ impl Ui {
         effects
     }
 
-    /// Types characters without a pause, which comes after the last.
+    /// Types characters.
     pub(super) fn chars(&mut self, keys: &str) -> Vec<Effect> {
-        let effects = keys.chars().flat_map(|c| self.key(Key::char(c))).collect();
-        self.pause();
-        effects
+        keys.chars().flat_map(|c| self.key(Key::char(c))).collect()
+    }
+
+    /// Types a count, each digit with Alt.
+    pub(super) fn count(&mut self, digits: &str) {
+        for c in digits.chars() {
+            let key = Key { code: KeyCode::Char(c), modifiers: KeyModifiers::ALT };
+            assert!(self.key(key).is_empty(), "a count alone asks for nothing");
+        }
     }
 
     /// Anything happens.
@@ -58,11 +64,6 @@ impl Ui {
         let effects = self.state.update(msg);
         self.start(&effects);
         effects
-    }
-
-    /// No key for a moment.
-    fn pause(&mut self) {
-        self.state.update(Msg::Pause);
     }
 
     /// Nothing happens for a while.

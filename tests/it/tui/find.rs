@@ -17,7 +17,7 @@ fn a_command_is_found_and_run_where_it_means_something() {
     assert_eq!(ui.state.context(), Context::Picker);
     assert!(ui.text().contains("Enter, o"), "{}", ui.text());
     ui.key(ENTER);
-    assert_eq!((ui.state.current(), ui.state.context()), (1, Context::Attention));
+    assert_eq!((ui.state.current(), ui.state.context()), (2, Context::Attention));
     ui.chars(":quit");
     assert!(ui.key(ENTER).contains(&Effect::Quit));
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashSet};
 
 use lmscope::engine::{Panel, Request};
 use lmscope::tui::effect::INSPECT;
-use lmscope::tui::input::Key;
 use lmscope::tui::keymap::{Context, KEYMAP, markdown, rows};
 
 use super::data::{Ui, submits};
@@ -61,25 +60,24 @@ fn every_action_is_in_the_table() {
 fn a_count_right_before_a_move_repeats_it() {
     let mut ui = Ui::with_data();
     ui.chars("3");
-    let effects = ui.chars("2j");
-    assert_eq!(ui.state.current(), 2, "back in the view that was shown before the digit");
+    ui.count("2");
+    let effects = ui.chars("j");
     assert!(matches!(submits(&effects)[..], [.., (INSPECT, Request::Inspect { panels, .. })]
         if panels[..] == [Panel::AttentionHead { layer: 2, head: 0 }]));
-    ui.chars("99h");
+    ui.count("99");
+    ui.chars("h");
     assert_eq!(ui.state.session().position(), 0);
-    ui.chars("10l");
+    ui.count("10");
+    ui.chars("l");
     assert_eq!(ui.state.session().position(), 5, "ten to the right, of which there are five");
+    ui.count("3");
+    ui.chars("xh");
+    assert_eq!(ui.state.session().position(), 4, "x is no move, and no count is left");
 }
 
 #[test]
-fn a_digit_shows_a_view_and_is_no_count_once_a_moment_has_passed() {
+fn a_digit_alone_shows_a_view_at_once() {
     let mut ui = Ui::with_data();
-    ui.key(Key::char('4'));
-    assert_eq!((ui.state.current(), ui.state.is_counting()), (3, true));
-    ui.chars("");
-    assert_eq!((ui.state.current(), ui.state.is_counting()), (3, false));
-    ui.chars("k");
+    ui.chars("4k");
     assert_eq!(ui.state.current(), 3);
-    ui.chars("5x");
-    assert_eq!(ui.state.current(), 4, "x is no move");
 }

@@ -89,7 +89,7 @@ fn what_lies_under_an_overlay_is_not_clicked() {
     assert_eq!(ui.state.session().position(), 5);
     ui.chars("next-v");
     let effects = click(&mut ui, "show the next view");
-    assert_eq!((ui.state.current(), ui.state.context()), (1, Context::Attention), "{effects:?}");
+    assert_eq!((ui.state.current(), ui.state.context()), (1, Context::Tree), "{effects:?}");
 }
 
 #[test]

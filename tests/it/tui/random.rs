@@ -33,7 +33,6 @@ enum Step {
     Answer,
     /// The last job fails.
     Fail,
-    Pause,
     Idle,
     Tick,
     Resize(u16, u16),
@@ -47,7 +46,6 @@ fn step() -> impl Strategy<Value = Step> {
         6 => ((0..200_u16, 0..60_u16), gesture).prop_map(|(at, gesture)| Step::Pointed { at, gesture }),
         6 => Just(Step::Answer),
         1 => Just(Step::Fail),
-        1 => Just(Step::Pause),
         1 => Just(Step::Idle),
         1 => Just(Step::Tick),
         2 => (1..200_u16, 1..60_u16).prop_map(|(width, height)| Step::Resize(width, height)),
@@ -98,7 +96,6 @@ impl Walk {
             }
             Step::Answer => self.asked.take().map_or_else(Vec::new, |request| self.ui.answer(answer(&request))),
             Step::Fail => self.asked.take().map_or_else(Vec::new, |_| self.ui.answer(failure())),
-            Step::Pause => self.ui.send(Msg::Pause),
             Step::Idle => self.ui.send(Msg::Idle),
             Step::Tick => self.ui.send(Msg::Tick),
             Step::Resize(width, height) => {

@@ -68,8 +68,6 @@ impl Live {
             };
             let effects = self.state.update(Msg::Input(InputEvent::Key(key)));
             self.settle(effects);
-            // digits are no counts here
-            self.state.update(Msg::Pause);
         }
     }
 }
