@@ -1,11 +1,15 @@
 //! What the engine answers. Figures cross threads as `Arc`; tensors never cross.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Chain, EngineError, ModelInfo, Why};
+use super::{Chain, Comparison, Description, EngineError, ModelInfo, PatchFrame, Why};
 use crate::figure::Figure;
 use crate::lens::Ask;
 use crate::lens::atlas::Atlas;
+use crate::model::checkpoint::survey::Survey;
+use crate::model::header::StoredTensor;
+use crate::probe::patching::Cell;
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,15 @@ impl Progress {
 pub enum Event {
     /// How far the job is.
     Progress(Progress),
+    /// A patching grid is about to be filled.
+    PatchBegun(Arc<PatchFrame>),
+    /// Cells of a patching grid are done.
+    Cells {
+        /// The cells.
+        cells: Vec<Cell>,
+        /// How long the others will take, if they take as long each.
+        left: Duration,
+    },
     /// A token was chosen.
     Token {
         /// Its id.
@@ -65,6 +78,10 @@ pub enum Outcome {
     Inspected(Arc<Inspection>),
     /// Which laws hold.
     Verified(Verified),
+    /// What the model's files say of it.
+    Described(Arc<Described>),
+    /// The numbers in a tensor.
+    Surveyed(Arc<Survey>),
     /// What each head does.
     Heads(Arc<Atlas>),
     /// How the next token would be sampled.
@@ -75,6 +92,10 @@ pub enum Outcome {
     Figures(Arc<Vec<(String, Vec<Figure>)>>),
     /// How two continuations differ.
     Branches(Arc<Branches>),
+    /// Two runs side by side.
+    Compared(Arc<Comparison>),
+    /// A filled patching grid, and its strongest cells.
+    Patched(Vec<Arc<Figure>>),
     /// The tokens that were appended.
     Generated {
         /// Their ids.
@@ -93,13 +114,41 @@ pub struct Branches {
     pub figure: Figure,
 }
 
+/// A model as its files describe it.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Sizes, memory, tokenizer, files.
+    pub description: Description,
+    /// Every tensor in the files.
+    pub tensors: Vec<StoredTensor>,
+}
+
+/// What was found about one law.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Law {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds, in a sentence without a period.
+    pub about: &'static str,
+    /// `ok`, `FAILS` or `n/a`.
+    pub verdict: String,
+    /// The largest deviation, in the tolerance's scale.
+    pub deviation: Option<f64>,
+    /// How far off it may be, in words.
+    pub tolerance: String,
+    /// Where the deviation is largest, or why the law says nothing here.
+    pub remark: Option<String>,
+}
+
 /// What became of the laws of every decoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Verified {
     /// How many hold.
     pub n_hold: usize,
     /// The names of those that do not.
     pub failed: Vec<&'static str>,
+    /// Every law, in the order they were tried.
+    pub laws: Vec<Law>,
 }
 
 /// Tokens as people see them.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::kv::{Remembered, Row};
 use super::{
-    Branches, Candidate, Chain, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Loaded, Outcome,
-    Panel, Progress, Request, Tokens, Verified, chain, figures, why,
+    Branches, Candidate, Chain, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Law, Loaded,
+    Outcome, Panel, Progress, Request, Tokens, Verified, chain, figures, patch, why,
 };
 use crate::figure::Provenance;
 use crate::hook::{HookPoint, Site};
@@ -31,7 +31,11 @@ pub(super) fn run(
 ) -> Result<Outcome, EngineError> {
     match request {
         // the engine itself answers these
-        Request::Load { .. } | Request::Heads => Err(EngineError::NoModel),
+        Request::Load { .. }
+        | Request::Heads
+        | Request::Describe { .. }
+        | Request::Survey { .. }
+        | Request::Compare(_) => Err(EngineError::NoModel),
         Request::Tokenise { text, bos } => tokenise(&loaded.tokenizer, &text, bos).map(Outcome::Tokens),
         Request::Verify => verify(loaded, cancel, sink).map(Outcome::Verified),
         Request::Inspect { ids, ask, interventions, panels } => {
@@ -42,6 +46,7 @@ pub(super) fn run(
             };
             found.map(|found| Outcome::Inspected(Arc::new(found)))
         }
+        Request::Patch(work) => patch::patch(loaded, *work, cancel, sink),
         Request::Generate { ids, n_tokens, sampling, interventions } => {
             let interventions = prepare(loaded, &ids, &interventions, cancel)?;
             let how = Generation { n_tokens, sampling, interventions };
@@ -275,7 +280,16 @@ fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Re
     let report = verify::run(&subject, None, &mut tell)?;
     let named = |verdict| report.checks.iter().filter(move |check| check.verdict == verdict);
     let failed = named(Verdict::Fails).map(|check| check.name).collect();
-    Ok(Verified { n_hold: named(Verdict::Holds).count(), failed })
+    let law = |check: &verify::Check| Law {
+        name: check.name,
+        about: check.about,
+        verdict: check.verdict.to_string(),
+        deviation: check.deviation,
+        tolerance: check.tolerance.to_string(),
+        remark: check.reason.as_ref().or(check.at.as_ref()).cloned(),
+    };
+    let laws = report.checks.iter().map(law).collect();
+    Ok(Verified { n_hold: named(Verdict::Holds).count(), failed, laws })
 }
 
 /// Generates with the model as it is, after what was run before.
@@ -321,7 +335,7 @@ fn needs(loaded: &Loaded, panel: Panel) -> Result<TracePlan, EngineError> {
     }
 }
 
-fn check(what: &'static str, found: usize, n: usize) -> Result<(), EngineError> {
+pub(super) fn check(what: &'static str, found: usize, n: usize) -> Result<(), EngineError> {
     if found < n { Ok(()) } else { Err(EngineError::OutOfRange { what, found, last: n.saturating_sub(1) }) }
 }
 

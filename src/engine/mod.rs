@@ -4,38 +4,47 @@
 //! caller that must not block. It holds no state of any screen.
 
 mod chain;
+mod compare;
 mod description;
 mod event;
+mod facts;
 mod figures;
 mod heads;
 mod identity;
 mod job;
 mod kv;
 mod load;
+mod patch;
 mod request;
+mod survey;
 mod why;
 pub mod worker;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::chain::{Chain, Link};
+use self::compare::Beside;
+pub use self::compare::{CompareWork, Compared, Comparison, Other};
 pub use self::description::{
     ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, check_memory, describe, hash_files,
     readable_bytes, readable_count,
 };
 pub use self::event::{
-    Branches, Candidate, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Outcome, Progress, Tokens,
-    Verified,
+    Branches, Candidate, Described, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Law, Outcome,
+    Progress, Tokens, Verified,
 };
+pub use self::facts::{Facts, sections};
 pub use self::figures::{Inspected, figures};
 pub use self::heads::HeadStore;
 pub use self::identity::{Identity, identity, open_tokenizer};
 use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
+pub use self::patch::{PatchFrame, PatchWork};
 pub use self::request::{Panel, Request};
 pub use self::why::{Answer, Named, Origin, Pair, Part, PartKind, Why};
 use crate::model::source::ModelSource;
-use crate::model::{CancelToken, Loading};
+use crate::model::{CancelToken, LoadOptions, Loading};
 use crate::probe::Step;
 
 /// Why a request could not be answered.
@@ -65,12 +74,24 @@ pub enum EngineError {
     /// An experiment failed.
     #[error(transparent)]
     Probe(crate::probe::ProbeError),
+    /// A patching grid cannot be filled.
+    #[error(transparent)]
+    Patch(crate::probe::patching::PatchError),
     /// An intervention cannot be done.
     #[error(transparent)]
     Intervene(crate::intervene::Error),
     /// The laws could not be tried.
     #[error(transparent)]
     Verify(crate::verify::Error),
+    /// A tensor that the files do not have.
+    #[error("the model's files have no tensor `{name}`")]
+    NoTensor {
+        /// What was asked for.
+        name: String,
+    },
+    /// The model was not read from files.
+    #[error("the model was not read from files")]
+    NoFiles,
     /// What was asked for lies outside the model or the prompt.
     #[error("{what} {found} does not exist, the last one is {last}")]
     OutOfRange {
@@ -110,6 +131,12 @@ impl From<crate::probe::ProbeError> for EngineError {
     }
 }
 
+impl From<crate::probe::patching::PatchError> for EngineError {
+    fn from(error: crate::probe::patching::PatchError) -> Self {
+        if error.is_cancelled() { Self::Cancelled } else { Self::Patch(error) }
+    }
+}
+
 impl From<crate::intervene::Error> for EngineError {
     fn from(error: crate::intervene::Error) -> Self {
         if error.is_cancelled() { Self::Cancelled } else { Self::Intervene(error) }
@@ -125,9 +152,15 @@ impl EngineError {
             Self::Model(error) => error.hint(),
             Self::Lens(error) => error.hint(),
             Self::Probe(error) => error.hint(),
+            Self::Patch(error) => error.hint(),
             Self::Intervene(error) => error.hint(),
             Self::Verify(error) => error.hint(),
-            Self::Cancelled | Self::NoModel | Self::Trace(_) | Self::OutOfRange { .. } => None,
+            Self::Cancelled
+            | Self::NoModel
+            | Self::Trace(_)
+            | Self::NoTensor { .. }
+            | Self::NoFiles
+            | Self::OutOfRange { .. } => None,
         }
     }
 }
@@ -136,12 +169,16 @@ impl EngineError {
 #[derive(Default)]
 pub struct Engine {
     loaded: Option<Loaded>,
-    /// Where the loaded model came from.
-    source: Option<ModelSource>,
+    /// Where the loaded model came from, and how.
+    source: Option<(ModelSource, LoadOptions)>,
     /// Where measurements of heads are remembered.
     heads: Option<HeadStore>,
     /// What the loaded model has already run.
     remembered: Remembered,
+    /// A second model, to compare the first with.
+    beside: Option<Beside>,
+    /// The hub's cache, where names of models are looked up.
+    cache: Option<PathBuf>,
 }
 
 impl Engine {
@@ -179,14 +216,22 @@ impl Engine {
             let loaded = open(&source, &Loading { options, cancel: cancel.clone(), progress: &progress })?;
             let info = loaded.info.clone();
             self.loaded = Some(loaded);
-            self.source = Some(source);
+            self.source = Some((source, options));
             self.remembered = Remembered::default();
             return Ok(Outcome::Loaded(Box::new(info)));
+        }
+        if let Request::Compare(work) = &request {
+            return self.compare(work, cancel);
         }
         let loaded = self.loaded.as_ref().ok_or(EngineError::NoModel)?;
         if request == Request::Heads {
             return self.measure_heads(loaded, cancel, sink);
         }
+        let request = match request {
+            Request::Describe { n_tokens } => return self.describe(n_tokens),
+            Request::Survey { tensor } => return self.survey(&tensor, cancel, sink),
+            other => other,
+        };
         job::run((loaded, &mut self.remembered), request, cancel, sink)
     }
 
@@ -200,7 +245,7 @@ impl Engine {
             sink.send(Event::Progress(Progress { done: step.done, total: step.total, unit: "passes" }));
         };
         let atlas = match (&self.heads, &self.source) {
-            (Some(store), Some(source)) => store.measured(loaded, source, cancel, &mut tell)?,
+            (Some(store), Some((source, _))) => store.measured(loaded, source, cancel, &mut tell)?,
             _ => heads::measured(loaded, cancel, &mut tell)?,
         };
         Ok(Outcome::Heads(Arc::new(atlas)))

@@ -1,6 +1,6 @@
 //! What can be asked of the engine.
 
-use super::Inspected;
+use super::{CompareWork, Inspected, PatchWork};
 use crate::lens::Ask;
 use crate::model::LoadOptions;
 use crate::model::sample::Sampling;
@@ -65,6 +65,21 @@ pub enum Request {
         /// The tokens of the other.
         b: Vec<u32>,
     },
+    /// All that the model's files say of it. Answer: [`Outcome::Described`](super::Outcome::Described).
+    Describe {
+        /// How many tokens a trace is estimated for.
+        n_tokens: usize,
+    },
+    /// The numbers in a tensor of the model's files. Answer: [`Outcome::Surveyed`](super::Outcome::Surveyed).
+    Survey {
+        /// Its name in the files.
+        tensor: String,
+    },
+    /// Compare two runs. Answer: [`Outcome::Compared`](super::Outcome::Compared).
+    Compare(Box<CompareWork>),
+    /// Fill a patching grid; cells are also sent as [`Event::Cells`](super::Event::Cells).
+    /// Answer: [`Outcome::Patched`](super::Outcome::Patched).
+    Patch(Box<PatchWork>),
     /// Choose and append tokens; each is also sent as [`Event::Token`](super::Event::Token).
     /// Answer: [`Outcome::Generated`](super::Outcome::Generated).
     Generate {

@@ -45,6 +45,8 @@ pub struct StoredTensor {
     pub class: TensorClass,
     /// The number type, such as `F16` or `Q4_1`.
     pub dtype: String,
+    /// Its shape in the file.
+    pub shape: Vec<usize>,
     /// How many numbers it holds.
     pub n_params: u64,
     /// The bytes it takes.
@@ -120,6 +122,7 @@ impl Header {
             class: classes.get(&name).copied().unwrap_or(TensorClass::Unused),
             dtype: file.checkpoint.dtype(&name).unwrap_or_default(),
             n_params: file.checkpoint.shape(&name).unwrap_or_default().into_iter().map(|n| n as u64).product(),
+            shape: file.checkpoint.shape(&name).unwrap_or_default(),
             n_bytes: file.checkpoint.n_bytes(&name).unwrap_or(0),
             name,
         };

@@ -104,6 +104,22 @@ pub enum Action {
     Head(Move),
     /// Show one head large, or all of them small.
     ToggleGrid,
+    /// Move the view's cursor from column to column.
+    Column(Move),
+    /// Patch at the next kind of place.
+    NextSite,
+    /// Measure by the next metric.
+    NextMetric,
+    /// Patch the other way round.
+    NextDirection,
+    /// Show only what has some words in its name.
+    Filter,
+    /// Type the other prompt.
+    EditOther,
+    /// Type the name of another model.
+    OtherModel,
+    /// Begin the view's own work again.
+    Begin,
     /// Edit the prompt.
     Edit,
     /// Take the edited prompt.
@@ -189,6 +205,7 @@ impl Action {
             Self::Cursor(to) => format!("cursor-{}", to.name()).into(),
             Self::Sibling(to) => format!("sibling-{}", to.name()).into(),
             Self::Head(to) => format!("head-{}", to.name()).into(),
+            Self::Column(to) => format!("column-{}", to.name()).into(),
             other => other.word().into(),
         }
     }
@@ -210,6 +227,14 @@ impl Action {
             Self::Cursor(_) => "cursor",
             Self::Head(_) => "head",
             Self::ToggleGrid => "toggle-grid",
+            Self::Column(_) => "column",
+            Self::NextSite => "next-site",
+            Self::NextMetric => "next-metric",
+            Self::NextDirection => "next-direction",
+            Self::Filter => "filter",
+            Self::EditOther => "edit-other",
+            Self::OtherModel => "other-model",
+            Self::Begin => "begin",
             Self::Edit => "edit",
             Self::Accept => "accept",
             Self::Leave => "leave",
@@ -257,6 +282,7 @@ impl Action {
             Self::Cursor(to) => Some(Self::Cursor(to.times(count))),
             Self::Head(to) => Some(Self::Head(to.times(count))),
             Self::Sibling(to) => Some(Self::Sibling(to.times(count))),
+            Self::Column(to) => Some(Self::Column(to.times(count))),
             _ => None,
         }
     }

@@ -121,7 +121,7 @@ impl Open {
     fn line(&self) -> String {
         let badge = match &self.laws {
             Laws::Untried | Laws::GivenUp => String::new(),
-            Laws::Tried(Verified { n_hold, failed }) if failed.is_empty() => format!(" · ✓ {n_hold} laws"),
+            Laws::Tried(Verified { n_hold, failed, .. }) if failed.is_empty() => format!(" · ✓ {n_hold} laws"),
             Laws::Tried(Verified { failed, .. }) => format!(" · ✗ {}", failed.join(", ")),
         };
         format!(" · {}{badge}", self.info.precision.brief())
@@ -258,7 +258,14 @@ impl State {
             },
             Model::Loading(_) | Model::Failed(_) => None,
         };
-        Scene { session: &self.session, theme: self.theme, keymap: &self.keymap, hits, atlas, note }
+        let verified = match &self.model {
+            Model::Loaded(open) => match &open.laws {
+                Laws::Tried(verified) => Some(verified),
+                Laws::Untried | Laws::GivenUp => None,
+            },
+            Model::Loading(_) | Model::Failed(_) => None,
+        };
+        Scene { verified, session: &self.session, theme: self.theme, keymap: &self.keymap, hits, atlas, note }
     }
 
     pub(super) const fn mouse(&self) -> MouseUse {

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
 pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiError> {
     let theme = Theme::new(&environment());
-    let engine = Engine::remembering(options.heads.clone());
+    let engine = Engine::remembering(options.heads.clone()).finding_in(options.cache.clone());
     let rescue_file = options.session.rescue.clone();
     let mouse = options.mouse;
     let (mut state, first) = State::new(options, theme);

@@ -28,6 +28,12 @@ pub enum Context {
     Lens,
     /// In the why view.
     Why,
+    /// In the patch view.
+    Patch,
+    /// In the compare view.
+    Compare,
+    /// In the model view.
+    Model,
     /// While a text is typed into a view; everything else types.
     Typing,
     /// While the interventions are shown; what is no key of theirs types.
@@ -40,12 +46,15 @@ pub enum Context {
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Step,
         Self::Tree,
         Self::Attention,
         Self::Lens,
         Self::Why,
+        Self::Patch,
+        Self::Compare,
+        Self::Model,
         Self::Global,
         Self::Picker,
         Self::Interventions,
@@ -67,6 +76,9 @@ impl Context {
             Self::Attention => "Attention",
             Self::Lens => "Lens",
             Self::Why => "Why",
+            Self::Patch => "Patch",
+            Self::Compare => "Compare",
+            Self::Model => "Model",
             Self::Interventions => "In the list of interventions",
             Self::Picker => "In the palette and in the search",
             Self::Global => "In every view",
@@ -76,7 +88,14 @@ impl Context {
     /// The context that is asked where this one has no binding.
     pub const fn fallback(self) -> Option<Self> {
         match self {
-            Self::Step | Self::Tree | Self::Attention | Self::Lens | Self::Why => Some(Self::Global),
+            Self::Step
+            | Self::Tree
+            | Self::Attention
+            | Self::Lens
+            | Self::Why
+            | Self::Patch
+            | Self::Compare
+            | Self::Model => Some(Self::Global),
             Self::Interventions
             | Self::Picker
             | Self::Editing
@@ -115,6 +134,8 @@ const fn bind(
 
 const UP: &[Key] = &[Key::plain(KeyCode::Up), Key::char('k')];
 const DOWN: &[Key] = &[Key::plain(KeyCode::Down), Key::char('j')];
+const LEFT: &[Key] = &[Key::plain(KeyCode::Left), Key::char('h')];
+const RIGHT: &[Key] = &[Key::plain(KeyCode::Right), Key::char('l')];
 const PAGE_UP: &[Key] = &[Key::plain(KeyCode::PageUp), Key::ctrl('b')];
 const PAGE_DOWN: &[Key] = &[Key::plain(KeyCode::PageDown), Key::ctrl('f')];
 
@@ -195,6 +216,90 @@ pub static KEYMAP: &[Binding] = &[
     ),
     bind(Context::Why, &[Key::plain(KeyCode::Backspace)], Action::Out, "", "back to what it belongs to"),
     bind(Context::Why, &[Key::char('v')], Action::NextRanking, "rank", "rank by component, head, neuron, source token"),
+    bind(Context::Patch, UP, Action::Cursor(Move::Back), "cell", "the row above"),
+    bind(Context::Patch, DOWN, Action::Cursor(Move::On), "cell", "the row below"),
+    bind(Context::Patch, LEFT, Action::Column(Move::Back), "cell", "the column before"),
+    bind(Context::Patch, RIGHT, Action::Column(Move::On), "cell", "the next column"),
+    bind(Context::Patch, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten rows up"),
+    bind(Context::Patch, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten rows down"),
+    bind(
+        Context::Patch,
+        &[Key::char('c')],
+        Action::EditOther,
+        "corrupted",
+        "type the corrupted prompt: as many tokens as the prompt",
+    ),
+    bind(
+        Context::Patch,
+        &[Key::plain(KeyCode::Enter)],
+        Action::Open,
+        "heads",
+        "the heads of the chosen cell's layer, position by position",
+    ),
+    bind(Context::Patch, &[Key::plain(KeyCode::Backspace)], Action::Out, "", "back to all layers"),
+    bind(
+        Context::Patch,
+        &[Key::char('s')],
+        Action::NextSite,
+        "site",
+        "patch another kind of place: residual stream, attention, MLP, heads, keys, values, patterns",
+    ),
+    bind(
+        Context::Patch,
+        &[Key::char('n')],
+        Action::NextDirection,
+        "noise",
+        "denoise: clean into corrupted; noise: corrupted into clean",
+    ),
+    bind(
+        Context::Patch,
+        &[Key::char('m')],
+        Action::NextMetric,
+        "metric",
+        "measure the logit difference, its recovery, log-probability, or KL",
+    ),
+    bind(Context::Patch, &[Key::char('r')], Action::Begin, "", "fill the grid from the start after Esc"),
+    bind(Context::Patch, &[Key::char('<')], Action::Position(Move::Back), "", "ask about the position before"),
+    bind(Context::Patch, &[Key::char('>')], Action::Position(Move::On), "", "ask about the next position"),
+    bind(Context::Compare, UP, Action::Cursor(Move::Back), "choose", "the row above"),
+    bind(Context::Compare, DOWN, Action::Cursor(Move::On), "choose", "the row below"),
+    bind(Context::Compare, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten rows up"),
+    bind(Context::Compare, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten rows down"),
+    bind(Context::Compare, &[Key::char('c')], Action::EditOther, "prompt B", "type another prompt to compare with"),
+    bind(
+        Context::Compare,
+        &[Key::char('o')],
+        Action::OtherModel,
+        "model B",
+        "name another model to compare with, on the same text",
+    ),
+    bind(
+        Context::Compare,
+        &[Key::char('v')],
+        Action::NextRanking,
+        "page",
+        "tokens at a position, all positions, layers, or components",
+    ),
+    bind(Context::Compare, &[Key::char('r')], Action::Begin, "", "compare again after Esc"),
+    bind(Context::Model, UP, Action::Cursor(Move::Back), "choose", "the line above"),
+    bind(Context::Model, DOWN, Action::Cursor(Move::On), "choose", "the line below"),
+    bind(Context::Model, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten lines up"),
+    bind(Context::Model, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten lines down"),
+    bind(Context::Model, &[Key::char('v')], Action::NextRanking, "page", "facts, laws, or tensors"),
+    bind(
+        Context::Model,
+        &[Key::plain(KeyCode::Enter)],
+        Action::Open,
+        "numbers",
+        "read the chosen tensor: moments, quantiles, histogram",
+    ),
+    bind(
+        Context::Model,
+        &[Key::char('/')],
+        Action::Filter,
+        "filter",
+        "list only tensors with these words in their names",
+    ),
     bind(Context::Global, &[Key::char('d')], Action::Interventions, "do", "interventions: type, toggle, delete"),
     bind(Context::Global, &[Key::char('D')], Action::ToggleAll, "", "all interventions off, or on again"),
     bind(
@@ -240,6 +345,9 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::char('3')], Action::ShowView(ViewName::Attention), "", "show the attention view"),
     bind(Context::Global, &[Key::char('4')], Action::ShowView(ViewName::Lens), "", "show the lens view"),
     bind(Context::Global, &[Key::char('5')], Action::ShowView(ViewName::Why), "", "show the why view"),
+    bind(Context::Global, &[Key::char('6')], Action::ShowView(ViewName::Patch), "", "show the patch view"),
+    bind(Context::Global, &[Key::char('7')], Action::ShowView(ViewName::Compare), "", "show the compare view"),
+    bind(Context::Global, &[Key::char('9')], Action::ShowView(ViewName::Model), "", "show the model view"),
     bind(
         Context::Global,
         &[Key::char('c')],

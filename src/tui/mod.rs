@@ -31,6 +31,8 @@ pub mod tree;
 pub mod view;
 mod widget;
 
+use std::path::PathBuf;
+
 pub use self::app::{Msg, State};
 pub use self::editor::Editor;
 pub use self::effect::Effect;
@@ -59,6 +61,8 @@ pub struct TuiOptions {
     pub heads: Option<HeadStore>,
     /// Where sessions come from and go to.
     pub session: SessionOptions,
+    /// The hub's cache, where a typed name of a model is looked up.
+    pub cache: Option<PathBuf>,
     /// The keys.
     pub keymap: keymap::Keymap,
     /// Whose the mouse is.

@@ -151,6 +151,27 @@ impl Theme {
         Style::new().bg(self.colour(rgb)).fg(self.colour(ink))
     }
 
+    /// A cell of a scale with a neutral middle at 0.5: bluer above it, browner below.
+    pub fn diverging(self, share: f32) -> Style {
+        let away = (2.0 * share - 1.0).clamp(-1.0, 1.0);
+        if self.depth == Depth::Mono {
+            return match away.abs() {
+                far if far >= 0.5 => Style::new().add_modifier(Modifier::BOLD),
+                far if far < 0.1 => Style::new().add_modifier(Modifier::DIM),
+                _ => Style::new(),
+            };
+        }
+        let (neutral, below, above) = match self.ground {
+            Ground::Dark => ((28, 28, 28), (200, 110, 20), (20, 120, 210)),
+            Ground::Light => ((242, 242, 242), (200, 110, 20), (50, 130, 215)),
+        };
+        let end: Rgb = if away < 0.0 { below } else { above };
+        let rgb =
+            (mix(neutral.0, end.0, away.abs()), mix(neutral.1, end.1, away.abs()), mix(neutral.2, end.2, away.abs()));
+        let ink = if lightness(rgb) > 120.0 { (0, 0, 0) } else { (255, 255, 255) };
+        Style::new().bg(self.colour(rgb)).fg(self.colour(ink))
+    }
+
     /// The colour of a share of a scale; none in a terminal without colours.
     pub fn heat_colour(self, share: f32) -> Option<Color> {
         (self.depth != Depth::Mono).then(|| self.colour(self.heat_rgb(share)))

@@ -47,20 +47,22 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     // figure: a report is a table, as a suite's is; lens: attribution must close; safetensors: reference files
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
+    // hub: the typed name of a second model may be that of one in the cache
     // probe: what heads do is measured once and remembered; intervene: panels show an intervened model beside the base
     (
         "engine",
-        &["disk", "eval", "figure", "hook", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
+        &["disk", "eval", "figure", "hook", "hub", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
         &["crossbeam_channel"],
     ),
     // export: figures of a session are files as those of any command are
     ("session", &["disk", "export", "figure", "hook", "model", "text"], &[]),
     // safetensors: the name of its own module; the format is written by hand, in an order
     ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),
-    // lens: the question and the names of heads, both plain data; intervene: specs are read as they are typed
+    // lens: the question and the names of heads, both plain data; intervene: specs are read as they are typed; probe: the
+    // sites, metrics and cells of a patching grid, plain data too
     (
         "tui",
-        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "session", "text"],
+        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "probe", "session", "text"],
         &["ratatui", "crossterm", "crossbeam_channel", "tui_input", "unicode_width", "unicode_segmentation"],
     ),
     (

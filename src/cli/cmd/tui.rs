@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, ModelArgs, head_store, rescue_file, saved_model};
+use crate::cli::args::{BosArgs, ModelArgs, head_store, rescue_file, saved_model, settings};
 use crate::cli::output::Output;
 use crate::eval::builtin::BUILTIN;
 use crate::lens::LENSES;
@@ -69,6 +69,7 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         heads: Some(head_store()),
         session,
         offers: offers(),
+        cache: Some(settings().cache),
         ..TuiOptions::default()
     };
     let end = out.cancel();

@@ -7,6 +7,7 @@ mod rows;
 mod safetensors;
 mod safetensors_header;
 mod scales;
+pub mod survey;
 mod weights;
 
 use candle_core::Tensor;

@@ -13,6 +13,7 @@ pub use self::branches::{branches, parting};
 use super::ProbeError;
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use crate::hook::{HookPoint, Site};
+use crate::lens::distribution::next_token;
 use crate::lens::dla::{Attribution, DirectLogitAttribution, attribute};
 use crate::lens::logit_lens::{LogitLens, stages};
 use crate::lens::{Context, Lens as _, Question, Target};
@@ -40,11 +41,44 @@ pub struct Side<'a> {
 /// # Errors
 /// Models of different vocabularies, a question that has no answer, or cancellation.
 pub fn diff(a: Side<'_>, b: Side<'_>, question: &Question, cancel: &CancelToken) -> Result<Vec<Figure>, ProbeError> {
-    let (of_a, of_b) = (a.lm.config().d_vocab, b.lm.config().d_vocab);
-    if of_a != of_b {
-        return Err(ProbeError::Vocabularies { a: of_a, b: of_b });
+    figures(&Pair::of(a, b, question, cancel)?, cancel)
+}
+
+/// The same, and both distributions at every aligned position: the `top` most probable tokens of either.
+///
+/// # Errors
+/// Those of [`diff`].
+pub fn diff_at(
+    a: Side<'_>,
+    b: Side<'_>,
+    question: &Question,
+    top: usize,
+    cancel: &CancelToken,
+) -> Result<(Vec<Figure>, Vec<AtPosition>), ProbeError> {
+    let pair = Pair::of(a, b, question, cancel)?;
+    let mut positions = Vec::with_capacity(pair.positions.len());
+    for &at in &pair.positions {
+        cancel.check()?;
+        positions.push(pair.at(at, top)?);
     }
-    let pair = Pair::run(a, b, question, cancel)?;
+    Ok((figures(&pair, cancel)?, positions))
+}
+
+/// Both distributions at a position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtPosition {
+    /// The position in run A and in run B.
+    pub positions: [usize; 2],
+    /// KL(A ‖ B) and KL(B ‖ A) in nats.
+    pub kl: [f64; 2],
+    /// The most probable token of each.
+    pub top: [u32; 2],
+    /// The most probable tokens of either with their probabilities in both, by the larger of the two.
+    pub tokens: Vec<(u32, [f64; 2])>,
+}
+
+fn figures(pair: &Pair<'_>, cancel: &CancelToken) -> Result<Vec<Figure>, ProbeError> {
+    let [a, b] = pair.sides;
     let mut figures = vec![pair.strip()?, pair.attribution()?];
     let same_shape = a.lm.config().n_layers == b.lm.config().n_layers && a.lm.config().d_model == b.lm.config().d_model;
     if same_shape {
@@ -70,6 +104,33 @@ const STREAMS: [(Site, &str); 3] =
     [(Site::AttnOut, "attn_out"), (Site::MlpOut, "mlp_out"), (Site::ResidPost, "resid_post")];
 
 impl<'a> Pair<'a> {
+    /// Both runs, of models with one vocabulary.
+    fn of(a: Side<'a>, b: Side<'a>, question: &'a Question, cancel: &CancelToken) -> Result<Self, ProbeError> {
+        let (of_a, of_b) = (a.lm.config().d_vocab, b.lm.config().d_vocab);
+        if of_a != of_b {
+            return Err(ProbeError::Vocabularies { a: of_a, b: of_b });
+        }
+        Self::run(a, b, question, cancel)
+    }
+
+    /// Both distributions at a pair of positions.
+    fn at(&self, (a, b): (usize, usize), top: usize) -> Result<AtPosition, ProbeError> {
+        let logits = [self.traces[0].logits_at(a)?, self.traces[1].logits_at(b)?];
+        let logprobs = [log_softmax(&logits[0]), log_softmax(&logits[1])];
+        let mut ids = Vec::new();
+        for logits in &logits {
+            ids.extend(next_token(logits, top, None)?.top.iter().map(|ranked| ranked.id));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let prob = |side: usize, id: u32| logprobs[side].get(id as usize).map_or(0.0, |logprob| logprob.exp());
+        let mut tokens: Vec<(u32, [f64; 2])> = ids.into_iter().map(|id| (id, [prob(0, id), prob(1, id)])).collect();
+        tokens.sort_by(|x, y| y.1[0].max(y.1[1]).total_cmp(&x.1[0].max(x.1[1])));
+        let [p, q] = &logprobs;
+        let top = [argmax(&logits[0]), argmax(&logits[1])];
+        Ok(AtPosition { positions: [a, b], kl: [kl(p, q), kl(q, p)], top, tokens })
+    }
+
     fn run(a: Side<'a>, b: Side<'a>, question: &'a Question, cancel: &CancelToken) -> Result<Self, ProbeError> {
         let run = |side: Side<'a>| {
             let cfg = side.lm.config();

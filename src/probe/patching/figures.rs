@@ -65,7 +65,9 @@ impl Grid<'_> {
     fn heatmap(&self, cells: &[Cell], positions: Vec<String>) -> Result<Heatmap, PatchError> {
         let values: Vec<f32> = cells.iter().map(|cell| narrowed(cell.value)).collect();
         let n_columns = match self.request().site {
-            PatchSite::Head => cells.iter().filter(|cell| cell.at.layer == 0).count(),
+            PatchSite::Head => {
+                cells.iter().take_while(|cell| Some(cell.at.layer) == cells.first().map(|first| first.at.layer)).count()
+            }
             _ => positions.len(),
         };
         let rows = cells.iter().step_by(n_columns.max(1)).map(|cell| match (self.request().site, cell.at.head) {

@@ -60,6 +60,8 @@ pub struct Grid<'a> {
     pub(super) lm: &'a Decoder,
     pub(super) site: PatchSite,
     pub(super) pair: Pair,
+    /// The only block whose cells there are.
+    layer: Option<usize>,
 }
 
 impl<'a> Grid<'a> {
@@ -87,7 +89,13 @@ impl<'a> Grid<'a> {
     ) -> Result<Self, PatchError> {
         let plan = TracePlan::sites(lm.config(), &[Site::ResidPre, request.site.hook()]);
         let pair = Pair::new(lm, prompts, request.measure, &plan, cancel)?;
-        Ok(Self { lm, site: request.site, pair })
+        Ok(Self { lm, site: request.site, pair, layer: None })
+    }
+
+    /// The same grid with the cells of one block only.
+    #[must_use]
+    pub fn of_layer(self, layer: usize) -> Self {
+        Self { layer: Some(layer), ..self }
     }
 
     /// What was asked for.
@@ -107,7 +115,9 @@ impl<'a> Grid<'a> {
 
     /// Every cell, in the order of the grid.
     pub fn cells(&self) -> Vec<CellAt> {
-        self.site.cells(self.lm.config(), self.n_pos())
+        let mut cells = self.site.cells(self.lm.config(), self.n_pos());
+        cells.retain(|at| self.layer.is_none_or(|layer| layer == at.layer));
+        cells
     }
 
     pub(super) const fn n_pos(&self) -> usize {
@@ -155,7 +165,7 @@ impl<'a> Grid<'a> {
     }
 
     /// The metric of the run that is patched.
-    pub(super) fn base_value(&self) -> Result<f64, PatchError> {
+    pub fn base_value(&self) -> Result<f64, PatchError> {
         Ok(self.pair.metric.of(&self.pair.base().logits_at(self.n_pos() - 1)?))
     }
 

@@ -68,6 +68,8 @@ impl State {
         match event {
             Event::Progress(progress) => self.jobs.report(progress),
             Event::Token { id, visible } => self.session.append(id, visible),
+            // a view's own job sends these to its view
+            Event::PatchBegun(_) | Event::Cells { .. } => {}
         }
     }
 
@@ -103,6 +105,8 @@ impl State {
             // a view's own job
             Outcome::Branches(_) | Outcome::Chain(_) => Vec::new(),
             Outcome::Generated { .. } => self.inspect(),
+            // a view's own job answers its view
+            Outcome::Patched(_) | Outcome::Described(_) | Outcome::Surveyed(_) | Outcome::Compared(_) => Vec::new(),
         }
     }
 

@@ -4,8 +4,11 @@
 //! view's own: [`View::job`] asks for it, and [`View::hear`] is told what becomes of it. No view knows another.
 
 mod attention;
+mod compare;
 mod lens;
+mod model;
 mod name;
+mod patch;
 mod step;
 mod tree;
 mod why;
@@ -16,8 +19,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub use self::attention::AttentionView;
+pub use self::compare::CompareView;
 pub use self::lens::LensView;
+pub use self::model::ModelView;
 pub use self::name::ViewName;
+pub use self::patch::PatchView;
 pub use self::step::StepView;
 pub use self::tree::TreeView;
 pub use self::why::WhyView;
@@ -28,7 +34,7 @@ use super::mouse::Hits;
 use super::session::Session;
 use super::theme::Theme;
 use super::tree::NodeId;
-use crate::engine::{Candidate, EngineError, Event, Inspection, Outcome, Panel, Request};
+use crate::engine::{Candidate, EngineError, Event, Inspection, Outcome, Panel, Request, Verified};
 use crate::hook::Head;
 use crate::lens::atlas::Atlas;
 
@@ -45,6 +51,8 @@ pub struct Scene<'a> {
     pub hits: &'a Hits,
     /// What each head does, once that is known.
     pub atlas: Option<&'a Atlas>,
+    /// What became of the laws of every decoder, once they were tried.
+    pub verified: Option<&'a Verified>,
     /// What is shown while there is no data.
     pub note: &'a str,
 }
@@ -158,4 +166,7 @@ pub static VIEWS: &[fn() -> Box<dyn View>] = &[
     || Box::<AttentionView>::default(),
     || Box::<LensView>::default(),
     || Box::<WhyView>::default(),
+    || Box::<PatchView>::default(),
+    || Box::<CompareView>::default(),
+    || Box::<ModelView>::default(),
 ];

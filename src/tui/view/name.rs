@@ -15,6 +15,12 @@ pub enum ViewName {
     Lens,
     /// Direct logit attribution.
     Why,
+    /// Activation patching.
+    Patch,
+    /// Two runs.
+    Compare,
+    /// The model itself.
+    Model,
 }
 
 /// The slots of the views' own jobs begin here.
@@ -29,6 +35,9 @@ impl ViewName {
             Self::Attention => "Attention",
             Self::Lens => "Lens",
             Self::Why => "Why",
+            Self::Patch => "Patch",
+            Self::Compare => "Compare",
+            Self::Model => "Model",
         }
     }
 
@@ -40,6 +49,9 @@ impl ViewName {
             Self::Attention => '3',
             Self::Lens => '4',
             Self::Why => '5',
+            Self::Patch => '6',
+            Self::Compare => '7',
+            Self::Model => '9',
         }
     }
 

@@ -5,8 +5,11 @@ pub(super) mod chain;
 pub(super) mod diverging;
 pub(super) mod head_grid;
 pub(super) mod heatmap;
+pub(super) mod histogram;
 pub(super) mod prompt_input;
+pub(super) mod table;
 pub(super) mod token_strip;
+pub(super) mod value_grid;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

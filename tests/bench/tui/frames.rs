@@ -81,7 +81,7 @@ impl Ui {
 pub(super) fn measure(folder: &Path, text: &str) {
     let mut ui = Ui::new(folder, text);
     ui.settle();
-    for at in 0..VIEWS.len() {
+    for make in VIEWS {
         let mut times = Times::default();
         for frame in 0..FRAMES {
             // now and then a new position, which asks for a new forward pass
@@ -96,7 +96,7 @@ pub(super) fn measure(folder: &Path, text: &str) {
             ui.draw();
             times.0.push(start.elapsed());
         }
-        println!("{}", times.line(VIEWS[at]().name().title()));
+        println!("{}", times.line(make().name().title()));
         ui.press(Key::plain(KeyCode::Tab));
         ui.settle();
     }

@@ -3,7 +3,10 @@
 mod data;
 mod find;
 mod keys;
+mod live;
+mod model;
 mod mouse;
+mod patch;
 mod pty;
 mod random;
 mod sessions;

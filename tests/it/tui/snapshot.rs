@@ -12,6 +12,8 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
 use super::data::{Ui, atlas, branched, branches, failure, intervened, tokens};
+use super::live::Live;
+use super::patch::{fill, with_both_prompts};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
 
@@ -129,6 +131,33 @@ fn levels_of_the_why_view() {
 }
 
 #[test]
+fn the_model_itself() {
+    let mut live = Live::new();
+    live.chars("9");
+    check("model_facts", &live.ui);
+    live.chars("v");
+    check("model_laws_untried", &live.ui);
+    live.chars("v");
+    check("model_tensors", &live.ui);
+    live.chars("/mlp");
+    live.key(Key::plain(KeyCode::Enter));
+    live.key(Key::plain(KeyCode::Enter));
+    check("model_survey", &live.ui);
+}
+
+#[test]
+fn a_patching_grid() {
+    let (mut ui, request) = with_both_prompts();
+    check("patch_begun", &ui);
+    fill(&mut ui, request, 7);
+    check("patch_filling", &ui);
+    ui.chars("jll");
+    check("patch_cell", &ui);
+    ui.chars("c");
+    check("patch_typing", &ui);
+}
+
+#[test]
 fn a_screen_that_is_too_small_says_what_is_needed() {
     let ui = Ui::with_data();
     for size in [(39, 10), (40, 9), (5, 1), (1, 1)] {
@@ -139,7 +168,7 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "2", "3", "4", "5", "5v", "3o", "?", "i", "d"] {
+    for view in ["1", "2", "3", "4", "5", "6", "5v", "6c", "9v", "9/", "3o", "?", "i", "d"] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {

@@ -285,7 +285,7 @@ fn an_idle_model_is_verified_once_and_never_in_the_way() {
     let effects = ui.chars("t");
     assert_eq!(effects[0], Effect::Cancel(VERIFY), "the user comes first");
     assert!(matches!(submits(&effects)[..], [(INSPECT, _)]));
-    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 13, failed: Vec::new() }));
+    let verified = || JobEvent::Finished(Outcome::Verified(Verified { n_hold: 13, ..Verified::default() }));
     ui.answer_to(verification, verified());
     assert!(!ui.text().contains("laws"), "a cancelled verification says nothing");
 
@@ -300,7 +300,11 @@ fn an_idle_model_is_verified_once_and_never_in_the_way() {
 fn a_broken_law_is_named() {
     let mut ui = with_heads();
     ui.idle();
-    ui.answer(JobEvent::Finished(Outcome::Verified(Verified { n_hold: 10, failed: vec!["head-sum"] })));
+    ui.answer(JobEvent::Finished(Outcome::Verified(Verified {
+        n_hold: 10,
+        failed: vec!["head-sum"],
+        ..Verified::default()
+    })));
     assert!(ui.text().contains("✗ head-sum"), "{}", ui.text());
 }
 
