@@ -1,6 +1,7 @@
 //! The terminal UI without a terminal, and the real binary in a pty.
 
 mod data;
+mod drive;
 mod find;
 mod keys;
 mod live;

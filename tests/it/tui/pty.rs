@@ -10,16 +10,16 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const fn size(n: u16) -> NonZero<u16> {
+pub(super) const fn size(n: u16) -> NonZero<u16> {
     NonZero::new(n).unwrap()
 }
 
-struct Session {
-    child: Box<dyn Child + Send + Sync>,
-    master: Box<dyn MasterPty + Send>,
+pub(super) struct Session {
+    pub(super) child: Box<dyn Child + Send + Sync>,
+    pub(super) master: Box<dyn MasterPty + Send>,
     keys: Box<dyn std::io::Write + Send>,
-    output: Receiver<Vec<u8>>,
-    screen: vt100::Parser,
+    pub(super) output: Receiver<Vec<u8>>,
+    pub(super) screen: vt100::Parser,
     /// Where sessions are rescued.
     states: tempfile::TempDir,
 }
@@ -29,7 +29,7 @@ impl Session {
         Self::start_with(&["tui"], tempfile::tempdir().unwrap())
     }
 
-    fn start_with(args: &[&str], states: tempfile::TempDir) -> Self {
+    pub(super) fn start_with(args: &[&str], states: tempfile::TempDir) -> Self {
         let pair =
             native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lmscope"));
@@ -55,7 +55,7 @@ impl Session {
         Self { child, master: pair.master, keys, output, screen: vt100::Parser::new(size(24), size(80), 0), states }
     }
 
-    fn wait(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+    pub(super) fn wait(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self.screen.screen()) {
             match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -67,12 +67,12 @@ impl Session {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(super) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
-    fn ends_restored(&mut self) {
+    pub(super) fn ends_restored(&mut self) {
         self.wait("the main screen", |screen| !screen.alternate_screen() && !screen.hide_cursor());
         assert!(self.child.wait().unwrap().success());
     }
