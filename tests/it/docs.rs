@@ -65,7 +65,8 @@ fn rerun(page: &str) -> String {
     text
 }
 
-fn is_same(found: &str, documented: &str) -> bool {
+/// Whether two lines are the same word by word, apart from last digits.
+pub(crate) fn is_same(found: &str, documented: &str) -> bool {
     let number = |word: &str| word.trim_matches([',', ':', ';', '(', ')', '%']).parse::<f64>().ok();
     let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * a.abs().max(1.0);
     let same = |(a, b): (&str, &str)| a == b || number(a).zip(number(b)).is_some_and(|(a, b)| near(a, b));

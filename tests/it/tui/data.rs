@@ -73,6 +73,15 @@ impl Ui {
         effects
     }
 
+    /// The rows of a screen of this size.
+    pub(super) fn rows(&self, width: u16, height: u16) -> Vec<String> {
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        drop(screen::render(&self.state, area, &mut buffer));
+        let symbols: Vec<&str> = buffer.content().iter().map(Cell::symbol).collect();
+        symbols.chunks(usize::from(width)).map(<[&str]>::concat).collect()
+    }
+
     /// What a wide screen shows.
     pub(super) fn text(&self) -> String {
         text(&self.state)

@@ -18,7 +18,11 @@ pub(super) struct Live {
 impl Live {
     /// The embedded model and the example prompt.
     pub(super) fn new() -> Self {
-        let (ui, first) = Ui::new();
+        Self::with_options(lmscope::tui::TuiOptions::default())
+    }
+
+    pub(super) fn with_options(options: lmscope::tui::TuiOptions) -> Self {
+        let (ui, first) = Ui::with_options(options);
         let mut live = Self { ui, engine: Engine::default() };
         live.settle(&first);
         live

@@ -13,4 +13,5 @@ mod random;
 mod sessions;
 mod snapshot;
 mod step;
+mod tutorial;
 mod update;
