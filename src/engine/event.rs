@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Chain, Comparison, Description, EngineError, ModelInfo, PatchFrame, Why};
+use super::{Chain, Comparison, Description, EngineError, EvalItem, Evaluated, ModelInfo, Outline, PatchFrame, Why};
 use crate::figure::Figure;
 use crate::lens::Ask;
 use crate::lens::atlas::Atlas;
@@ -43,6 +43,15 @@ pub enum Event {
     Cells {
         /// The cells.
         cells: Vec<Cell>,
+        /// How long the others will take, if they take as long each.
+        left: Duration,
+    },
+    /// An item of a suite was scored.
+    Scored {
+        /// The item.
+        item: Arc<EvalItem>,
+        /// Items that are asked.
+        total: usize,
         /// How long the others will take, if they take as long each.
         left: Duration,
     },
@@ -94,6 +103,10 @@ pub enum Outcome {
     Branches(Arc<Branches>),
     /// Two runs side by side.
     Compared(Arc<Comparison>),
+    /// The suites in the binary.
+    Suites(Arc<Vec<Outline>>),
+    /// What came of a suite.
+    Evaluated(Arc<Evaluated>),
     /// A filled patching grid, and its strongest cells.
     Patched(Vec<Arc<Figure>>),
     /// The tokens that were appended.

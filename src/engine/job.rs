@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::kv::{Remembered, Row};
 use super::{
     Branches, Candidate, Chain, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Law, Loaded,
-    Outcome, Panel, Progress, Request, Tokens, Verified, chain, figures, patch, why,
+    Outcome, Panel, Progress, Request, Tokens, Verified, chain, evaluate, figures, patch, why,
 };
 use crate::figure::Provenance;
 use crate::hook::{HookPoint, Site};
@@ -46,6 +46,8 @@ pub(super) fn run(
             };
             found.map(|found| Outcome::Inspected(Arc::new(found)))
         }
+        Request::Suites => evaluate::suites().map(|found| Outcome::Suites(Arc::new(found))),
+        Request::Evaluate { suite, limit, seed } => evaluate::evaluate(loaded, &suite, (limit, seed), cancel, sink),
         Request::Patch(work) => patch::patch(loaded, *work, cancel, sink),
         Request::Generate { ids, n_tokens, sampling, interventions } => {
             let interventions = prepare(loaded, &ids, &interventions, cancel)?;
@@ -74,7 +76,7 @@ fn tokenise(tokenizer: &Tokenizer, text: &str, bos: BosPolicy) -> Result<Tokens,
     Ok(tokens(tokenizer, &prompt.ids, prompt.bos.to_string()))
 }
 
-fn tokens(tokenizer: &Tokenizer, ids: &[u32], bos: String) -> Tokens {
+pub(super) fn tokens(tokenizer: &Tokenizer, ids: &[u32], bos: String) -> Tokens {
     Tokens { ids: ids.to_vec(), visible: ids.iter().map(|&id| tokenizer.visible(id)).collect(), bos }
 }
 

@@ -6,6 +6,7 @@
 mod chain;
 mod compare;
 mod description;
+mod evaluate;
 mod event;
 mod facts;
 mod figures;
@@ -30,6 +31,7 @@ pub use self::description::{
     ChatFacts, ClassFacts, Description, FileFacts, Inquiry, Memory, Parameters, check_memory, describe, hash_files,
     readable_bytes, readable_count,
 };
+pub use self::evaluate::{EvalItem, Evaluated, Look, metric_name};
 pub use self::event::{
     Branches, Candidate, Described, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Law, Outcome,
     Progress, Tokens, Verified,
@@ -43,6 +45,8 @@ pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::patch::{PatchFrame, PatchWork};
 pub use self::request::{Panel, Request};
 pub use self::why::{Answer, Named, Origin, Pair, Part, PartKind, Why};
+pub use crate::eval::Outline;
+pub use crate::eval::results::MetricResult;
 use crate::model::source::ModelSource;
 use crate::model::{CancelToken, LoadOptions, Loading};
 use crate::probe::Step;
@@ -83,6 +87,15 @@ pub enum EngineError {
     /// The laws could not be tried.
     #[error(transparent)]
     Verify(crate::verify::Error),
+    /// A suite cannot be used.
+    #[error(transparent)]
+    Suite(#[from] crate::eval::prepare::Error),
+    /// An item of a suite cannot be scored.
+    #[error(transparent)]
+    Eval(crate::eval::run::Error),
+    /// An item of a suite cannot be asked.
+    #[error(transparent)]
+    Ask(crate::eval::scheduler::Error),
     /// A tensor that the files do not have.
     #[error("the model's files have no tensor `{name}`")]
     NoTensor {
@@ -125,6 +138,12 @@ impl From<crate::verify::Error> for EngineError {
     }
 }
 
+impl From<crate::eval::run::Error> for EngineError {
+    fn from(error: crate::eval::run::Error) -> Self {
+        if error.is_cancelled() { Self::Cancelled } else { Self::Eval(error) }
+    }
+}
+
 impl From<crate::probe::ProbeError> for EngineError {
     fn from(error: crate::probe::ProbeError) -> Self {
         if error.is_cancelled() { Self::Cancelled } else { Self::Probe(error) }
@@ -155,6 +174,9 @@ impl EngineError {
             Self::Patch(error) => error.hint(),
             Self::Intervene(error) => error.hint(),
             Self::Verify(error) => error.hint(),
+            Self::Suite(error) => error.hint(),
+            Self::Eval(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
             Self::Cancelled
             | Self::NoModel
             | Self::Trace(_)

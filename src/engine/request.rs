@@ -75,6 +75,18 @@ pub enum Request {
         /// Its name in the files.
         tensor: String,
     },
+    /// What the suites in the binary are. Answer: [`Outcome::Suites`](super::Outcome::Suites).
+    Suites,
+    /// Ask a suite; items are also sent as [`Event::Scored`](super::Event::Scored).
+    /// Answer: [`Outcome::Evaluated`](super::Outcome::Evaluated).
+    Evaluate {
+        /// Its name, or its path.
+        suite: String,
+        /// How many items of each task are drawn; all if none.
+        limit: Option<usize>,
+        /// The seed they are drawn with.
+        seed: u64,
+    },
     /// Compare two runs. Answer: [`Outcome::Compared`](super::Outcome::Compared).
     Compare(Box<CompareWork>),
     /// Fill a patching grid; cells are also sent as [`Event::Cells`](super::Event::Cells).

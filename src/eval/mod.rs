@@ -51,5 +51,5 @@ mod template;
 mod yaml;
 
 pub use self::builtin::{BUILTIN, load};
-pub use self::prepare::{PrepareOptions, outline, prepare};
+pub use self::prepare::{Outline, PrepareOptions, outline, prepare};
 pub use self::suite::Suite;

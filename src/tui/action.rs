@@ -112,6 +112,10 @@ pub enum Action {
     NextMetric,
     /// Patch the other way round.
     NextDirection,
+    /// Show all rows, or only those that are wrong or right.
+    NextFilter,
+    /// Type how many items are asked.
+    EditLimit,
     /// Show only what has some words in its name.
     Filter,
     /// Type the other prompt.
@@ -231,6 +235,8 @@ impl Action {
             Self::NextSite => "next-site",
             Self::NextMetric => "next-metric",
             Self::NextDirection => "next-direction",
+            Self::NextFilter => "next-filter",
+            Self::EditLimit => "edit-limit",
             Self::Filter => "filter",
             Self::EditOther => "edit-other",
             Self::OtherModel => "other-model",

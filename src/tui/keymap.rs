@@ -32,6 +32,8 @@ pub enum Context {
     Patch,
     /// In the compare view.
     Compare,
+    /// In the evals view.
+    Evals,
     /// In the model view.
     Model,
     /// While a text is typed into a view; everything else types.
@@ -46,7 +48,7 @@ pub enum Context {
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Step,
         Self::Tree,
         Self::Attention,
@@ -54,6 +56,7 @@ impl Context {
         Self::Why,
         Self::Patch,
         Self::Compare,
+        Self::Evals,
         Self::Model,
         Self::Global,
         Self::Picker,
@@ -78,6 +81,7 @@ impl Context {
             Self::Why => "Why",
             Self::Patch => "Patch",
             Self::Compare => "Compare",
+            Self::Evals => "Evals",
             Self::Model => "Model",
             Self::Interventions => "In the list of interventions",
             Self::Picker => "In the palette and in the search",
@@ -95,6 +99,7 @@ impl Context {
             | Self::Why
             | Self::Patch
             | Self::Compare
+            | Self::Evals
             | Self::Model => Some(Self::Global),
             Self::Interventions
             | Self::Picker
@@ -281,6 +286,28 @@ pub static KEYMAP: &[Binding] = &[
         "tokens at a position, all positions, layers, or components",
     ),
     bind(Context::Compare, &[Key::char('r')], Action::Begin, "", "compare again after Esc"),
+    bind(Context::Evals, UP, Action::Cursor(Move::Back), "choose", "the row above"),
+    bind(Context::Evals, DOWN, Action::Cursor(Move::On), "choose", "the row below"),
+    bind(Context::Evals, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten rows up"),
+    bind(Context::Evals, PAGE_DOWN, Action::Cursor(Move::PageOn), "", "ten rows down"),
+    bind(
+        Context::Evals,
+        &[Key::plain(KeyCode::Enter)],
+        Action::Open,
+        "open",
+        "run the chosen suite; look at the chosen item in Step, where its answer is decided",
+    ),
+    bind(
+        Context::Evals,
+        &[Key::char('v')],
+        Action::NextFilter,
+        "filter",
+        "all items, only wrong ones, only right ones",
+    ),
+    bind(Context::Evals, &[Key::char('o')], Action::NextRanking, "page", "suites, items, or every metric"),
+    bind(Context::Evals, &[Key::char('e')], Action::EditLimit, "items", "type how many items are asked"),
+    bind(Context::Evals, &[Key::char('r')], Action::Begin, "run", "run the suite again from its first item"),
+    bind(Context::Evals, &[Key::plain(KeyCode::Backspace)], Action::Out, "", "back to the suites"),
     bind(Context::Model, UP, Action::Cursor(Move::Back), "choose", "the line above"),
     bind(Context::Model, DOWN, Action::Cursor(Move::On), "choose", "the line below"),
     bind(Context::Model, PAGE_UP, Action::Cursor(Move::PageBack), "", "ten lines up"),
@@ -347,6 +374,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::char('5')], Action::ShowView(ViewName::Why), "", "show the why view"),
     bind(Context::Global, &[Key::char('6')], Action::ShowView(ViewName::Patch), "", "show the patch view"),
     bind(Context::Global, &[Key::char('7')], Action::ShowView(ViewName::Compare), "", "show the compare view"),
+    bind(Context::Global, &[Key::char('8')], Action::ShowView(ViewName::Evals), "", "show the evals view"),
     bind(Context::Global, &[Key::char('9')], Action::ShowView(ViewName::Model), "", "show the model view"),
     bind(
         Context::Global,

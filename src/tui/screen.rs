@@ -72,13 +72,15 @@ fn header(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) {
     line(buffer, place, 0, &text, style);
 }
 
-/// Columns below which only the current view is named.
-const NAMED_FROM: u16 = 60;
-
 fn tabs(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) -> u16 {
-    let name = |(at, name): (usize, ViewName)| {
-        let is_named = area.width >= NAMED_FROM || at == state.current();
-        if is_named { format!(" {} {} ", name.digit(), name.title()) } else { format!(" {} ", name.digit()) }
+    let titles: usize = state.names().map(|name| width(name.title()) + 3).sum();
+    let are_named = usize::from(area.width) >= titles;
+    // a digit, a space, the title, and what stands around them
+    let is_roomy = usize::from(area.width) >= titles + state.names().count();
+    let name = |(at, name): (usize, ViewName)| match (are_named, at == state.current()) {
+        (true, _) if !is_roomy => format!("{} {} ", name.digit(), name.title()),
+        (false, false) => format!(" {} ", name.digit()),
+        (true, _) | (false, true) => format!(" {} {} ", name.digit(), name.title()),
     };
     let names: Vec<String> = state.names().enumerate().map(name).collect();
     let styles = (0..).map(|at: usize| if at == state.current() { state.theme().selected() } else { Style::new() });

@@ -7,7 +7,7 @@ use super::interventions::Interventions;
 use super::saving::{Kept, interventions_of, named as named_in, nodes_of, token_of};
 use super::text::of_visible;
 use super::tree::{NodeId, Tree};
-use crate::engine::{Candidate, Distribution, Inspection, Named, Tokens};
+use crate::engine::{Candidate, Distribution, Inspection, Look, Named, Tokens};
 use crate::hook::Head;
 use crate::lens::{Ask, Versus};
 use crate::model::sample::Sampling;
@@ -336,6 +336,15 @@ impl Session {
         let end = self.tree.plant(tokens, n_added);
         self.go(end);
         true
+    }
+
+    /// Looks at these tokens from their end, and asks about the tokens that go with them.
+    pub(super) fn look(&mut self, look: Look) {
+        self.awaited = None;
+        self.remember();
+        let end = self.tree.plant(look.tokens, look.n_added);
+        self.go(end);
+        (self.token, self.rival) = (Some(look.token), look.versus);
     }
 
     pub(super) fn stop_waiting(&mut self) {

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use self::error::Error;
-use super::backend::Backend;
+use super::backend::{self, Backend};
 use super::event::{Event, Sink};
 use super::record::{self, Existing, Outcome, Record, Recorder, Run};
 use super::request::{Request, Response};
@@ -57,6 +57,17 @@ pub fn run(
     (work.sink)(Event::Started { total: work.total, resumed: work.n_resumed });
     work.ask(&wanted, backend)?;
     work.finish(run, output)
+}
+
+/// Asks one item alone, where each is to be known before the next one is asked.
+///
+/// # Errors
+/// If it cannot be scored.
+pub fn ask_one(task: &Task, item: &TaskItem, backend: &mut dyn Backend) -> Result<TaskItemRecord, Error> {
+    let answered = backend::answer(backend, &item.requests);
+    let failed =
+        |failed: backend::Failed| Error::Item { task: task.name.clone(), id: item.id.clone(), source: failed.source };
+    Asked { task, item }.graded(answered.map_err(failed)?)
 }
 
 /// An item of a task.

@@ -69,7 +69,7 @@ impl State {
             Event::Progress(progress) => self.jobs.report(progress),
             Event::Token { id, visible } => self.session.append(id, visible),
             // a view's own job sends these to its view
-            Event::PatchBegun(_) | Event::Cells { .. } => {}
+            Event::PatchBegun(_) | Event::Cells { .. } | Event::Scored { .. } => {}
         }
     }
 
@@ -106,6 +106,7 @@ impl State {
             Outcome::Branches(_) | Outcome::Chain(_) => Vec::new(),
             Outcome::Generated { .. } => self.inspect(),
             // a view's own job answers its view
+            Outcome::Suites(_) | Outcome::Evaluated(_) => Vec::new(),
             Outcome::Patched(_) | Outcome::Described(_) | Outcome::Surveyed(_) | Outcome::Compared(_) => Vec::new(),
         }
     }

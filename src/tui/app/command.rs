@@ -353,6 +353,11 @@ impl State {
                 self.session.prune(node);
                 stopped.into_iter().chain(self.inspect()).collect()
             }
+            Reply::Look(look) => {
+                let stopped = self.cancel(GENERATE);
+                self.session.look(*look);
+                stopped.into_iter().chain(self.show_named(ViewName::Step)).collect()
+            }
             Reply::Append { id, visible } => {
                 let stopped = self.cancel(GENERATE);
                 self.session.branch();

@@ -5,6 +5,7 @@
 
 mod attention;
 mod compare;
+mod evals;
 mod lens;
 mod model;
 mod name;
@@ -20,6 +21,7 @@ use ratatui::layout::Rect;
 
 pub use self::attention::AttentionView;
 pub use self::compare::CompareView;
+pub use self::evals::EvalsView;
 pub use self::lens::LensView;
 pub use self::model::ModelView;
 pub use self::name::ViewName;
@@ -34,7 +36,7 @@ use super::mouse::Hits;
 use super::session::Session;
 use super::theme::Theme;
 use super::tree::NodeId;
-use crate::engine::{Candidate, EngineError, Event, Inspection, Outcome, Panel, Request, Verified};
+use crate::engine::{Candidate, EngineError, Event, Inspection, Look, Outcome, Panel, Request, Verified};
 use crate::hook::Head;
 use crate::lens::atlas::Atlas;
 
@@ -83,6 +85,8 @@ pub enum Reply {
     Rename(NodeId),
     /// This node is hidden, with all that follows.
     Prune(NodeId),
+    /// Other tokens are looked at, in the step view.
+    Look(Box<Look>),
     /// A token after the selected position.
     Append {
         /// Its id.
@@ -168,5 +172,6 @@ pub static VIEWS: &[fn() -> Box<dyn View>] = &[
     || Box::<WhyView>::default(),
     || Box::<PatchView>::default(),
     || Box::<CompareView>::default(),
+    || Box::<EvalsView>::default(),
     || Box::<ModelView>::default(),
 ];

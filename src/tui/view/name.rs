@@ -19,6 +19,8 @@ pub enum ViewName {
     Patch,
     /// Two runs.
     Compare,
+    /// Suites, item by item.
+    Evals,
     /// The model itself.
     Model,
 }
@@ -37,6 +39,7 @@ impl ViewName {
             Self::Why => "Why",
             Self::Patch => "Patch",
             Self::Compare => "Compare",
+            Self::Evals => "Evals",
             Self::Model => "Model",
         }
     }
@@ -51,6 +54,7 @@ impl ViewName {
             Self::Why => '5',
             Self::Patch => '6',
             Self::Compare => '7',
+            Self::Evals => '8',
             Self::Model => '9',
         }
     }

@@ -252,7 +252,7 @@ impl PatchView {
                 sheet.cells.extend(cells.iter().map(|cell| (cell.at, cell.value)));
                 sheet.state = SheetState::Filling(Some(*left));
             }
-            Event::Progress(_) | Event::Token { .. } => {}
+            Event::Progress(_) | Event::Token { .. } | Event::Scored { .. } => {}
         }
     }
 

@@ -1,7 +1,9 @@
 //! The terminal UI without a terminal, and the real binary in a pty.
 
+mod compare;
 mod data;
 mod drive;
+mod evals;
 mod find;
 mod keys;
 mod live;

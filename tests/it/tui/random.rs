@@ -18,6 +18,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::data::{Ui, failure, intervened, submits, tokens};
+use super::evals::{scored, suites};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -71,6 +72,8 @@ fn answer(request: &Request) -> JobEvent {
             JobEvent::Finished(Outcome::Inspected(Arc::new(inspection)))
         }
         Request::Generate { .. } => JobEvent::Event(Event::Token { id: 9, visible: "é\u{301}".into() }),
+        Request::Suites => suites(),
+        Request::Evaluate { limit, .. } => scored("some", [limit.is_some(), true]),
         _ => failure(),
     }
 }

@@ -12,6 +12,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
 use super::data::{Ui, atlas, branched, branches, failure, intervened, tokens};
+use super::evals::{evaluated, running, scored, suites};
 use super::live::Live;
 use super::patch::{fill, with_both_prompts};
 
@@ -146,6 +147,31 @@ fn the_model_itself() {
 }
 
 #[test]
+fn a_suite_item_by_item() {
+    let mut ui = Ui::with_data();
+    ui.chars("8");
+    ui.answer(suites());
+    check("evals_suites", &ui);
+    ui.chars("e");
+    check("evals_typing", &ui);
+    ui.key(Key::plain(KeyCode::Enter));
+    ui.key(Key::plain(KeyCode::Enter));
+    check("evals_begun", &ui);
+    ui.answer(failure());
+    check("evals_failed", &ui);
+    let mut ui = running();
+    check("evals_running", &ui);
+    (0..40).for_each(|at| {
+        ui.answer(scored(&format!("item {at}"), [at % 3 == 0, true]));
+    });
+    ui.answer(evaluated());
+    ui.chars("vjj");
+    check("evals_wrong", &ui);
+    ui.chars("o");
+    check("evals_metrics", &ui);
+}
+
+#[test]
 fn a_patching_grid() {
     let (mut ui, request) = with_both_prompts();
     check("patch_begun", &ui);
@@ -168,7 +194,7 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "2", "3", "4", "5", "6", "5v", "6c", "9v", "9/", "3o", "?", "i", "d"] {
+    for view in ["1", "2", "3", "4", "5", "6", "5v", "6c", "8", "8e", "9v", "9/", "3o", "?", "i", "d"] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {
