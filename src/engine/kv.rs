@@ -91,6 +91,10 @@ impl Remembered {
         cancel: &CancelToken,
     ) -> Result<Vec<Arc<Row>>, EngineError> {
         let shared = |entry: &Entry| entry.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
+        if lm.config().rotation_depends_on_length(ids.len()) {
+            // each position turns by how many there are in all, so that nothing run before is of use
+            return run(lm, ids, &mut lm.new_cache(), cancel);
+        }
         let best = (0..self.entries.len()).max_by_key(|&at| shared(&self.entries[at]));
         // what is used moves to the end
         let best = best.and_then(|at| self.entries.remove(at));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::{Loaded, open};
+use crate::model::load::load_directory;
 use crate::model::source::ModelSource;
 use crate::model::{LoadOptions, Loading};
 use proptest::prelude::*;
@@ -76,6 +77,22 @@ fn only_new_tokens_are_run_and_the_same_pieces_give_the_same_bits() {
     let branch = [5, 6, 7, 20];
     assert_eq!(logits(&mut remembered, &branch), fresh(&branch, &[3, 4]), "a sibling starts from its parent");
     assert_eq!(remembered.n_run, 7);
+}
+
+#[test]
+fn positions_that_turn_by_the_length_are_run_anew() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/architectures/llama-dynamic");
+    let loading = Loading { options: LoadOptions::default(), cancel: CancelToken::default(), progress: &|_, _| () };
+    let lm = load_directory(&ModelSource::Directory(folder), &loading).unwrap().decoder;
+    let ids: Vec<u32> = (1..8).cycle().take(lm.config().n_ctx).collect();
+    assert!(lm.config().rotation_depends_on_length(ids.len()), "else this says nothing");
+    let mut remembered = Remembered::default();
+    let mut rows = |ids: &[u32]| remembered.rows(&lm, ids, &CancelToken::default()).unwrap();
+    rows(&ids[..ids.len() - 1]);
+    let found: Vec<Vec<f32>> = rows(&ids).iter().map(|row| row.logits.clone()).collect();
+    let whole = run(&lm, &ids, &mut lm.new_cache(), &CancelToken::default()).unwrap();
+    let whole: Vec<Vec<f32>> = whole.iter().map(|row| row.logits.clone()).collect();
+    assert_eq!(found, whole);
 }
 
 #[test]
