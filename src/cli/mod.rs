@@ -5,6 +5,7 @@ mod cmd;
 mod exit;
 mod figures;
 mod folders;
+mod gate;
 mod intervene;
 mod output;
 mod progress;

@@ -121,7 +121,8 @@ impl DirectionGrader {
             index,
             doc: doc(item),
             target: item.b.clone(),
-            cluster: Some(item.relation.clone()),
+            // facts of one person or work are not independent
+            cluster: Some(item.a.clone()),
             strata: item.seen.map(|seen| ("seen".to_owned(), word(seen).to_owned())).into_iter().collect(),
             requests: scorer::by_name(&self.scorer).map(|scorer| scorer.requests(forward, reverse)).unwrap_or_default(),
         }

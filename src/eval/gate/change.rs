@@ -190,7 +190,7 @@ fn unit(aggregation: Aggregation, pairs: &[Pair<'_>]) -> Unit {
 fn estimate(metric: &MetricSpec, pairs: &[Pair<'_>], lost: usize, gained: usize, confidence: f64) -> Option<Estimate> {
     let aggregation = metric.aggregation;
     if aggregation == Aggregation::Mean {
-        let is_independent = pairs.iter().all(|pair| pair.cluster.is_none());
+        let is_independent = interval::units(pairs) == pairs.len();
         if unit(aggregation, pairs) == Unit::Share && is_independent {
             return Some(interval::of_flags(lost, gained, pairs.len(), confidence));
         }

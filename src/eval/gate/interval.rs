@@ -119,6 +119,11 @@ fn resampled(units: usize, confidence: f64, statistic: impl Fn(&[usize]) -> f64)
     bootstrap.interval(units, statistic).map(|found| (found.low, found.high))
 }
 
+/// How many are independent of each other.
+pub(super) fn units(pairs: &[Pair<'_>]) -> usize {
+    groups(pairs).len()
+}
+
 /// The places of the items of each cluster; an item without one is alone.
 fn groups(pairs: &[Pair<'_>]) -> Vec<Vec<usize>> {
     let mut found: Vec<Vec<usize>> = Vec::new();

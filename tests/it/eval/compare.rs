@@ -1,4 +1,4 @@
-//! `eval compare`: every way it can end.
+//! `eval compare`, `eval bless` and `eval run --gate`: every way they can end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,6 @@ fn records(folder: &Path, changes: &[(&str, &str, &str)]) -> Vec<PathBuf> {
     let original = folder.join("run");
     let run = lmscope(&["eval", "run", "reversal-curse", "--limit", "80", "-o", original.to_str().unwrap()]);
     assert_eq!(run.status, 0, "{}", run.stderr);
-    // items that are independent of each other, so that there are enough of them to tell
-    let items = fs::read_to_string(original.join("items.jsonl")).unwrap();
-    let alone = items.lines().map(|line| {
-        let mut item: serde_json::Value = serde_json::from_str(line).unwrap();
-        item.as_object_mut().unwrap().remove("cluster");
-        format!("{item}\n")
-    });
-    fs::write(original.join("items.jsonl"), alone.collect::<String>()).unwrap();
     let read = |name: &str| fs::read_to_string(original.join(name)).unwrap();
     let copy = |(name, from, to): &(&str, &str, &str)| {
         let path = folder.join(name);
@@ -57,6 +49,35 @@ fn every_verdict_has_its_status() {
     let change = json["changes"].as_array().unwrap().iter().find(is_it).unwrap();
     assert!(change["lost"].as_array().unwrap().len() > 4 && change["gained"].as_array().unwrap().is_empty());
     assert!(compare(run, other, &[]).refused().contains("no item is in both"));
-    assert!(compare(run, &folder.path().join("none"), &[]).refused().contains("it has no run.json"));
+    assert!(compare(run, &folder.path().join("none"), &[]).refused().contains("cannot read"));
     assert!(compare(run, run, &["--margin", "2"]).refused().contains("a number from 0 to 1"));
+}
+
+#[test]
+fn a_run_is_gated_on_a_baseline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (old, new, baseline, junit) = (path("old"), path("new"), path("baseline.json"), path("junit.xml"));
+    let run = ["eval", "run", "reversal-curse", "--limit", "30", "--seed", "1", "-o"];
+    let gated = |more: &[&str]| lmscope(&[&run[..], more].concat());
+    assert_eq!(gated(&[&old]).status, 0);
+    let blessed = lmscope(&["eval", "bless", &old, "-o", &baseline]);
+    assert_eq!(blessed.status, 0, "{}", blessed.stderr);
+    assert_eq!(fs::read_to_string(&baseline).unwrap().lines().count(), 3 + 1 + 30);
+    let same = gated(&[&new, "--baseline", &baseline, "--gate", "--margin", "0.3", "--junit", &junit]);
+    assert_eq!(same.status, 0, "{}", same.stderr);
+    assert!(same.stdout.contains("pass: "), "{}", same.stdout);
+    let cases = fs::read_to_string(&junit).unwrap();
+    let document = roxmltree::Document::parse(&cases).unwrap();
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("testcase")).count(), 4, "what has a margin");
+    let limit = ["--min", "reverse.exact_match=1"];
+    let shown = gated(&[&[&*path("shown"), "--baseline", &old], &limit[..]].concat());
+    assert_eq!(shown.status, 0, "only --gate makes it the status: {}", shown.stderr);
+    assert!(shown.stdout.contains("is below the least that passes, 1"), "{}", shown.stdout);
+    let failed = gated(&[&[&*path("failed"), "--baseline", &old, "--gate", "--format", "json"], &limit[..]].concat());
+    assert_eq!(failed.status, 1, "{}", failed.stderr);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&failed.stdout).unwrap()["verdict"], "fail");
+    fs::write(&baseline, "{\"format_version\":9}").unwrap();
+    assert!(gated(&[&path("x"), "--baseline", &baseline]).refused().contains("format version is 9"));
+    assert!(!folder.path().join("x").exists(), "a baseline that cannot be read is told before the work");
 }

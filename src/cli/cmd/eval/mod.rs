@@ -1,5 +1,6 @@
 //! `lmscope eval`: one subcommand, one file, one `run`; what only looks at suites is in one file.
 
+pub(in crate::cli) mod bless;
 mod compare;
 mod history;
 mod merge;
@@ -30,6 +31,8 @@ enum EvalCommand {
     Run(Box<run::Args>),
     /// Compare two records item by item, and gate on the change
     Compare(compare::Args),
+    /// Write the scores of a run as a baseline, to be committed
+    Bless(bless::Args),
     /// Put the records of all shards of a run together
     Merge(merge::Args),
     /// Measure how far a score depends on how it is asked
@@ -57,6 +60,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     match &args.command {
         EvalCommand::Run(args) => run::run(args, out),
         EvalCommand::Compare(args) => compare::run(args, out),
+        EvalCommand::Bless(args) => bless::run(args, out),
         EvalCommand::Merge(args) => merge::run(args, out),
         EvalCommand::Verify(args) => verify::run(args, out),
         EvalCommand::History(args) => history::run(args, out),

@@ -1,5 +1,6 @@
 //! `lmscope eval run`
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,12 +9,14 @@ use super::{EvalFormat, print};
 use crate::cli::Exit;
 use crate::cli::args::ModelArgs;
 use crate::cli::folders;
+use crate::cli::gate::{GateArgs, GateFormat, scores};
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::eval::backend::{Backend, Cached, Replay};
 use crate::eval::cache::{Cache, Scope};
 use crate::eval::event::Event;
+use crate::eval::gate::Scores;
 use crate::eval::history::History;
 use crate::eval::prepare::FEWSHOT_SEED;
 use crate::eval::record::{Existing, FORMAT_VERSION, Origin, Record, Run, Settings, Shard, Status, TaskInfo};
@@ -64,6 +67,14 @@ pub(super) struct Args {
     /// How many continuations of one context are run together; more than 1 can move a score in its last digits
     #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
+    /// Compare with this record, or with the baseline that `eval bless` wrote
+    #[arg(long, value_name = "RECORD")]
+    baseline: Option<PathBuf>,
+    /// End with the status of the comparison: 1 for a fail
+    #[arg(long = "gate", requires = "baseline")]
+    is_gated: bool,
+    #[command(flatten)]
+    gate: GateArgs,
     /// Ask the model even what it was asked before
     #[arg(long)]
     no_cache: bool,
@@ -73,16 +84,36 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    // a baseline that cannot be read is told before the work
+    let old = args.baseline.as_deref().map(scores).transpose()?;
     let identified = open(&args.model, &args.intervene, args.tokenizer.as_deref(), out)?;
     let tasks = prepared(args, &identified)?;
     let plan = plan(args, &tasks, &identified);
     let folder = args.output.clone().unwrap_or_else(|| folders::new_record(&plan));
     tell_power(&tasks, &plan, out);
     let record = ask(args, &tasks, plan, &identified, &folder, out)?;
-    print(out, args.format, &tables::results(&record.run)?, &record.run)?;
     remember(&record, &folder, out);
+    let status = tell(args, &record, old.as_ref(), out)?;
     out.note(&format!("record: {}", folder.display()));
-    Ok(Exit::Done)
+    Ok(status)
+}
+
+/// Prints the results and how they compare; as JSON only the latter, because the record has the former.
+fn tell(args: &Args, record: &Record, old: Option<&Scores>, out: &mut Output) -> anyhow::Result<Exit> {
+    let Some(old) = old else {
+        print(out, args.format, &tables::results(&record.run)?, &record.run)?;
+        return Ok(Exit::Done);
+    };
+    let format = match args.format {
+        EvalFormat::Json => GateFormat::Json,
+        EvalFormat::Table => {
+            print(out, args.format, &tables::results(&record.run)?, &record.run)?;
+            writeln!(out)?;
+            GateFormat::Table
+        }
+    };
+    let verdict = args.gate.judge(old, &Scores::of(record)?, format, out)?;
+    Ok(if args.is_gated { verdict } else { Exit::Done })
 }
 
 /// The tasks of all suites.
