@@ -25,6 +25,7 @@ pub mod gate;
 mod grade;
 mod harness;
 pub mod history;
+pub mod interop;
 pub mod item;
 pub mod merge;
 mod mersenne;

@@ -2,7 +2,9 @@
 
 pub(in crate::cli) mod bless;
 mod compare;
+mod export;
 mod history;
+mod import;
 mod merge;
 mod run;
 mod source;
@@ -37,6 +39,10 @@ enum EvalCommand {
     Merge(merge::Args),
     /// Measure how far a score depends on how it is asked
     Verify(Box<verify::Args>),
+    /// Write a record as another tool does
+    Export(export::Args),
+    /// Read the log of another tool as a record
+    Import(import::Args),
     /// List the runs that were made
     History(history::Args),
     /// List the suites in the binary
@@ -63,6 +69,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         EvalCommand::Bless(args) => bless::run(args, out),
         EvalCommand::Merge(args) => merge::run(args, out),
         EvalCommand::Verify(args) => verify::run(args, out),
+        EvalCommand::Export(args) => export::run(args, out),
+        EvalCommand::Import(args) => import::run(args, out),
         EvalCommand::History(args) => history::run(args, out),
         EvalCommand::List => suites::list(out),
         EvalCommand::Show(args) => suites::show(args, out),
