@@ -33,8 +33,7 @@ pub(super) struct GateArgs {
     /// End with status 3 where there are too few items to tell
     #[arg(long)]
     strict: bool,
-    /// Also write a JUnit file, one case for each metric
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "Also write a JUnit file, one case for each metric")]
     junit: Option<PathBuf>,
     /// Also write the tables as Markdown
     #[arg(long, value_name = "FILE")]
@@ -42,6 +41,20 @@ pub(super) struct GateArgs {
     /// Also print annotations for GitHub, and add the tables to its step summary
     #[arg(long)]
     github: bool,
+}
+
+/// What a run is compared with.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Gate")]
+pub(super) struct BaselineArgs {
+    /// Compare with this record, or with the baseline that `eval bless` wrote
+    #[arg(long, value_name = "RECORD")]
+    pub(super) baseline: Option<PathBuf>,
+    /// End with the status of the comparison: 1 for a fail
+    #[arg(long = "gate", requires = "baseline")]
+    pub(super) is_gated: bool,
+    #[command(flatten)]
+    pub(super) gate: GateArgs,
 }
 
 /// The scores of a record's folder, or of a file that `eval bless` wrote.
@@ -77,7 +90,7 @@ impl GateArgs {
         self.write_files(&found)?;
         print(&found, format, out)?;
         if self.github {
-            self.tell_github(&found, out)?;
+            Self::tell_github(&found, out)?;
         }
         Ok(match found.verdict {
             Verdict::Fail => Exit::No,
@@ -102,7 +115,7 @@ impl GateArgs {
     }
 
     /// Workflow commands count on either stream; standard error leaves the JSON on the other one whole.
-    fn tell_github(&self, found: &Comparison, out: &mut Output) -> anyhow::Result<()> {
+    fn tell_github(found: &Comparison, out: &mut Output) -> anyhow::Result<()> {
         let annotations = github::annotations(found);
         if !annotations.is_empty() {
             out.note(annotations.trim_end());

@@ -205,7 +205,7 @@ fn higher_is_better(task: &TaskInfo) -> Value {
 pub(super) fn results_file(path: &Path) -> Result<Option<PathBuf>, Error> {
     let is_results = |file: &Path| {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        name.starts_with("results_") && name.ends_with(".json")
+        name.starts_with("results_") && file.extension().is_some_and(|end| end == "json")
     };
     if path.is_file() {
         return Ok(is_results(path).then(|| path.into()));

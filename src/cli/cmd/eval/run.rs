@@ -9,7 +9,7 @@ use super::{EvalFormat, print};
 use crate::cli::Exit;
 use crate::cli::args::ModelArgs;
 use crate::cli::folders;
-use crate::cli::gate::{GateArgs, GateFormat, scores};
+use crate::cli::gate::{BaselineArgs, GateFormat, scores};
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
@@ -67,14 +67,8 @@ pub(super) struct Args {
     /// How many continuations of one context are run together; more than 1 can move a score in its last digits
     #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
-    /// Compare with this record, or with the baseline that `eval bless` wrote
-    #[arg(long, value_name = "RECORD")]
-    baseline: Option<PathBuf>,
-    /// End with the status of the comparison: 1 for a fail
-    #[arg(long = "gate", requires = "baseline")]
-    is_gated: bool,
     #[command(flatten)]
-    gate: GateArgs,
+    against: BaselineArgs,
     /// Ask the model even what it was asked before
     #[arg(long)]
     no_cache: bool,
@@ -85,7 +79,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     // a baseline that cannot be read is told before the work
-    let old = args.baseline.as_deref().map(scores).transpose()?;
+    let old = args.against.baseline.as_deref().map(scores).transpose()?;
     let identified = open(&args.model, &args.intervene, args.tokenizer.as_deref(), out)?;
     let tasks = prepared(args, &identified)?;
     let plan = plan(args, &tasks, &identified);
@@ -112,8 +106,8 @@ fn tell(args: &Args, record: &Record, old: Option<&Scores>, out: &mut Output) ->
             GateFormat::Table
         }
     };
-    let verdict = args.gate.judge(old, &Scores::of(record)?, format, out)?;
-    Ok(if args.is_gated { verdict } else { Exit::Done })
+    let verdict = args.against.gate.judge(old, &Scores::of(record)?, format, out)?;
+    Ok(if args.against.is_gated { verdict } else { Exit::Done })
 }
 
 /// The tasks of all suites.
