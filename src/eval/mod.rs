@@ -1,6 +1,6 @@
 //! MEASURES A MODEL on a suite of items, and writes down what it measured so that a run can be killed and resumed.
 //!
-//! The way of an item: [`prepare`] makes a [`task::Task`] of a suite → [`run`] asks its requests of a [`backend`], most often
+//! The way of an item: [`prepare()`] makes a [`task::Task`] of a suite → [`run`] asks its requests of a [`backend`], most often
 //! the [`scheduler`] in front of a model → the task's grader reads the answers → [`record`] writes a line → [`results`]
 //! count. This layer prints nothing and reads no clock and no environment.
 
