@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::args::{NotOneToken, TooMuchMemory};
+use super::cmd::eval::asked::NoTemplate;
 use super::cmd::eval::bless::Unfinished;
 use crate::engine::{EngineError, OpenError};
 use crate::export::ExportError;
@@ -118,6 +119,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<eval::cache::Error>().and_then(eval::cache::Error::hint))
             .or_else(|| any.downcast_ref::<eval::backend::Error>().and_then(eval::backend::Error::hint))
             .or_else(|| any.downcast_ref::<eval::gate::Error>().and_then(eval::gate::Error::hint))
+            .or_else(|| any.downcast_ref::<eval::interop::Error>().and_then(eval::interop::Error::hint))
+            .or_else(|| any.downcast_ref::<NoTemplate>().map(NoTemplate::hint))
             .or_else(|| any.downcast_ref::<Unfinished>().map(Unfinished::hint))
             .or_else(|| any.downcast_ref::<eval::suite::Error>().and_then(eval::suite::Error::hint))
             .or_else(|| any.downcast_ref::<eval::prepare::Error>().and_then(eval::prepare::Error::hint))

@@ -79,7 +79,7 @@ pub(super) fn evaluate(
     sink: &mut dyn EventSink,
 ) -> Result<Outcome, EngineError> {
     let tasks = eval::prepare(suite, &loaded.tokenizer, &PrepareOptions { seed, ..PrepareOptions::default() })?;
-    let settings = Settings { seed: Some(seed), limit, batch: None, top_k: None, shard: None };
+    let settings = Settings { seed: Some(seed), limit, ..Settings::default() };
     let drawn = |task| run::selected(task, &settings).into_iter().map(move |item| (task, item));
     let wanted: Vec<(&Task, &TaskItem)> = tasks.iter().flat_map(drawn).collect();
     let mut scheduler = Scheduler::new(&loaded.decoder, &loaded.tokenizer, cancel).with_options(Options::default());

@@ -3,13 +3,13 @@
 use sha2::{Digest as _, Sha256};
 
 use super::description::{files, sha256};
-use super::load::{fitting_vocab, text_files};
+use super::load::{chat, fitting_vocab, gguf_template, text_files};
 use super::{EngineError, OpenError};
 use crate::model::CancelToken;
 use crate::model::checkpoint::gguf::GgufCheckpoint;
 use crate::model::load::LoadError;
 use crate::model::source::{FileBytes, ModelSource};
-use crate::text::{GgufVocab, Tokenizer};
+use crate::text::{ChatTemplate, GgufVocab, Tokenizer};
 
 /// Rows of an embedding, where only the tokenizer is read: as many as the largest known.
 const LARGE_VOCABULARY: usize = 1 << 20;
@@ -40,19 +40,36 @@ pub fn identity(source: &ModelSource, cancel: &CancelToken) -> Result<Identity, 
     Ok(Identity { model: hex(model), tokenizer })
 }
 
-/// Only the tokenizer of a model, with its hash.
+/// What a model makes of text, without its weights.
+pub struct TextSide {
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The chat template, if there is one.
+    pub chat: Option<ChatTemplate>,
+    /// SHA-256 of what defines the tokenizer.
+    pub sha256: String,
+}
+
+/// Only the tokenizer and the chat template of a model.
 ///
 /// # Errors
-/// A file that is gone or is no tokenizer.
-pub fn open_tokenizer(source: &ModelSource) -> Result<(Tokenizer, String), OpenError> {
+/// A file that is gone or is no tokenizer, or a template that cannot be read.
+pub fn open_text_side(source: &ModelSource) -> Result<TextSide, OpenError> {
     let text = |error| OpenError::Text { model: source.name(), source: error };
     let load = |error| OpenError::Load { model: source.name(), source: error };
-    if matches!(source, ModelSource::Gguf(_)) {
-        let vocab = vocab(source)?;
-        return Ok((Tokenizer::from_gguf(&vocab).map_err(text)?, vocab_hash(&vocab)));
-    }
-    let files = text_files(source, LARGE_VOCABULARY).map_err(load)?;
-    Ok((files.tokenizer(LARGE_VOCABULARY).map_err(text)?, files_hash(source).map_err(load)?))
+    let (tokenizer, template, sha256) = if let ModelSource::Gguf(path) = source {
+        let bytes = FileBytes::map(path).map_err(load)?;
+        let checkpoint = GgufCheckpoint::new(path, &bytes).map_err(load)?;
+        let meta = checkpoint.metadata();
+        let vocab = fitting_vocab(&meta).map_err(text)?;
+        (Tokenizer::from_gguf(&vocab).map_err(text)?, gguf_template(&meta), vocab_hash(&vocab))
+    } else {
+        let files = text_files(source, LARGE_VOCABULARY).map_err(load)?;
+        let tokenizer = files.tokenizer(LARGE_VOCABULARY).map_err(text)?;
+        (tokenizer, files.chat_template, files_hash(source).map_err(load)?)
+    };
+    let chat = chat(template.as_deref(), &tokenizer).map_err(text)?;
+    Ok(TextSide { tokenizer, chat, sha256 })
 }
 
 fn vocab(source: &ModelSource) -> Result<GgufVocab, OpenError> {
@@ -98,8 +115,8 @@ mod tests {
         assert_ne!(base.model, chat.model);
         assert_eq!((of("slide"), base.model.len()), (base.clone(), 64));
         let source = ModelSource::from_arg("slide", &Cache::new("")).unwrap();
-        let (tokenizer, sha256) = open_tokenizer(&source).unwrap();
-        assert_eq!(sha256, base.tokenizer);
-        assert!(!tokenizer.encode("The cat").unwrap().is_empty());
+        let words = open_text_side(&source).unwrap();
+        assert_eq!((words.sha256, words.chat.is_some()), (base.tokenizer, false));
+        assert!(!words.tokenizer.encode("The cat").unwrap().is_empty());
     }
 }

@@ -125,8 +125,7 @@ pub fn open(source: &ModelSource, loading: &Loading<'_>) -> Result<Loaded, OpenE
             let checkpoint = GgufCheckpoint::new(path, &bytes).map_err(load)?;
             let meta = checkpoint.metadata();
             let tokenizer = Tokenizer::from_gguf(&fitting_vocab(&meta).map_err(text)?).map_err(text)?;
-            let template = meta.text("tokenizer.chat_template").map(ToOwned::to_owned);
-            let chat = chat(template.as_deref(), &tokenizer).map_err(text)?;
+            let chat = chat(gguf_template(&meta).as_deref(), &tokenizer).map_err(text)?;
             let loaded = load_gguf(&checkpoint, path.clone(), loading).map_err(load)?;
             Ok(assemble(source, loaded, tokenizer, chat))
         }
@@ -154,7 +153,13 @@ fn assemble(source: &ModelSource, loaded: LoadedModel, tokenizer: Tokenizer, cha
     Loaded { decoder: loaded.decoder, tokenizer, chat, info }
 }
 
-fn chat(template: Option<&str>, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, text::Error> {
+/// The source of the chat template in a GGUF file.
+pub(super) fn gguf_template(meta: &Metadata<'_>) -> Option<String> {
+    meta.text("tokenizer.chat_template").map(ToOwned::to_owned)
+}
+
+/// A chat template, compiled.
+pub(super) fn chat(template: Option<&str>, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, text::Error> {
     let name = |id: Option<u32>| id.map(|id| tokenizer.text(id));
     let (bos, eos) = (name(tokenizer.bos()), name(tokenizer.eos()));
     template.map(|source| ChatTemplate::new(source, bos.as_deref(), eos.as_deref())).transpose()

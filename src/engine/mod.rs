@@ -39,7 +39,7 @@ pub use self::event::{
 pub use self::facts::{Facts, sections};
 pub use self::figures::{Inspected, figures};
 pub use self::heads::HeadStore;
-pub use self::identity::{Identity, identity, open_tokenizer};
+pub use self::identity::{Identity, TextSide, identity, open_text_side};
 use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::patch::{PatchFrame, PatchWork};

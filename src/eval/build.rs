@@ -27,9 +27,10 @@ pub(super) fn task(definition: Definition, options: &PrepareOptions<'_>) -> Resu
     let hash = builder.hash();
     let (name, version) = (definition.name.clone(), definition.version.clone());
     let output_type = definition.output.name().to_owned();
+    let groups = definition.groups;
     let grader =
         HarnessGrader { output: definition.output, metrics: definition.metrics, chains: definition.chains, facts };
-    Ok(Task { name, version, hash, output_type, n_shot, items, metrics, grader: Box::new(grader) })
+    Ok(Task { name, version, hash, output_type, n_shot, items, metrics, groups, grader: Box::new(grader) })
 }
 
 /// The rows that are asked, and those that examples are of.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::dataset::Format;
 use super::filter::{self, Chain};
+use super::group::Membership;
 use super::metric_list::{self, OutputType, Wanted};
 use super::node::{Kind, Node};
 use super::problem::{Problem, nearest};
@@ -39,6 +40,7 @@ pub(super) struct Definition {
     pub(super) metrics: Vec<Wanted>,
     pub(super) chains: Vec<Chain>,
     pub(super) own: Own,
+    pub(super) groups: Vec<Membership>,
     pub(super) templates: Templates,
     /// The line of the whole, for mistakes that have none of their own.
     pub(super) line: usize,
@@ -178,6 +180,9 @@ const FEWSHOT: &[&str] = &[
 const GENERATION: &[&str] =
     &["until", "do_sample", "temperature", "max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"];
 
+/// Options of sampling, which say nothing where the likeliest token is taken.
+const OF_SAMPLING: &[&str] = &["top_k", "top_p", "min_p"];
+
 /// Reads a task file. `file` is its path, to which those of its data are relative.
 pub(super) fn read(root: &Node, file: &Path, dialect: Dialect) -> Result<Definition, Vec<Problem>> {
     let mut reader = Reader { root, file, dialect, problems: Vec::new(), templates: Templates::new() };
@@ -231,6 +236,7 @@ impl Reader<'_> {
             metrics,
             chains,
             own,
+            groups: Vec::new(),
             templates: Templates::new(),
             line: self.root.line,
             source: self.root.value(),
@@ -479,7 +485,7 @@ impl Reader<'_> {
         let delimiter = self.root.get("fewshot_delimiter").and_then(Node::text).unwrap_or("\n\n").to_owned();
         let mut generation = Generation { until: vec![delimiter], max_new: MAX_NEW };
         let Some(node) = self.root.get("generation_kwargs") else { return generation };
-        self.problems.extend(filter::unknown_keys(node, GENERATION));
+        self.problems.extend(filter::unknown_keys(node, &[GENERATION, OF_SAMPLING, &["num_beams"]].concat()));
         if let Some(until) = node.get("until") {
             generation.until = self.until(until);
         }
@@ -488,6 +494,9 @@ impl Reader<'_> {
         let warm = node.get("temperature").and_then(|node| node.value().as_f64()).is_some_and(|heat| heat > 0.0);
         if sampled || (warm && !greedy) {
             self.wrong(node, "`generation_kwargs` asks for sampling, but answers are greedy: set `do_sample: false`");
+        }
+        if let Some(beams) = node.get("num_beams").filter(|beams| beams.value() != 1) {
+            self.wrong(beams, format!("`num_beams` is {}, but one answer is written: 1 is expected", beams.is_a()));
         }
         let names = ["max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"];
         let most = names.into_iter().find_map(|name| self.count(node, name));

@@ -50,6 +50,7 @@ pub(super) fn task(suite: Suite, tokenizer: &Tokenizer, seed: u64) -> Result<Tas
         hash: hex(&[&suite.hash, &seed.to_string()]),
         output_type: suite.spec.scorer.clone(),
         n_shot: 0,
+        groups: Vec::new(),
         items,
         metrics: metrics(&suite),
         grader: Box::new(grader),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::line_of;
 use super::definition::{self, Definition, Dialect};
+use super::group;
 use super::node::{Kind, Node};
 use super::problem::{Problem, nearest};
 use super::yaml;
@@ -156,11 +157,12 @@ impl Index {
     }
 
     fn members(&mut self, path: &Path, root: &Node, members: &[Node], over: &[(String, Node)]) -> Vec<Definition> {
-        if let Some(node) = root.get("aggregate_metric_list") {
-            let what = "`aggregate_metric_list` is not added up here: leave it out, each task is counted by itself";
-            self.problems.push(node.problem(what));
-        }
         let name = root.get("group").and_then(Node::text).unwrap_or_default().to_owned();
+        let counted = root.get("aggregate_metric_list").map_or(Ok(Vec::new()), |node| group::read(&name, node));
+        let counted = counted.unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            Vec::new()
+        });
         if self.open.contains(&name) {
             self.problems.push(root.problem(format!("the group `{name}` is a member of itself")));
             return Vec::new();
@@ -169,8 +171,11 @@ impl Index {
         let own = entries.iter().filter(|(key, _)| !OF_GROUP.contains(&key.as_str())).cloned();
         let over = updated(own.collect(), over.iter().cloned());
         self.open.push(name);
-        let found = members.iter().flat_map(|member| self.member(path, member, &over)).collect();
+        let mut found: Vec<Definition> = members.iter().flat_map(|member| self.member(path, member, &over)).collect();
         self.open.pop();
+        for definition in &mut found {
+            definition.groups.extend_from_slice(&counted);
+        }
         found
     }
 

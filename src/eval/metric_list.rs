@@ -130,6 +130,10 @@ pub static METRICS: &[MetricKind] = &[
     MetricKind { name: "word_perplexity", about: "Perplexity for each word of all texts together", ..ROLLING },
 ];
 
+/// Options that many task files give to metrics of log-likelihoods, where lm-evaluation-harness does not look at them.
+const WITHOUT_EFFECT: &[&str] =
+    &["ignore_case", "ignore_numbers", "ignore_punctuation", "regexes_to_ignore", "hf_evaluate"];
+
 /// A metric that a task asks for.
 #[derive(Debug)]
 pub(super) struct Wanted {
@@ -194,6 +198,9 @@ fn read_metric(node: &Node, output: OutputType) -> Result<Wanted, Vec<Problem>> 
     };
     let mut known = vec!["metric", "aggregation", "higher_is_better"];
     known.extend(kind.options);
+    if output != GenerateUntil {
+        known.extend(WITHOUT_EFFECT);
+    }
     let mut problems = unknown_keys(node, &known);
     let mut wanted = Wanted::of(kind);
     match aggregation(node, kind) {

@@ -23,6 +23,7 @@ pub mod filter;
 pub(crate) mod fixture;
 pub mod gate;
 mod grade;
+pub mod group;
 mod harness;
 pub mod history;
 pub mod interop;

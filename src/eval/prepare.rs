@@ -5,6 +5,8 @@ mod tests;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::build;
 use super::builtin;
 use super::definition::{self, Definition, Dialect};
@@ -50,7 +52,8 @@ pub struct Chat<'a> {
 }
 
 /// How examples stand in a chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Turns {
     /// Each question and each answer is a message: what lm-evaluation-harness does unless told otherwise.
     Each,
@@ -78,6 +81,10 @@ pub enum Error {
 }
 
 impl Error {
+    fn of(name: &str, problems: Vec<Problem>) -> Self {
+        Self::Problems { name: name.into(), problems: problem::distinct(problems) }
+    }
+
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -155,7 +162,7 @@ fn build(name: &str, definitions: Vec<Definition>, options: &PrepareOptions<'_>)
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(tasks) } else { Err(Error::Problems { name: name.into(), problems }) }
+    if problems.is_empty() { Ok(tasks) } else { Err(Error::of(name, problems)) }
 }
 
 fn open(source: &str) -> Result<Opened, Error> {
@@ -163,7 +170,7 @@ fn open(source: &str) -> Result<Opened, Error> {
     let is_builtin = builtin::BUILTIN.iter().any(|builtin| builtin.name == source);
     let own = if path.is_dir() { path.join("suite.toml") } else { path.to_owned() };
     let ends_in = |endings: &[&str]| own.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one));
-    let all = |problems| Error::Problems { name: source.into(), problems };
+    let all = |problems| Error::of(source, problems);
     if is_builtin || !path.exists() {
         return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
     }

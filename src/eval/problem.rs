@@ -1,9 +1,10 @@
 //! Mistakes in files, each with its place, so that all of them are told at once.
 
+use std::collections::HashSet;
 use std::fmt;
 
 /// One mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// The file, as it was given.
     pub file: String,
@@ -39,6 +40,12 @@ pub(super) fn list(problems: &[Problem]) -> String {
         lines.push(format!("and {} more", problems.len() - TOLD));
     }
     lines.join("\n  ")
+}
+
+/// The problems in order, those once that several tasks have from one file that they include.
+pub(super) fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut told = HashSet::new();
+    problems.into_iter().filter(|problem| told.insert(problem.clone())).collect()
 }
 
 /// The known name that is nearest to this one, ready to be put after a colon.

@@ -2,12 +2,13 @@
 //! with how sure it is. A record is enough; the task itself is not needed.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::group;
 use super::record::TaskInfo;
 use super::request::{Lint, Response, Scored};
 use super::stats::{Bootstrap, Clustered, Mean, Method, Power, Proportion, t_quantile};
@@ -30,6 +31,9 @@ pub struct MetricResult {
     /// The stratum as `name=value`; absent over all items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stratum: Option<String>,
+    /// How many tasks are counted together, where `task` is a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<usize>,
     /// Items.
     pub n: usize,
     /// Clusters, where items come in them.
@@ -66,6 +70,8 @@ pub enum IntervalMethod {
     BootstrapBca,
     /// Percentiles of the bootstrap, seed 0.
     BootstrapPercentile,
+    /// The normal distribution, of a mean of independent tasks.
+    Stratified,
     /// There is none.
     None,
 }
@@ -79,22 +85,27 @@ impl IntervalMethod {
             Self::ClusteredT => "clustered t",
             Self::BootstrapBca => "bootstrap BCa",
             Self::BootstrapPercentile => "bootstrap percentile",
+            Self::Stratified => "stratified normal",
             Self::None => "none",
         }
     }
 }
 
-/// The results of a record's items, which are in the order of the record.
+/// The results of a record's items, which are in the order of the record; those of groups come last.
 pub fn of(tasks: &[TaskInfo], items: &[TaskItemRecord]) -> Vec<MetricResult> {
-    let mut results = Vec::new();
-    for task in tasks {
-        let all: Vec<&TaskItemRecord> = items.iter().filter(|item| item.task == task.name).collect();
-        results.extend(task.metrics.iter().map(|spec| result(&task.name, spec, None, &all)));
-        for (name, value) in strata(&all) {
-            let of: Vec<_> = all.iter().copied().filter(|item| item.strata.get(&name) == Some(&value)).collect();
-            let stratum = Some(format!("{name}={value}"));
-            results.extend(task.metrics.iter().map(|spec| result(&task.name, spec, stratum.clone(), &of)));
-        }
+    let mut results: Vec<MetricResult> = tasks.iter().flat_map(|task| of_task(task, items)).collect();
+    results.extend(group::results(tasks, &results));
+    results
+}
+
+/// The results of one task.
+pub(super) fn of_task(task: &TaskInfo, items: &[TaskItemRecord]) -> Vec<MetricResult> {
+    let all: Vec<&TaskItemRecord> = items.iter().filter(|item| item.task == task.name).collect();
+    let mut results: Vec<_> = task.metrics.iter().map(|spec| result(&task.name, spec, None, &all)).collect();
+    for (name, value) in strata(&all) {
+        let of: Vec<_> = all.iter().copied().filter(|item| item.strata.get(&name) == Some(&value)).collect();
+        let stratum = Some(format!("{name}={value}"));
+        results.extend(task.metrics.iter().map(|spec| result(&task.name, spec, stratum.clone(), &of)));
     }
     results
 }
@@ -144,6 +155,7 @@ fn result(task: &str, spec: &MetricSpec, stratum: Option<String>, items: &[&Task
         metric: spec.metric.clone(),
         filter: spec.filter.clone(),
         stratum,
+        members: None,
         n: values.len(),
         clusters,
         value,

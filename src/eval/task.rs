@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::group::Membership;
 use super::request::{Request, Response};
 
 /// A task that was checked and rendered for one tokenizer.
@@ -29,6 +30,8 @@ pub struct Task {
     pub grader: Box<dyn Grader>,
     /// What is counted over the items.
     pub metrics: Vec<MetricSpec>,
+    /// The groups in which it is counted with other tasks.
+    pub groups: Vec<Membership>,
 }
 
 /// One question, ready to be asked.

@@ -197,11 +197,8 @@ fn run(file: &Path, header: &Value, task: TaskInfo, outcome: Outcome) -> Run {
         tokenizer: None,
         tasks: vec![task],
         settings: Settings {
-            seed: None,
             limit: eval["config"]["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()),
-            batch: None,
-            top_k: None,
-            shard: None,
+            ..Settings::default()
         },
         origin: Origin {
             lmscope_version: env!("CARGO_PKG_VERSION").into(),
@@ -240,6 +237,7 @@ fn task(name: &str, header: &Value, items: &[TaskItemRecord]) -> TaskInfo {
         n_shot: None,
         n_items: n.unwrap_or(items.len()),
         metrics,
+        groups: Vec::new(),
     }
 }
 

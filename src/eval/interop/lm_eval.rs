@@ -134,9 +134,15 @@ fn whole(record: &Record, task_hashes: Map<String, Value>) -> Value {
     };
     let n = |task: &TaskInfo| record.items_of(&task.name).count();
     let seconds = run.outcome.as_ref().and_then(|outcome| outcome.seconds).map(python::float);
+    let groups = groups(run);
+    let mut results = of(&|task| task_results(record, task));
+    results.extend(groups.clone());
+    let mut subtasks = of(&|_| json!([]));
+    subtasks.extend(groups.keys().map(|group| (group.clone(), members(run, group).into())));
     json!({
-        "results": of(&|task| task_results(record, task)),
-        "group_subtasks": of(&|_| json!([])),
+        "results": results,
+        "groups": groups,
+        "group_subtasks": subtasks,
         "configs": of(&|task| config(task)),
         "versions": of(&|task| task.version.parse::<f64>().map_or_else(|_| json!(task.version), |version| json!(version))),
         "n-shot": of(&|task| json!(task.n_shot)),
@@ -160,16 +166,39 @@ fn whole(record: &Record, task_hashes: Map<String, Value>) -> Value {
     })
 }
 
+/// What the groups of a run came to.
+fn groups(run: &Run) -> Map<String, Value> {
+    let mut groups: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let results = run.outcome.iter().flat_map(|outcome| &outcome.results);
+    for result in results.filter(|result| result.members.is_some()) {
+        let of = groups.entry(&result.task).or_default();
+        of.insert("name".into(), result.task.clone().into());
+        of.insert("alias".into(), result.task.clone().into());
+        of.insert(key(result, ""), json!(result.value));
+        of.insert(key(result, "_stderr"), result.stderr.map_or_else(|| "N/A".into(), Value::from));
+    }
+    groups.into_iter().map(|(name, of)| (name.to_owned(), of.into())).collect()
+}
+
+/// The tasks that are counted in a group.
+fn members(run: &Run, group: &str) -> Vec<String> {
+    let is_in = |task: &&TaskInfo| task.groups.iter().any(|one| one.group == group);
+    run.tasks.iter().filter(is_in).map(|task| task.name.clone()).collect()
+}
+
+fn key(result: &MetricResult, suffix: &str) -> String {
+    format!("{}{suffix},{}", result.metric, result.filter)
+}
+
 fn task_results(record: &Record, task: &TaskInfo) -> Value {
     let items: Vec<TaskItemRecord> = record.items_of(&task.name).cloned().collect();
     let mut of = Map::new();
     of.insert("name".into(), task.name.clone().into());
     of.insert("alias".into(), task.name.clone().into());
     of.insert("sample_len".into(), items.len().into());
-    for result in results::of(std::slice::from_ref(task), &items).iter().filter(|result| result.stratum.is_none()) {
-        let key = |suffix: &str| format!("{}{suffix},{}", result.metric, result.filter);
-        of.insert(key(""), json!(result.value));
-        of.insert(key("_stderr"), stderr(result, &items).map_or_else(|| "N/A".into(), Value::from));
+    for result in results::of_task(task, &items).iter().filter(|result| result.stratum.is_none()) {
+        of.insert(key(result, ""), json!(result.value));
+        of.insert(key(result, "_stderr"), stderr(result, &items).map_or_else(|| "N/A".into(), Value::from));
     }
     of.into()
 }
@@ -267,8 +296,7 @@ fn run(file: &Path, whole: &Value, tasks: Vec<TaskInfo>, outcome: Outcome) -> Ru
             seed: config["random_seed"].as_u64(),
             limit: count(&config["limit"]),
             batch: count(&config["batch_size"]),
-            top_k: None,
-            shard: None,
+            ..Settings::default()
         },
         origin: Origin {
             lmscope_version: env!("CARGO_PKG_VERSION").into(),
@@ -320,6 +348,7 @@ fn task(name: &str, of: &Map<String, Value>, whole: &Value) -> TaskInfo {
         n_shot: count(&whole["n-shot"][name]),
         n_items: 0,
         metrics: metrics.collect(),
+        groups: Vec::new(),
     }
 }
 
@@ -342,6 +371,7 @@ fn told_result(task: &str, spec: &MetricSpec, of: &Map<String, Value>, whole: &V
         metric: spec.metric.clone(),
         filter: spec.filter.clone(),
         stratum: None,
+        members: None,
         n: count(&whole["n-samples"][task]["effective"]).unwrap_or(0),
         clusters: None,
         value: value(""),

@@ -82,6 +82,21 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { .. } | Self::Serialise { .. } => None,
+            Self::Unknown { .. } => {
+                Some("lm-eval writes results_*.json with --output_path, and samples with --log_samples".into())
+            }
+            Self::Json { .. } | Self::Missing { .. } | Self::TooLarge { .. } | Self::Zip { .. } => {
+                Some("the log may be cut short, or of a version whose format is another".into())
+            }
+        }
+    }
+}
+
 /// Writes a record as another tool does; returns the files.
 ///
 /// # Errors

@@ -244,10 +244,11 @@ fn groups_tags_and_includes_come_to_tasks() {
         ("two.yaml", "include: [base.yaml]\ntask: two\ntag: [both]\ndoc_to_text: q\n"),
         (
             "all.yaml",
-            "group: all\ntask:\n- both\n- task: one\n  description: 'D '\n- group: inner\n  task: [two]\nfewshot_delimiter: x\n",
+            "group: all\ntask:\n- both\n- task: one\n  description: 'D '\n- group: inner\n  task: [two]\n  \
+             aggregate_metric_list: {metric: acc}\nfewshot_delimiter: x\naggregate_metric_list: [{metric: perplexity}]\n",
         ),
         ("cycle.yaml", "include: cycle.yaml\n"),
-        ("lost.yaml", "group: lost\ntask: [oen]\naggregate_metric_list: [{metric: acc}]\n"),
+        ("lost.yaml", "group: lost\ntask: [oen]\naggregate_metric_list: [{metric: acc, aggregation: max}]\n"),
     ]);
     let of = |name: &str| {
         let path = source.path().join(name);
@@ -257,10 +258,14 @@ fn groups_tags_and_includes_come_to_tasks() {
     let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
     assert_eq!(names, ["one", "two", "one", "two"]);
     assert_eq!(tasks.iter().map(|task| context(&task.items[0])).collect::<Vec<_>>(), ["Q", "Q", "D Q", "Q"]);
+    let groups =
+        |task: &Task| task.groups.iter().map(|one| format!("{}.{}", one.group, one.metric)).collect::<Vec<_>>();
+    assert_eq!(groups(&tasks[0]), ["all.perplexity"]);
+    assert_eq!(groups(&tasks[3]), ["inner.acc", "all.perplexity"]);
     assert!(of("cycle.yaml").err().unwrap().to_string().contains("includes itself"));
     let lost = of("lost.yaml").err().unwrap().to_string();
     assert!(lost.contains("lost.yaml:2: no file in") && lost.contains("nearest is `one`"), "{lost}");
-    assert!(lost.contains("lost.yaml:3: `aggregate_metric_list`"), "{lost}");
+    assert!(lost.contains("lost.yaml:3: tasks of a group are counted together by `mean`"), "{lost}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::eval::group::Membership;
+use crate::eval::prepare::Turns;
 use crate::eval::results::MetricResult;
 use crate::eval::task::{MetricSpec, Task};
 
@@ -75,7 +77,7 @@ pub struct TokenizerInfo {
 }
 
 /// A task of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskInfo {
     /// Its name.
     pub name: String,
@@ -93,6 +95,9 @@ pub struct TaskInfo {
     pub n_items: usize,
     /// What is counted.
     pub metrics: Vec<MetricSpec>,
+    /// The groups in which it is counted with other tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Membership>,
 }
 
 impl TaskInfo {
@@ -106,12 +111,13 @@ impl TaskInfo {
             n_shot: Some(task.n_shot),
             n_items: task.items.len(),
             metrics: task.metrics.clone(),
+            groups: task.groups.clone(),
         }
     }
 }
 
 /// How a run is made. Runs that agree in model, tokenizer, tasks and settings give the same scores.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// The seed of whatever is drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +134,12 @@ pub struct Settings {
     /// The part of the items that is asked, if not all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// How examples stand in a chat, if items are asked through the model's chat template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<Turns>,
+    /// What the system says first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
 }
 
 /// A part of the items: every `count`th, from the `index`th on, counted from 1.

@@ -34,8 +34,9 @@ pub(crate) fn run() -> Run {
             n_shot: Some(0),
             n_items: 4,
             metrics: vec![spec],
+            groups: Vec::new(),
         }],
-        settings: Settings { seed: Some(0), limit: None, batch: Some(1), top_k: Some(5), shard: None },
+        settings: Settings { seed: Some(0), limit: None, batch: Some(1), top_k: Some(5), ..Settings::default() },
         origin: Origin {
             lmscope_version: "0".into(),
             command: vec!["lmscope".into()],

@@ -2,6 +2,26 @@ use super::*;
 use crate::eval::record::sample::{item, record, run};
 use crate::eval::task::{Bounds, Observation};
 
+/// The result of a metric of a task, by itself.
+pub(in crate::eval) fn result(task: &str, value: f64, n: usize, stderr: f64) -> MetricResult {
+    MetricResult {
+        task: task.into(),
+        metric: "acc".into(),
+        filter: "none".into(),
+        stratum: None,
+        members: None,
+        n,
+        clusters: None,
+        value: Some(value),
+        stderr: Some(stderr),
+        interval: None,
+        method: IntervalMethod::None,
+        aggregation: Aggregation::Mean,
+        better: Better::Higher,
+        chance: Some(0.25),
+    }
+}
+
 fn results(items: &[TaskItemRecord]) -> Vec<MetricResult> {
     of(&run().tasks, items)
 }

@@ -75,6 +75,7 @@ fn task(order: &[usize]) -> Task {
         items: order.iter().map(|index| item(*index)).collect(),
         grader: Box::new(First),
         metrics: vec![spec("acc", Aggregation::Mean), spec("ppl", Aggregation::Perplexity)],
+        groups: Vec::new(),
     }
 }
 

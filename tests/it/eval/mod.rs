@@ -5,6 +5,7 @@ mod lm_eval;
 mod lm_eval_tasks;
 mod scheduler;
 mod suites_doc;
+mod whole;
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +49,7 @@ pub(crate) fn measured(task: Task, backend: &mut dyn Backend, folder: Option<&Pa
         model: Model::default(),
         tokenizer: None,
         tasks: vec![TaskInfo::of(&task)],
-        settings: Settings { seed: Some(0), limit: None, batch: Some(1), top_k: Some(5), shard: None },
+        settings: Settings { seed: Some(0), limit: None, batch: Some(1), top_k: Some(5), ..Settings::default() },
         origin: Origin { lmscope_version: "0".into(), command: Vec::new(), started: None, imported: None },
         outcome: None,
     };

@@ -61,6 +61,7 @@ fn result(metric: &str, stratum: Option<&str>, better: Better) -> MetricResult {
         task: "facts".into(),
         metric: metric.into(),
         filter: "none".into(),
+        members: None,
         stratum: stratum.map(str::to_owned),
         n: 3,
         clusters: None,
@@ -176,7 +177,7 @@ fn library() -> Record {
         model: Model::default(),
         tokenizer: None,
         tasks: tasks.iter().map(TaskInfo::of).collect(),
-        settings: Settings { seed: Some(0), limit: Some(2), batch: None, top_k: None, shard: None },
+        settings: Settings { seed: Some(0), limit: Some(2), ..Settings::default() },
         origin: Origin { lmscope_version: "0".into(), command: Vec::new(), started: None, imported: None },
         outcome: None,
     };

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::asked::AskArgs;
 use super::source::{Identified, Source, open};
 use super::{EvalFormat, print};
 use crate::cli::Exit;
@@ -18,11 +19,10 @@ use crate::eval::cache::{Cache, Scope};
 use crate::eval::event::Event;
 use crate::eval::gate::Scores;
 use crate::eval::history::History;
-use crate::eval::prepare::FEWSHOT_SEED;
 use crate::eval::record::{Existing, FORMAT_VERSION, Origin, Record, Run, Settings, Shard, Status, TaskInfo};
 use crate::eval::scheduler::{Options, Scheduler};
 use crate::eval::task::Task;
-use crate::eval::{self, PrepareOptions, run as asking, tables};
+use crate::eval::{self, run as asking, tables};
 use crate::intervene::Intervened;
 
 #[derive(clap::Args)]
@@ -52,12 +52,8 @@ pub(super) struct Args {
     /// Seed of whatever is drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Examples before each item, whatever the task's file says
-    #[arg(long, value_name = "N")]
-    num_fewshot: Option<usize>,
-    /// Seed of the examples, as lm-evaluation-harness draws them
-    #[arg(long, value_name = "SEED", default_value_t = FEWSHOT_SEED)]
-    fewshot_seed: u64,
+    #[command(flatten)]
+    asked: AskArgs,
     /// Run only part K of N of the items; `eval merge` puts the parts together
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
@@ -112,12 +108,7 @@ fn tell(args: &Args, record: &Record, old: Option<&Scores>, out: &mut Output) ->
 
 /// The tasks of all suites.
 fn prepared(args: &Args, identified: &Identified) -> anyhow::Result<Vec<Task>> {
-    let options = PrepareOptions {
-        seed: args.seed,
-        fewshot_seed: args.fewshot_seed,
-        num_fewshot: args.num_fewshot,
-        ..PrepareOptions::default()
-    };
+    let options = args.asked.options(args.seed, identified.source.chat(), &identified.model.name)?;
     let mut tasks = Vec::new();
     for suite in &args.suites {
         tasks.extend(eval::prepare(suite, identified.source.tokenizer(), &options)?);
@@ -143,6 +134,8 @@ fn plan(args: &Args, tasks: &[Task], identified: &Identified) -> Run {
             batch: chosen(args.batch.max(1), recorded.map(|settings| settings.batch)),
             top_k: chosen(args.top_k, recorded.map(|settings| settings.top_k)),
             shard: args.shard,
+            chat: args.asked.turns(),
+            system: args.asked.system().map(str::to_owned),
         },
         origin: Origin {
             lmscope_version: env!("CARGO_PKG_VERSION").into(),

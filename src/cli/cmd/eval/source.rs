@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{ModelArgs, settings};
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
-use crate::engine::{Loaded, identity, open_tokenizer};
+use crate::engine::{Loaded, TextSide, identity, open_text_side};
 use crate::eval::record::{Model, Record, TokenizerInfo, read};
 use crate::hub::Cache;
 use crate::intervene::Interventions;
 use crate::model::source::ModelSource;
-use crate::text::{BosPolicy, Prompt, Tokenizer};
+use crate::text::{BosPolicy, ChatTemplate, Prompt, Tokenizer};
 
 /// Who answers, with what the record says of it.
 pub(super) enum Source {
     /// A model that is loaded.
     Model { loaded: Box<Loaded>, interventions: Interventions },
     /// The record of a run.
-    Record { folder: PathBuf, record: Box<Record>, tokenizer: Box<Tokenizer> },
+    Record { folder: PathBuf, record: Box<Record>, words: Box<TextSide> },
 }
 
 /// What tells a source from others.
@@ -39,7 +39,15 @@ impl Source {
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         match self {
             Self::Model { loaded, .. } => &loaded.tokenizer,
-            Self::Record { tokenizer, .. } => tokenizer,
+            Self::Record { words, .. } => &words.tokenizer,
+        }
+    }
+
+    /// The chat template, if there is one.
+    pub(super) fn chat(&self) -> Option<&ChatTemplate> {
+        match self {
+            Self::Model { loaded, .. } => loaded.chat.as_ref(),
+            Self::Record { words, .. } => words.chat.as_ref(),
         }
     }
 }
@@ -77,11 +85,11 @@ fn open_model(model: &ModelArgs, intervene: &InterveneArgs, out: &Output) -> any
 fn open_record(folder: &Path, tokenizer: &str) -> anyhow::Result<Identified> {
     let record = read(folder)?;
     let source = ModelSource::from_arg(tokenizer, &Cache::new(settings().cache))?;
-    let (opened, sha256) = open_tokenizer(&source)?;
+    let words = open_text_side(&source)?;
     let (model, known) = (record.run.model.clone(), record.run.tokenizer.clone());
-    if known.as_ref().is_some_and(|known| known.sha256 != sha256) {
+    if known.as_ref().is_some_and(|known| known.sha256 != words.sha256) {
         return Err(OtherTokenizer { folder: folder.into(), given: tokenizer.into() }.into());
     }
-    let source = Source::Record { folder: folder.into(), record: Box::new(record), tokenizer: Box::new(opened) };
+    let source = Source::Record { folder: folder.into(), record: Box::new(record), words: Box::new(words) };
     Ok(Identified { source, model, tokenizer: known })
 }

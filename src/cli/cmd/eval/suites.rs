@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::asked::AskArgs;
 use crate::cli::Exit;
 use crate::cli::args::ModelArgs;
 use crate::cli::output::Output;
@@ -23,6 +24,8 @@ pub(super) struct ShowArgs {
     item: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    asked: AskArgs,
 }
 
 #[derive(clap::Args)]
@@ -73,7 +76,8 @@ pub(super) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<
 pub(super) fn show(args: &ShowArgs, out: &mut Output) -> anyhow::Result<Exit> {
     eval::outline(&args.suite, &PrepareOptions::default())?;
     let loaded = args.model.open(out)?;
-    let tasks = eval::prepare(&args.suite, &loaded.tokenizer, &PrepareOptions::default())?;
+    let options = args.asked.options(0, loaded.chat.as_ref(), &loaded.info.name)?;
+    let tasks = eval::prepare(&args.suite, &loaded.tokenizer, &options)?;
     for task in &tasks {
         let wanted = |item: &&TaskItem| args.item.as_ref().is_none_or(|id| item.id == *id);
         let Some(item) = task.items.iter().find(wanted) else {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::asked::AskArgs;
 use super::source::{Source, open};
 use super::{EvalFormat, print};
 use crate::cli::Exit;
@@ -13,7 +14,7 @@ use crate::eval::record::{self, FORMAT_VERSION, Origin, Record, Run, Settings, S
 use crate::eval::request::Response;
 use crate::eval::scheduler::Options;
 use crate::eval::task::{TaskItem, TaskItemRecord};
-use crate::eval::{self, PrepareOptions, run as asking, tables};
+use crate::eval::{self, run as asking, tables};
 use crate::intervene::Intervened;
 
 #[derive(clap::Args)]
@@ -28,6 +29,8 @@ pub(super) struct Args {
     model: ModelArgs,
     #[command(flatten)]
     intervene: InterveneArgs,
+    #[command(flatten)]
+    asked: AskArgs,
     /// How many items of each task are asked again, drawn with the seed
     #[arg(short, long, value_name = "K", default_value_t = 8)]
     n: usize,
@@ -59,7 +62,7 @@ pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let tasks: Vec<Vec<TaskItem>> = match &record {
         Some(record) => record.run.tasks.iter().map(|task| asked(record, &task.name)).collect(),
         None => {
-            let options = PrepareOptions { seed: args.seed, ..PrepareOptions::default() };
+            let options = args.asked.options(args.seed, loaded.chat.as_ref(), &loaded.info.name)?;
             let tasks = eval::prepare(&args.what, &loaded.tokenizer, &options)?;
             tasks.into_iter().map(|task| task.items).collect()
         }
@@ -98,6 +101,8 @@ fn plan(args: &Args, model: record::Model, tokenizer: Option<record::TokenizerIn
             batch: Some(defaults.batch),
             top_k: Some(defaults.top_k),
             shard: None,
+            chat: args.asked.turns(),
+            system: args.asked.system().map(str::to_owned),
         },
         origin: Origin {
             lmscope_version: env!("CARGO_PKG_VERSION").into(),
