@@ -1,6 +1,7 @@
 //! lmscope: a microscope for causal language models.
 
 pub mod cli;
+pub mod config;
 pub mod disk;
 pub mod engine;
 pub mod eval;
@@ -12,6 +13,7 @@ pub mod intervene;
 pub mod lens;
 pub mod model;
 pub mod probe;
+pub mod reading;
 pub mod session;
 pub mod text;
 pub mod trace;

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::folders;
 use super::output::Output;
 use super::progress::Progress;
+use crate::config::{Config, ConfigError};
 use crate::engine::{HeadStore, Loaded, check_memory, open};
 use crate::export::{self, Exporter};
 use crate::hub::{Cache, Settings};
@@ -144,6 +145,42 @@ pub(super) fn rescue_file(model: &str) -> PathBuf {
 /// Where the hub and its cache are, from the environment.
 pub(super) fn settings() -> Settings {
     Settings::read(&|name| std::env::var_os(name))
+}
+
+/// The user's configuration.
+#[derive(Args, Clone)]
+pub(super) struct ConfigArgs {
+    /// Read the configuration of the terminal UI from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    config: Option<PathBuf>,
+    /// Read no configuration: everything as it comes
+    #[arg(long)]
+    no_config: bool,
+}
+
+impl ConfigArgs {
+    /// What the file says; everything as it comes where there is none.
+    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+        match &self.config {
+            Some(file) => Config::load(file),
+            None if self.is_read() => Config::load(&folders::config()),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Which file was read, in words.
+    pub(super) fn standing(&self) -> String {
+        match &self.config {
+            Some(file) => file.display().to_string(),
+            None if self.no_config => "no configuration is read: everything as it comes".to_owned(),
+            None if self.is_read() => folders::config().display().to_string(),
+            None => format!("there is no {}: everything as it comes", folders::config().display()),
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        !self.no_config && folders::config().exists()
+    }
 }
 
 /// The prompt.

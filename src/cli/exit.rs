@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use super::args::{NotOneToken, TooMuchMemory};
 use super::cmd::eval::asked::NoTemplate;
 use super::cmd::eval::bless::Unfinished;
+use crate::config::ConfigError;
 use crate::engine::{EngineError, OpenError};
 use crate::export::ExportError;
 use crate::intervene::vector::SaveError;
@@ -108,6 +109,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let any = cause;
         None.or_else(|| any.downcast_ref::<EngineError>().and_then(EngineError::hint))
             .or_else(|| any.downcast_ref::<OpenError>().and_then(OpenError::hint))
+            .or_else(|| any.downcast_ref::<ConfigError>().and_then(ConfigError::hint))
             .or_else(|| any.downcast_ref::<SessionError>().and_then(SessionError::hint))
             .or_else(|| any.downcast_ref::<LoadError>().and_then(LoadError::hint))
             .or_else(|| any.downcast_ref::<LensError>().and_then(LensError::hint))

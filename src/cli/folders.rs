@@ -18,6 +18,12 @@ fn data() -> PathBuf {
     variable("LMSCOPE_DATA").unwrap_or_else(|| base("XDG_DATA_HOME", &[".local", "share"]).join("lmscope"))
 }
 
+/// The configuration of the terminal UI, where the platform keeps those of its programs.
+pub(super) fn config() -> PathBuf {
+    let name = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
+    base(name, &[".config"]).join("lmscope").join("config.toml")
+}
+
 /// The history of runs.
 pub(super) fn history() -> PathBuf {
     data().join("history.sqlite")

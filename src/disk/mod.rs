@@ -19,6 +19,17 @@ pub fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a file of a name that no file has yet.
+///
+/// # Errors
+/// What the file system refuses; [`io::ErrorKind::AlreadyExists`] if there is a file, which stays as it was.
+pub fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = beside(file)?;
+    temporary.write_all(bytes)?;
+    temporary.persist_noclobber(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// A temporary file; once renamed, others may read it as they may any file of this user.
 #[cfg(unix)]
 fn beside(file: &Path) -> io::Result<tempfile::NamedTempFile> {
@@ -47,6 +58,11 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        let refused = write_new(&file, b"another").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        write_new(&dir.path().join("b.svg"), b"another").unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside them");
         assert!(write_whole(&dir.path().join("no/such/a.svg"), b"").is_err());
         assert_eq!(folder(Path::new("a.svg")), Path::new("."));
     }

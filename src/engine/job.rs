@@ -243,7 +243,12 @@ impl Look<'_> {
     fn fill(&self, panel: Panel, found: &mut Inspection) -> Result<(), EngineError> {
         let Self { loaded, trace, base, target } = *self;
         let cfg = &loaded.info.config;
-        let provenance = Provenance { interventions: found.interventions.clone(), ..loaded.provenance(None) };
+        let provenance = Provenance {
+            prompt: Some(loaded.tokenizer.decode(&found.tokens.ids)),
+            bos: Some(found.tokens.bos.clone()).filter(|bos| !bos.is_empty()),
+            interventions: found.interventions.clone(),
+            ..loaded.provenance(None)
+        };
         let question = Question { ask: self.ask(), ..Question::default() };
         let context =
             Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question: &question };

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::reading;
+
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
@@ -50,6 +52,5 @@ pub(super) fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
 
 /// The known name that is nearest to this one, ready to be put after a colon.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(name, known));
-    nearest.map_or_else(String::new, |nearest| format!("the nearest is `{nearest}`"))
+    reading::nearest(name, known).map_or_else(String::new, |nearest| format!("the nearest is `{nearest}`"))
 }

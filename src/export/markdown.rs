@@ -13,6 +13,10 @@ impl Exporter for Markdown {
         "markdown"
     }
 
+    fn extension(&self) -> &'static str {
+        "md"
+    }
+
     fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         for (index, figure) in figures.iter().enumerate() {
             if index > 0 {

@@ -11,6 +11,7 @@ mod svg;
 mod table;
 
 use std::io::Write;
+use std::path::Path;
 
 pub use self::csv::Csv;
 pub use self::error::{ExportError, Undrawable};
@@ -27,6 +28,16 @@ pub trait Exporter: Sync {
     /// The word after `--format`, or the option of its own: `--svg`.
     fn name(&self) -> &'static str;
 
+    /// How the names of its files end, without the dot.
+    fn extension(&self) -> &'static str {
+        self.name()
+    }
+
+    /// Whether people read it as it is, so that it can be pasted somewhere.
+    fn is_text(&self) -> bool {
+        true
+    }
+
     /// Writes figures one after the other. The same figures are always the same bytes.
     ///
     /// # Errors
@@ -40,6 +51,17 @@ pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv, &Markdown, &Safe
 /// The exporter of this name.
 pub fn find(name: &str) -> Option<&'static dyn Exporter> {
     EXPORTERS.iter().copied().find(|exporter| exporter.name() == name)
+}
+
+/// The exporter that a file's ending chooses.
+pub fn of_file(file: &Path) -> Option<&'static dyn Exporter> {
+    let ending = file.extension()?.to_str()?.to_ascii_lowercase();
+    EXPORTERS.iter().copied().find(|exporter| exporter.extension() == ending)
+}
+
+/// All endings of files, as a list to read.
+pub fn endings() -> String {
+    EXPORTERS.iter().map(|exporter| format!(".{}", exporter.extension())).collect::<Vec<_>>().join(" ")
 }
 
 /// The one figure that a picture shows.

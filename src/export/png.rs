@@ -20,6 +20,10 @@ impl Exporter for Png {
         "png"
     }
 
+    fn is_text(&self) -> bool {
+        false
+    }
+
     fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         let svg = plot::svg(super::only("png", figures)?)?;
         out.write_all(&render(&svg)?)?;

@@ -20,6 +20,10 @@ impl Exporter for Safetensors {
         "safetensors"
     }
 
+    fn is_text(&self) -> bool {
+        false
+    }
+
     fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         let mut tensors = Vec::new();
         let mut about = Map::new();

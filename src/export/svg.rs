@@ -17,6 +17,10 @@ impl Exporter for Svg {
         "svg"
     }
 
+    fn is_text(&self) -> bool {
+        false
+    }
+
     fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         let svg = plot::svg(super::only("svg", figures)?)?;
         // the root element ends with the first >

@@ -15,6 +15,10 @@ impl Exporter for Plain {
         "table"
     }
 
+    fn extension(&self) -> &'static str {
+        "txt"
+    }
+
     fn write(&self, figures: &[Figure], out: &mut dyn Write) -> Result<(), ExportError> {
         for (index, figure) in figures.iter().enumerate() {
             if index > 0 {

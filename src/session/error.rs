@@ -1,8 +1,10 @@
 //! What can be wrong with a session.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::export::ExportError;
+use crate::reading::{Problem, list};
 
 /// A session that cannot be read, written or gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +25,20 @@ pub enum SessionError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A file is there that was not to be replaced.
+    #[error("`{}` is there already", file.display())]
+    Exists {
+        /// The file.
+        file: PathBuf,
+    },
     /// It contradicts itself, or is no session.
-    #[error("this is not a session: {}", list(problems))]
+    #[error("this is not a session: {}", list(problems, "; "))]
     Problems {
         /// All that is wrong.
         problems: Vec<Problem>,
     },
     /// A file contradicts itself, or is no session.
-    #[error("`{}` is not a session: {}", file.display(), list(problems))]
+    #[error("`{}` is not a session: {}", file.display(), list(problems, "; "))]
     File {
         /// The file.
         file: PathBuf,
@@ -59,7 +67,7 @@ pub enum SessionError {
         /// The file.
         file: PathBuf,
         /// The reason.
-        source: crate::export::ExportError,
+        source: ExportError,
     },
 }
 
@@ -77,29 +85,14 @@ impl SessionError {
         match self {
             Self::Read { .. } => Some("a session is saved with Ctrl-S in the terminal UI".into()),
             Self::Write { .. } => Some("give a file in a folder that exists and may be written to".into()),
+            Self::Exists { .. } => Some("another name, or this one with a ! behind it, which replaces the file".into()),
+            Self::Export { source: ExportError::Undrawable { .. }, .. } => {
+                Some("a file that ends in .csv or .json holds the numbers".into())
+            }
             Self::OtherModel { model, .. } => {
                 Some(format!("name the model that it was saved with: `-m {model}`, as it was then"))
             }
             Self::File { .. } | Self::Problems { .. } | Self::Toml { .. } | Self::Export { .. } => None,
         }
     }
-}
-
-/// One mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.what)
-    }
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
 }

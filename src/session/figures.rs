@@ -29,14 +29,6 @@ impl FileFormat {
         }
     }
 
-    const fn extension(self) -> &'static str {
-        match self {
-            Self::Table => "txt",
-            Self::Json => "json",
-            Self::Csv => "csv",
-        }
-    }
-
     fn exporter(self) -> &'static dyn Exporter {
         export::find(self.name()).unwrap_or(export::EXPORTERS[0])
     }
@@ -55,7 +47,7 @@ pub fn write_figures(
     std::fs::create_dir_all(folder).map_err(|source| refused(folder, source))?;
     let mut files = Vec::new();
     for (name, figures) in all {
-        let file = folder.join(format!("{name}.{}", format.extension()));
+        let file = folder.join(format!("{name}.{}", format.exporter().extension()));
         let mut bytes = Vec::new();
         let written = format.exporter().write(figures, &mut bytes);
         written.map_err(|source| SessionError::Export { file: file.clone(), source })?;

@@ -3,18 +3,21 @@
 //! It is TOML, written whole. It knows no model: whether the file fits the model at hand is told by the fingerprint.
 
 mod error;
+mod exported;
 mod figures;
 mod read;
 mod write;
 
 use std::path::Path;
 
-pub use self::error::{Problem, SessionError};
+pub use self::error::SessionError;
+pub use self::exported::{Encoded, IfThere, WrittenFile, encode, write_file};
 pub use self::figures::{FileFormat, write_figures};
 use crate::hook::Head;
 use crate::model::Dtype;
 use crate::model::checkpoint::Arithmetic;
 use crate::model::sample::Sampling;
+pub use crate::reading::Problem;
 use crate::text::BosPolicy;
 
 /// The number of the format that is written and read.

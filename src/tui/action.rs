@@ -196,6 +196,12 @@ pub enum Action {
     SearchPrevious,
     /// Leave the mouse to the terminal, or take it back.
     ToggleMouse,
+    /// Write what the view shows into a file, or copy it.
+    Export,
+    /// The next ending of a file's name.
+    NextEnding,
+    /// The ending before.
+    PreviousEnding,
     /// Copy to the clipboard.
     Copy,
 }
@@ -277,6 +283,9 @@ impl Action {
             Self::SearchNext => "search-next",
             Self::SearchPrevious => "search-previous",
             Self::ToggleMouse => "toggle-mouse",
+            Self::Export => "export",
+            Self::NextEnding => "next-ending",
+            Self::PreviousEnding => "previous-ending",
             Self::Copy => "copy",
         }
     }

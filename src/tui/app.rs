@@ -2,6 +2,7 @@
 
 mod answer;
 mod command;
+mod exporting;
 mod find;
 mod saving;
 
@@ -23,12 +24,13 @@ use super::search::Search;
 use super::session::Session;
 use super::theme::Theme;
 use super::view::{Scene, VIEWS, View, ViewName};
-use super::{Offer, TuiOptions};
+use super::{Offer, Settings, TuiOptions};
 use crate::engine::worker::{JobId, Report, Slot};
 use crate::engine::{ModelInfo, Named, Request, Verified};
+use crate::export::ExportError;
 use crate::lens::atlas::Atlas;
 use crate::model::LoadOptions;
-use crate::session::SessionError;
+use crate::session::{SessionError, WrittenFile};
 
 /// The prompt to start with when none is given.
 const EXAMPLE: &str = "The cat sat on a";
@@ -47,6 +49,10 @@ pub enum Msg {
     Started(Slot, JobId),
     /// Something was written, or could not be.
     Written(Result<String, SessionError>),
+    /// What a view showed was written to a file, or could not be.
+    Exported(Result<WrittenFile, SessionError>),
+    /// What a view showed as a text to copy, or why there is none.
+    Encoded(Result<String, ExportError>),
     /// Another process asks this one to stop.
     Stop,
     /// The mouse asks for these.
@@ -103,12 +109,15 @@ pub struct State {
     notice: Option<String>,
     /// The folder that figures are computed for.
     folder: Option<PathBuf>,
+    /// The ending of the last export.
+    ending: &'static str,
     views: Vec<Box<dyn View>>,
     current: usize,
     overlays: Vec<Box<dyn Overlay>>,
     jobs: Jobs,
     theme: Theme,
     keymap: Keymap,
+    settings: Settings,
     /// How often the next move is to be done.
     count: Option<usize>,
     offers: Vec<Offer>,
@@ -141,17 +150,20 @@ impl State {
             files: options.session,
             options: options.options,
             folder: None,
+            ending: exporting::FIRST_ENDING,
             views: VIEWS.iter().map(|make| make()).collect(),
             current: 0,
             overlays: Vec::new(),
             jobs: Jobs::default(),
             theme,
             keymap: options.keymap,
+            settings: options.settings,
             count: None,
             offers: options.offers,
             search: None,
             mouse: options.mouse,
         };
+        state.views.iter_mut().for_each(|view| view.begin_with(&options.settings));
         let load = Request::Load { source: options.source, options: options.options };
         let effects = vec![state.submit(LOAD, load)];
         (state, effects)
@@ -180,6 +192,11 @@ impl State {
                 self.written(written);
                 Vec::new()
             }
+            Msg::Exported(written) => {
+                self.exported(written);
+                Vec::new()
+            }
+            Msg::Encoded(encoded) => self.encoded(encoded).into_iter().collect(),
             Msg::Stop => vec![Effect::Suspend],
             Msg::Tick => {
                 self.jobs.tick();
@@ -244,7 +261,7 @@ impl State {
 
     /// Where keys are looked up.
     pub fn context(&self) -> Context {
-        let typing = self.line.is_some().then_some(Context::Typing);
+        let typing = self.line.as_ref().map(|line| line.purpose().context());
         let editing = typing.or_else(|| self.editor.is_some().then_some(Context::Editing));
         self.overlay().map(Overlay::context).or(editing).unwrap_or_else(|| self.view().context())
     }
@@ -265,7 +282,11 @@ impl State {
             },
             Model::Loading(_) | Model::Failed(_) => None,
         };
-        Scene { verified, session: &self.session, theme: self.theme, keymap: &self.keymap, hits, atlas, note }
+        let model = match &self.model {
+            Model::Loaded(open) => Some(&open.info),
+            Model::Loading(_) | Model::Failed(_) => None,
+        };
+        Scene { model, verified, session: &self.session, theme: self.theme, keymap: &self.keymap, hits, atlas, note }
     }
 
     pub(super) const fn mouse(&self) -> MouseUse {

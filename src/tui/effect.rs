@@ -7,7 +7,7 @@ use super::mouse::MouseUse;
 use crate::engine::Request;
 use crate::engine::worker::Slot;
 use crate::figure::Figure;
-use crate::session::Saved;
+use crate::session::{IfThere, Saved};
 
 /// Loads the model.
 pub const LOAD: Slot = Slot(0);
@@ -55,6 +55,24 @@ pub enum Effect {
         folder: PathBuf,
         /// The figures of each lens, under its name.
         figures: Arc<Vec<(String, Vec<Figure>)>>,
+    },
+    /// Write what a view shows.
+    Export {
+        /// The file.
+        file: PathBuf,
+        /// The ending that says how it is written.
+        ending: &'static str,
+        /// What becomes of a file that is there already.
+        if_there: IfThere,
+        /// What is shown.
+        figures: Arc<Vec<Figure>>,
+    },
+    /// Put what a view shows into words, to be copied.
+    Encode {
+        /// The ending of files of this format.
+        ending: &'static str,
+        /// What is shown.
+        figures: Arc<Vec<Figure>>,
     },
     /// Give the terminal back until the program is brought to the front again.
     Suspend,

@@ -15,6 +15,7 @@ use super::log::Log;
 use super::mouse::Hits;
 use super::terminal::{Screen, stop_flag};
 use super::theme::{Environment, Theme};
+use super::writer::{Task, Writer};
 use super::{TuiError, TuiOptions, clipboard, screen};
 use crate::engine::Engine;
 use crate::engine::worker::{Report, Worker};
@@ -35,7 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
 pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiError> {
-    let theme = Theme::new(&environment());
+    let seen = Theme::new(&environment());
+    let theme = Theme { ground: options.ground.unwrap_or(seen.ground), depth: options.depth.unwrap_or(seen.depth) };
     let engine = Engine::remembering(options.heads.clone()).finding_in(options.cache.clone());
     let rescue_file = options.session.rescue.clone();
     let mouse = options.mouse;
@@ -46,8 +48,10 @@ pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiEr
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(engine).map_err(thread("model-worker"))?;
     let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;
+    let (writer, written) = Writer::spawn().map_err(thread("writer"))?;
     let stop = stop_flag()?;
-    let mut runtime = Runtime { worker, inputs, reports, ticks: tick(TICK), end: end.clone(), stop, log, screen };
+    let mut runtime =
+        Runtime { worker, inputs, reports, written, ticks: tick(TICK), end: end.clone(), stop, log, screen, writer };
     runtime.perform(&mut state, first)?;
     // a panic must not take what was explored with it
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut state)));
@@ -95,12 +99,16 @@ struct Runtime {
     worker: Worker,
     inputs: Receiver<InputEvent>,
     reports: Receiver<Report>,
+    /// What became of exports.
+    written: Receiver<Msg>,
     ticks: Receiver<Instant>,
     end: CancelToken,
     /// Whether another process asks this one to stop.
     stop: Arc<AtomicBool>,
     log: Log,
     screen: Screen,
+    /// The last to go: the terminal is restored while it writes on.
+    writer: Writer,
 }
 
 /// Whether the loop goes on.
@@ -136,6 +144,11 @@ impl Runtime {
             select! {
                 recv(self.inputs) -> input => return Msg::Input(input.unwrap_or(InputEvent::Closed)),
                 recv(self.reports) -> report => return report.map_or(Msg::Input(InputEvent::Closed), Msg::Report),
+                recv(self.written) -> written => {
+                    if let Ok(written) = written {
+                        return written;
+                    }
+                }
                 recv(ticks) -> _ => return Msg::Tick,
                 recv(idle) -> _ => return Msg::Idle,
                 // not the input thread's business: reading from a terminal that is gone never comes back
@@ -175,6 +188,10 @@ impl Runtime {
                     let said = |files: Vec<PathBuf>| format!("{} files in {}", files.len(), folder.display());
                     self.learn(Msg::Written(written.map(said)), state);
                 }
+                Effect::Export { file, ending, if_there, figures } => {
+                    self.write(Task::File { file, ending, if_there, figures }, state);
+                }
+                Effect::Encode { ending, figures } => self.write(Task::Text { ending, figures }, state),
                 Effect::Suspend => {
                     self.screen.suspend()?;
                     self.screen.mouse(state.mouse())?;
@@ -187,6 +204,12 @@ impl Runtime {
             }
         }
         Ok(Flow::On)
+    }
+
+    fn write(&mut self, task: Task, state: &mut State) {
+        if let Some(refused) = self.writer.give(task) {
+            self.learn(refused, state);
+        }
     }
 
     /// Tells the state what was done, which asks for nothing.

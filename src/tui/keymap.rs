@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::KeyCode;
 
 use super::action::{Action, Move};
 use super::input::Key;
+pub use super::key_name::key_name;
 use super::view::ViewName;
 
 /// Where a key counts.
@@ -38,6 +39,8 @@ pub enum Context {
     Model,
     /// While a text is typed into a view; everything else types.
     Typing,
+    /// While a file is named that the view is exported to; everything else types.
+    Exporting,
     /// While the interventions are shown; what is no key of theirs types.
     Interventions,
     /// While something is chosen from a list; what is no key of it types.
@@ -48,7 +51,7 @@ pub enum Context {
 
 impl Context {
     /// Every context, as the help lists them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Step,
         Self::Tree,
         Self::Attention,
@@ -63,6 +66,7 @@ impl Context {
         Self::Interventions,
         Self::Editing,
         Self::Typing,
+        Self::Exporting,
         Self::Help,
         Self::Error,
     ];
@@ -72,6 +76,7 @@ impl Context {
         match self {
             Self::Editing => "While editing the prompt",
             Self::Typing => "While typing into a view",
+            Self::Exporting => "While naming the file of an export",
             Self::Error => "While an error or a notice is shown",
             Self::Help => "In this help",
             Self::Step => "Step",
@@ -87,6 +92,34 @@ impl Context {
             Self::Picker => "In the palette and in the search",
             Self::Global => "In every view",
         }
+    }
+
+    /// Its name as configuration writes it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Editing => "editing",
+            Self::Typing => "typing",
+            Self::Exporting => "exporting",
+            Self::Error => "message",
+            Self::Help => "help",
+            Self::Step => "step",
+            Self::Tree => "tree",
+            Self::Attention => "attention",
+            Self::Lens => "lens",
+            Self::Why => "why",
+            Self::Patch => "patch",
+            Self::Compare => "compare",
+            Self::Evals => "evals",
+            Self::Model => "model",
+            Self::Interventions => "interventions",
+            Self::Picker => "palette",
+            Self::Global => "everywhere",
+        }
+    }
+
+    /// Whether one types there: then a character is no key.
+    pub const fn types(self) -> bool {
+        matches!(self, Self::Editing | Self::Typing | Self::Exporting | Self::Interventions | Self::Picker)
     }
 
     /// The context that is asked where this one has no binding.
@@ -105,6 +138,7 @@ impl Context {
             | Self::Picker
             | Self::Editing
             | Self::Typing
+            | Self::Exporting
             | Self::Error
             | Self::Help
             | Self::Global => None,
@@ -168,7 +202,7 @@ pub static KEYMAP: &[Binding] = &[
         "",
         "the whole vocabulary on its way through the chain, or the most probable tokens",
     ),
-    bind(Context::Step, &[Key::char('e')], Action::EditChain, "chain", "say how tokens are sampled: the chain"),
+    bind(Context::Step, &[Key::char('E')], Action::EditChain, "chain", "say how tokens are sampled: the chain"),
     bind(Context::Step, &[Key::char('+')], Action::TypeTokens, "type", "type a text; its tokens are appended"),
     bind(Context::Step, &[Key::char('g')], Action::Generate, "generate", "append up to 20 most probable tokens"),
     bind(Context::Tree, UP, Action::Cursor(Move::Back), "choose", "the node above"),
@@ -305,7 +339,7 @@ pub static KEYMAP: &[Binding] = &[
         "all items, only wrong ones, only right ones",
     ),
     bind(Context::Evals, &[Key::char('o')], Action::NextRanking, "page", "suites, items, or every metric"),
-    bind(Context::Evals, &[Key::char('e')], Action::EditLimit, "items", "type how many items are asked"),
+    bind(Context::Evals, &[Key::char('#')], Action::EditLimit, "items", "type how many items are asked"),
     bind(Context::Evals, &[Key::char('r')], Action::Begin, "run", "run the suite again from its first item"),
     bind(Context::Evals, &[Key::plain(KeyCode::Backspace)], Action::Out, "", "back to the suites"),
     bind(Context::Model, UP, Action::Cursor(Move::Back), "choose", "the line above"),
@@ -365,6 +399,13 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::plain(KeyCode::BackTab)], Action::PreviousView, "", "show the view before"),
     bind(Context::Global, &[Key::char('u')], Action::Undo, "undo", "take the last change of the tokens back"),
     bind(Context::Global, &[Key::char('U'), Key::ctrl('r')], Action::Redo, "", "repeat what was taken back"),
+    bind(
+        Context::Global,
+        &[Key::char('e')],
+        Action::Export,
+        "export",
+        "write what the view shows into a file: JSON, CSV, Markdown, SVG, PNG, …; or copy it",
+    ),
     bind(Context::Global, &[Key::ctrl('s'), Key::char('w')], Action::SaveSession, "", "save the session in a file"),
     bind(Context::Global, &[Key::char('W')], Action::SaveFigures, "", "save the figures of every lens in a folder"),
     bind(Context::Global, &[Key::char('1')], Action::ShowView(ViewName::Step), "", "show the step view"),
@@ -408,6 +449,24 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Typing, &[Key::plain(KeyCode::Enter)], Action::Accept, "take it", "take the typed text"),
     bind(Context::Typing, &[Key::plain(KeyCode::Esc)], Action::Leave, "leave", "leave the text as it was"),
     bind(Context::Typing, &[Key::ctrl('c')], Action::Quit, "quit", "quit"),
+    bind(Context::Exporting, &[Key::plain(KeyCode::Enter)], Action::Accept, "write", "write the file"),
+    bind(
+        Context::Exporting,
+        &[Key::plain(KeyCode::Tab)],
+        Action::NextEnding,
+        "format",
+        "the next ending, which says how it is written",
+    ),
+    bind(Context::Exporting, &[Key::plain(KeyCode::BackTab)], Action::PreviousEnding, "", "the ending before"),
+    bind(
+        Context::Exporting,
+        &[Key::ctrl('y')],
+        Action::Copy,
+        "copy",
+        "copy it to the clipboard as text; as Markdown where the ending says no text",
+    ),
+    bind(Context::Exporting, &[Key::plain(KeyCode::Esc)], Action::Leave, "leave", "write nothing"),
+    bind(Context::Exporting, &[Key::ctrl('c')], Action::Quit, "quit", "quit"),
     bind(
         Context::Interventions,
         &[Key::plain(KeyCode::Enter)],
@@ -502,6 +561,14 @@ impl Keymap {
         own.map(|binding| binding.action).or_else(|| self.action(context.fallback()?, key))
     }
 
+    /// Gives an action other keys in a context; nothing happens where there is no such action.
+    pub fn rebind(&mut self, context: Context, action: Action, keys: Vec<Key>) {
+        let mut rows = self.bindings.iter_mut().filter(|row| row.context == context && row.action == action);
+        if let Some(row) = rows.next() {
+            row.keys = Cow::Owned(keys);
+        }
+    }
+
     /// The bindings of one context.
     pub fn rows(&self, context: Context) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().filter(move |binding| binding.context == context)
@@ -511,22 +578,6 @@ impl Keymap {
 /// The bindings of one context, as they are without a configuration.
 pub fn rows(context: Context) -> impl Iterator<Item = &'static Binding> {
     KEYMAP.iter().filter(move |binding| binding.context == context)
-}
-
-/// A key as people write it.
-pub fn key_name(key: Key) -> String {
-    let name = match key.code {
-        KeyCode::Char(' ') => "Space".into(),
-        KeyCode::Char(c) => c.to_string(),
-        KeyCode::Up => "↑".into(),
-        KeyCode::Down => "↓".into(),
-        KeyCode::Left => "←".into(),
-        KeyCode::Right => "→".into(),
-        KeyCode::BackTab => "Shift-Tab".into(),
-        KeyCode::Enter => "Enter".into(),
-        other => other.to_string(),
-    };
-    if key.modifiers.contains(KeyModifiers::CONTROL) { format!("Ctrl-{name}") } else { name }
 }
 
 /// All keys of a binding.

@@ -3,6 +3,7 @@
 use tui_input::{Input, InputRequest};
 
 use super::input::{Key, editing_request};
+use super::keymap::Context;
 use super::tree::NodeId;
 
 /// What is typed.
@@ -18,6 +19,8 @@ pub enum Purpose {
     Chain,
     /// A text whose tokens follow the selected position.
     Append,
+    /// The file that what the view shows is written to.
+    Export,
 }
 
 impl Purpose {
@@ -29,6 +32,15 @@ impl Purpose {
             Self::Figures => "save figures in> ",
             Self::Chain => "chain> ",
             Self::Append => "append> ",
+            Self::Export => "export to> ",
+        }
+    }
+
+    /// Where keys are looked up while it is typed.
+    pub(super) const fn context(self) -> Context {
+        match self {
+            Self::Export => Context::Exporting,
+            Self::Label(_) | Self::Session | Self::Figures | Self::Chain | Self::Append => Context::Typing,
         }
     }
 
@@ -40,6 +52,7 @@ impl Purpose {
             Self::Figures => "a folder; a JSON file for each lens",
             Self::Chain => "temperature=0.8 top_k=40 top_p=0.9 min_p=0.05 repetition=1.1 order=llama.cpp",
             Self::Append => "a text, spaces included; its tokens follow the selected position",
+            Self::Export => "the ending says the format; a ! behind the name replaces a file that is there",
         }
     }
 }
@@ -81,6 +94,12 @@ impl LineEntry {
             self.input.handle(request);
             self.problem = None;
         }
+    }
+
+    /// Puts another text in its place.
+    pub(super) fn set(&mut self, text: String) {
+        self.input = Input::new(text);
+        self.problem = None;
     }
 
     pub(super) fn paste(&mut self, text: &str) {

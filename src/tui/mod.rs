@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod app;
+pub mod clash;
 mod clipboard;
 mod editor;
 pub mod effect;
@@ -14,6 +15,7 @@ mod event_loop;
 pub mod input;
 pub mod interventions;
 mod jobs;
+pub mod key_name;
 pub mod keymap;
 pub mod layout;
 mod line_entry;
@@ -24,12 +26,14 @@ mod saving;
 pub mod screen;
 pub mod search;
 pub mod session;
+mod settings;
 mod terminal;
 mod text;
 pub mod theme;
 pub mod tree;
 pub mod view;
 mod widget;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -41,6 +45,7 @@ pub use self::event_loop::run;
 pub use self::line_entry::{LineEntry, Purpose};
 pub use self::log::Log;
 pub use self::saving::SessionOptions;
+pub use self::settings::Settings;
 use crate::engine::HeadStore;
 use crate::model::LoadOptions;
 use crate::model::source::ModelSource;
@@ -65,6 +70,12 @@ pub struct TuiOptions {
     pub cache: Option<PathBuf>,
     /// The keys.
     pub keymap: keymap::Keymap,
+    /// Numbers that the views begin with.
+    pub settings: Settings,
+    /// What lies behind the text; what the environment says if nothing.
+    pub ground: Option<theme::Ground>,
+    /// The colours that are used; what the environment says if nothing.
+    pub depth: Option<theme::Depth>,
     /// Whose the mouse is.
     pub mouse: mouse::MouseUse,
     /// What the palette also offers.

@@ -11,6 +11,7 @@ use crate::support::project;
 /// Layer, the layers it may use, the external crates that only some layers may use.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("disk", &[], &["tempfile"]),
+    ("reading", &[], &[]),
     ("hook", &[], &[]),
     ("figure", &[], &[]),
     ("hub", &[], &["ureq", "sha1"]),
@@ -29,7 +30,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // zip: Inspect's logs
     (
         "eval",
-        &["disk", "figure", "model", "text"],
+        // reading: what may have been meant is found in one way
+        &["disk", "figure", "model", "reading", "text"],
         // minijinja, saphyr_parser, toml, csv, parquet: task files and their data; fancy_regex: filters, in Python's terms
         &[
             "candle_core",
@@ -55,19 +57,22 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &["crossbeam_channel"],
     ),
     // export: figures of a session are files as those of any command are
-    ("session", &["disk", "export", "figure", "hook", "model", "text"], &[]),
+    ("session", &["disk", "export", "figure", "hook", "model", "reading", "text"], &[]),
     // safetensors: the name of its own module; the format is written by hand, in an order
     ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),
     // lens: the question and the names of heads, both plain data; intervene: specs are read as they are typed; probe: the
     // sites, metrics and cells of a patching grid, plain data too
     (
         "tui",
-        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "probe", "session", "text"],
+        &["engine", "export", "figure", "hook", "intervene", "lens", "model", "probe", "reading", "session", "text"],
         &["ratatui", "crossterm", "crossbeam_channel", "tui_input", "unicode_width", "unicode_segmentation"],
     ),
+    // tui: a configuration is keys, colours and numbers of the terminal UI
+    ("config", &["reading", "tui"], &[]),
     (
         "cli",
         &[
+            "config",
             "disk",
             "engine",
             "eval",

@@ -1,6 +1,7 @@
 //! One subcommand, one file, one `run`.
 
 pub(super) mod completions;
+pub(super) mod config;
 pub(super) mod diff;
 pub(super) mod eval;
 pub(super) mod explain;
@@ -55,6 +56,8 @@ pub(super) enum Command {
     Pull(pull::Args),
     /// List the hooks of a model, with shapes
     Hooks(hooks::Args),
+    /// Print the configuration of the terminal UI as it counts
+    Config(config::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -77,6 +80,7 @@ impl Command {
             Self::Models(args) => models::run(&args, out),
             Self::Pull(args) => pull::run(&args, out),
             Self::Hooks(args) => hooks::run(&args, out),
+            Self::Config(args) => config::run(&args, out),
             Self::Completions(args) => completions::run(&args, out),
         }
     }

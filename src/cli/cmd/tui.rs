@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, ModelArgs, head_store, rescue_file, saved_model, settings};
+use crate::cli::args::{BosArgs, ConfigArgs, ModelArgs, head_store, rescue_file, saved_model, settings};
 use crate::cli::output::Output;
 use crate::eval::builtin::BUILTIN;
 use crate::lens::LENSES;
@@ -30,6 +30,8 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     bos: BosArgs,
@@ -46,6 +48,7 @@ impl Args {
 }
 
 pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> {
+    let config = args.config.load()?;
     let file = args.file();
     let resumed = file.as_deref().map(Saved::load).transpose()?;
     let model = match &resumed {
@@ -70,7 +73,11 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         session,
         offers: offers(),
         cache: Some(settings().cache),
-        ..TuiOptions::default()
+        keymap: config.keymap,
+        settings: config.settings,
+        mouse: config.mouse,
+        ground: config.ground,
+        depth: config.depth,
     };
     let end = out.cancel();
     let log = match &args.log {

@@ -6,6 +6,7 @@ use super::{Problem, Relation, Spec};
 use crate::eval::control;
 use crate::eval::direction;
 use crate::eval::item::{Item, Side};
+use crate::eval::problem::nearest;
 use crate::eval::scorer;
 
 /// The items of a file with their line numbers, and the lines that are not items.
@@ -50,14 +51,10 @@ fn gate_problems(spec: &Spec) -> Vec<String> {
     let known = direction::metric_names();
     let unknown = spec.gate.keys().filter(|name| !known.contains(name));
     let problem = |name: &String| {
-        format!("`[gate]` names the metric `{name}`, which this suite has not: nearest is {}", nearest(name, &known))
+        let near = nearest(name, known.iter().map(String::as_str));
+        format!("`[gate]` names the metric `{name}`, which this suite has not: {near}")
     };
     unknown.map(problem).collect()
-}
-
-fn nearest(name: &str, known: &[String]) -> String {
-    let distance = |known: &&String| strsim::damerau_levenshtein(name, known);
-    known.iter().min_by_key(distance).map_or_else(String::new, |nearest| format!("`{nearest}`"))
 }
 
 fn template_problems(spec: &Spec, relation: &Relation) -> Vec<String> {

@@ -15,9 +15,6 @@ use super::{Heads, Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
 
-/// Tokens one key generates at most.
-const N_GENERATED: usize = 20;
-
 /// The largest count that is typed before a move.
 const MOST_COUNTED: usize = 9999;
 
@@ -133,6 +130,10 @@ impl State {
             }
             Action::SaveSession => self.ask_for(Purpose::Session),
             Action::SaveFigures => self.ask_for(Purpose::Figures),
+            Action::Export => self.ask_for_file(),
+            Action::NextEnding => self.step_ending(1),
+            Action::PreviousEnding => self.step_ending(-1),
+            Action::Copy => self.copy(),
             Action::EditChain => self.ask_for(Purpose::Chain),
             Action::TypeTokens => self.ask_for(Purpose::Append),
             Action::Cancel => self.stop(),
@@ -294,7 +295,7 @@ impl State {
                 let sampling = self.session.next_sampling();
                 self.generate(1, sampling)
             }
-            Action::Generate => self.generate(N_GENERATED, Sampling::default()),
+            Action::Generate => self.generate(self.settings.generated, Sampling::default()),
             Action::Undo if self.session.undo() => self.inspect(),
             Action::Redo if self.session.redo() => self.inspect(),
             _ => Vec::new(),

@@ -63,7 +63,7 @@ impl State {
             Purpose::Session => format!("session.{EXTENSION}"),
             Purpose::Figures => "figures".to_owned(),
             Purpose::Chain => self.session.sampling().chain_text(),
-            Purpose::Append | Purpose::Label(_) => String::new(),
+            Purpose::Append | Purpose::Label(_) | Purpose::Export => String::new(),
         };
         self.line = Some(LineEntry::new(purpose, text));
         Vec::new()
@@ -88,6 +88,7 @@ impl State {
                 line.refuse("a name is needed".into());
                 self.line = Some(line);
             }
+            Purpose::Export => return self.export_to(line),
             Purpose::Session => return self.save(PathBuf::from(text.trim())).into_iter().collect(),
             Purpose::Figures => return self.compute_figures(PathBuf::from(text.trim())),
             Purpose::Append if text.is_empty() => {}

@@ -1,5 +1,7 @@
 //! Attention: one head's weights large, all heads small, and where the selected position looks.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -153,6 +155,10 @@ impl View for AttentionView {
 
     fn shows(&self) -> &'static [&'static str] {
         &["attention"]
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -2,6 +2,8 @@
 //!
 //! Run A is always what the other views show, without interventions; run B is typed here.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -10,7 +12,7 @@ use ratatui::style::Style;
 
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{CompareWork, Compared, Comparison, Inspection, Other, Outcome, Panel, Request, Tokens};
-use crate::figure::{Cell, Column, Content, Heatmap, Table};
+use crate::figure::{Cell, Column, Content, Figure, Heatmap, Table};
 use crate::tui::action::Action;
 use crate::tui::editor::Editor;
 use crate::tui::input::Key;
@@ -405,6 +407,10 @@ impl View for CompareView {
             editor.paste(text);
         }
         Reply::Done
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -2,6 +2,8 @@
 //!
 //! The model is asked as it is, without the session's interventions; nothing is written to disk.
 
+mod figures;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +16,18 @@ use crate::engine::{
     EngineError, EvalItem, Evaluated, Event, Inspection, MetricResult, Outcome, Outline, Panel, Request, Tokens,
     metric_name,
 };
-use crate::figure::{Cell, Column, Table};
+use crate::figure::{Cell, Column, Figure, Table};
 use crate::tui::action::{Action, Move};
 use crate::tui::editor::Editor;
 use crate::tui::input::Key;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::Session;
+use crate::tui::settings::Settings;
 use crate::tui::text::{fit, one_line, width, wrap};
 use crate::tui::widget::table::TableWidget;
 use crate::tui::widget::{line, prompt_input, spans};
 
-/// Items that are asked unless another number is typed.
-const LIMIT: usize = 20;
 /// The seed that items are drawn with.
 const SEED: u64 = 0;
 
@@ -153,7 +154,7 @@ impl Default for EvalsView {
             suites: None,
             has_asked: false,
             problem: None,
-            limit: Some(LIMIT),
+            limit: None,
             editor: None,
             wanted: None,
             run: None,
@@ -338,7 +339,7 @@ impl EvalsView {
             line(buffer, area, 0, scene.note, theme.faint());
             return;
         };
-        line(buffer, area, 0, "Enter runs the chosen suite, e says on how many items", theme.faint());
+        line(buffer, area, 0, "Enter runs the chosen suite, # says on how many items", theme.faint());
         let name = suites.iter().map(|suite| width(&suite.name)).max().unwrap_or(0) + 2;
         let room = usize::from(area.height.saturating_sub(2));
         let top = first_visible(self.at, suites.len(), room);
@@ -464,6 +465,10 @@ impl View for EvalsView {
         ViewName::Evals
     }
 
+    fn begin_with(&mut self, settings: &Settings) {
+        self.limit = Some(settings.items);
+    }
+
     fn context(&self) -> Context {
         if self.is_typing() { Context::Typing } else { Context::Evals }
     }
@@ -564,6 +569,10 @@ impl View for EvalsView {
                 all.map(|result| metric_name(&result.metric, &result.filter)).collect()
             }
         }
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -1,5 +1,7 @@
 //! The logit lens: what the model would say if it stopped after each layer.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -8,7 +10,7 @@ use ratatui::style::Style;
 
 use super::{Reply, Scene, View, ViewName};
 use crate::engine::{Inspection, Panel};
-use crate::figure::{Cell, Content, Heatmap, Table};
+use crate::figure::{Cell, Content, Figure, Heatmap, Table};
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, first_visible, part};
@@ -92,6 +94,10 @@ impl View for LensView {
         let column = session.position().min(map.columns().labels.len().saturating_sub(1));
         let text = |(row, label): (usize, &String)| format!("{label} {}", map.cell(row, column).unwrap_or(""));
         map.rows().labels.iter().enumerate().map(text).collect()
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

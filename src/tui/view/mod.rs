@@ -10,6 +10,7 @@ mod lens;
 mod model;
 mod name;
 mod patch;
+mod shown;
 mod step;
 mod tree;
 mod why;
@@ -34,9 +35,14 @@ use super::input::Key;
 use super::keymap::{Context, Keymap};
 use super::mouse::Hits;
 use super::session::Session;
+use super::settings::Settings;
+use super::text::of_visible;
 use super::theme::Theme;
 use super::tree::NodeId;
-use crate::engine::{Candidate, EngineError, Event, Inspection, Look, Outcome, Panel, Request, Verified};
+use crate::engine::{
+    Candidate, EngineError, Event, Inspection, Look, ModelInfo, Outcome, Panel, Request, Tokens, Verified,
+};
+use crate::figure::{Figure, Provenance};
 use crate::hook::Head;
 use crate::lens::atlas::Atlas;
 
@@ -55,6 +61,8 @@ pub struct Scene<'a> {
     pub atlas: Option<&'a Atlas>,
     /// What became of the laws of every decoder, once they were tried.
     pub verified: Option<&'a Verified>,
+    /// What is known about the model, once it is loaded.
+    pub model: Option<&'a ModelInfo>,
     /// What is shown while there is no data.
     pub note: &'a str,
 }
@@ -63,6 +71,31 @@ impl Scene<'_> {
     /// What a head is called, if it has a role.
     pub fn role(&self, head: Head) -> Option<&'static str> {
         self.atlas?.head(head).role()
+    }
+
+    /// Where numbers of the model come from that belong to no tokens.
+    pub fn of_model(&self) -> Provenance {
+        let Some(model) = self.model else { return Provenance::default() };
+        Provenance {
+            model: model.name.clone(),
+            fingerprint: model.fingerprint.clone(),
+            precision: model.precision.describe(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..Provenance::default()
+        }
+    }
+
+    /// Where numbers come from that belong to these tokens and these interventions.
+    pub fn of_tokens(&self, tokens: &Tokens, interventions: &[String]) -> Provenance {
+        let is_present = tokens.ids == self.session.tokens().ids;
+        let prompt = if is_present { self.session.text() } else { of_visible(&tokens.visible) };
+        let bos = if is_present { &self.session.tokens().bos } else { &tokens.bos };
+        Provenance {
+            prompt: Some(prompt),
+            bos: Some(bos.clone()).filter(|bos| !bos.is_empty()),
+            interventions: interventions.to_vec(),
+            ..self.of_model()
+        }
     }
 }
 
@@ -109,13 +142,12 @@ pub enum News<'a> {
     Stopped,
 }
 
-/// Candidates asked for at each position.
-const TOP: usize = 50;
-
 /// One way to look at a prompt.
 pub trait View {
     /// What it is called.
     fn name(&self) -> ViewName;
+    /// Takes the numbers that it begins with.
+    fn begin_with(&mut self, _: &Settings) {}
     /// Where its keys are.
     fn context(&self) -> Context;
     /// What must be computed before it can show these tokens; nothing if it has all.
@@ -159,6 +191,8 @@ pub trait View {
     fn searchable(&self, _: &Session) -> Vec<String> {
         Vec::new()
     }
+    /// What it shows now, all rows of it, the main thing first; nothing while it shows nothing.
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure>;
     /// Draws itself.
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
 }

@@ -1,5 +1,7 @@
 //! The model itself: what its files say, whether it obeys the laws of every decoder, and the numbers in its tensors.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -8,6 +10,7 @@ use ratatui::style::Style;
 
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{Described, Inspection, Outcome, Panel, Request, Tokens, readable_bytes, readable_count, sections};
+use crate::figure::Figure;
 use crate::model::checkpoint::survey::Survey;
 use crate::model::header::StoredTensor;
 use crate::tui::action::Action;
@@ -354,6 +357,10 @@ impl View for ModelView {
             editor.paste(text);
         }
         self.typed()
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -3,6 +3,8 @@
 //! The prompt is the clean one; the corrupted one is typed here. What is measured is asked like everywhere: A minus B
 //! after the selected position. The model is patched as it is, without the session's interventions.
 
+mod figures;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use ratatui::style::Style;
 
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{EngineError, Event, Inspection, Outcome, Panel, PatchFrame, PatchWork, Request, Tokens};
-use crate::figure::Scale;
+use crate::figure::{Figure, Scale};
 use crate::probe::patching::{self, CellAt, Direction, Measure, Metric, PatchError, PatchSite};
 use crate::tui::action::{Action, Move};
 use crate::tui::editor::Editor;
@@ -31,6 +33,8 @@ struct Sheet {
     work: PatchWork,
     frame: Option<Arc<PatchFrame>>,
     cells: BTreeMap<CellAt, f64>,
+    /// What the library makes of the filled grid.
+    figures: Vec<Arc<Figure>>,
     state: SheetState,
 }
 
@@ -96,7 +100,7 @@ fn next_of<T: Copy + PartialEq>(all: &[T], now: T) -> T {
 
 impl Sheet {
     const fn new(work: PatchWork) -> Self {
-        Self { work, frame: None, cells: BTreeMap::new(), state: SheetState::Filling(None) }
+        Self { work, frame: None, cells: BTreeMap::new(), figures: Vec::new(), state: SheetState::Filling(None) }
     }
 
     /// What is patched in a row and a column.
@@ -440,9 +444,12 @@ impl View for PatchView {
         match news {
             News::Event(event) => self.event(event),
             News::Finished(Outcome::Tokens(tokens)) => return self.arrive(tokens),
-            News::Finished(_) => {
+            News::Finished(outcome) => {
                 if let Some(sheet) = &mut self.sheet {
                     sheet.state = SheetState::Done;
+                    if let Outcome::Patched(figures) = outcome {
+                        sheet.figures.clone_from(figures);
+                    }
                 }
             }
             News::Failed(error) => self.fail(error, session),
@@ -469,6 +476,10 @@ impl View for PatchView {
         editor.paste(text);
         self.draft = Some(editor.input().value().to_owned());
         Reply::Refresh
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -1,18 +1,22 @@
 //! The next token: how probable each candidate is after the selected position, and one step further.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{News, Reply, Scene, TOP, View, ViewName};
+use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{Candidate, Chain, Distribution, Inspection, Outcome, Panel, Request};
+use crate::figure::Figure;
 use crate::model::sample::Sampling;
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::{Session, Tint};
+use crate::tui::settings::Settings;
 use crate::tui::widget::bars::{CandidateBars, Marks};
 use crate::tui::widget::chain::ChainRows;
 use crate::tui::widget::{line, spans};
@@ -22,6 +26,7 @@ use crate::tui::widget::{line, spans};
 pub struct StepView {
     inspection: Option<Arc<Inspection>>,
     chosen: usize,
+    settings: Settings,
     /// Whether the whole vocabulary is shown although the chain cuts nothing.
     is_whole: bool,
     chain: Option<Arc<Chain>>,
@@ -110,13 +115,17 @@ impl View for StepView {
         ViewName::Step
     }
 
+    fn begin_with(&mut self, settings: &Settings) {
+        self.settings = *settings;
+    }
+
     fn context(&self) -> Context {
         Context::Step
     }
 
     fn needs(&self, session: &Session) -> Vec<Panel> {
         let has = self.inspection.as_ref().is_some_and(|inspection| session.fits(inspection));
-        if has { Vec::new() } else { vec![Panel::Distributions { top: TOP }] }
+        if has { Vec::new() } else { vec![Panel::Distributions { top: self.settings.candidates }] }
     }
 
     fn update(&mut self, action: Action, session: &Session) -> Reply {
@@ -175,6 +184,10 @@ impl View for StepView {
     fn searchable(&self, session: &Session) -> Vec<String> {
         let top = self.distribution(session).map_or(&[][..], |distribution| &distribution.top);
         top.iter().map(|candidate| candidate.visible.clone()).collect()
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -1,18 +1,21 @@
 //! The tree: every continuation that was tried, how probable each is, and where in the layers two of them part.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{News, Reply, Scene, TOP, View, ViewName};
+use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{Branches, Inspection, Outcome, Panel, Request};
-use crate::figure::{Cell, Content, Table};
+use crate::figure::{Cell, Content, Figure, Table};
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::{Basis, Session};
+use crate::tui::settings::Settings;
 use crate::tui::text::{cut, fit, width};
 use crate::tui::tree::{NodeId, Row, Tree};
 use crate::tui::widget::{line, spans};
@@ -26,6 +29,7 @@ pub struct TreeView {
     mark: Option<NodeId>,
     /// The tokens whose probabilities have arrived.
     known: Option<Basis>,
+    settings: Settings,
     face: Face,
 }
 
@@ -110,13 +114,17 @@ impl View for TreeView {
         ViewName::Tree
     }
 
+    fn begin_with(&mut self, settings: &Settings) {
+        self.settings = *settings;
+    }
+
     fn context(&self) -> Context {
         Context::Tree
     }
 
     fn needs(&self, session: &Session) -> Vec<Panel> {
         let has = self.known.as_ref() == Some(&session.basis());
-        if has { Vec::new() } else { vec![Panel::Distributions { top: TOP }] }
+        if has { Vec::new() } else { vec![Panel::Distributions { top: self.settings.candidates }] }
     }
 
     fn update(&mut self, action: Action, session: &Session) -> Reply {
@@ -165,6 +173,10 @@ impl View for TreeView {
             News::Event(_) | News::Finished(_) => {}
         }
         Reply::Done
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

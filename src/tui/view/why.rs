@@ -1,5 +1,7 @@
 //! Why A rather than B: what each part adds to the difference of their logits, from components down to source tokens.
 
+mod figures;
+
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -8,6 +10,7 @@ use ratatui::style::Style;
 
 use super::{Reply, Scene, View, ViewName};
 use crate::engine::{Inspection, Panel, Part, PartKind, Why};
+use crate::figure::Figure;
 use crate::hook::Head;
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
@@ -165,6 +168,10 @@ impl View for WhyView {
 
     fn searchable(&self, _: &Session) -> Vec<String> {
         self.parts().iter().map(|part| part.name.clone()).collect()
+    }
+
+    fn figures(&self, scene: &Scene<'_>) -> Vec<Figure> {
+        figures::of(self, scene)
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -1,6 +1,7 @@
 //! The real binary: what it prints, and what it ends with.
 
 mod bad_input;
+mod config;
 mod determinism;
 mod help;
 mod info;

@@ -52,6 +52,7 @@ fn way_in(context: Context) -> String {
         (None, Context::Global) => "1".into(),
         (None, Context::Editing) => "1i".into(),
         (None, Context::Typing) => "6c".into(),
+        (None, Context::Exporting) => "1e".into(),
         (None, Context::Interventions) => "1d".into(),
         (None, Context::Picker) => "1:".into(),
         (None, Context::Help) => "1?".into(),

@@ -104,7 +104,7 @@ fn a_suite_is_chosen_and_run_on_as_many_items_as_are_typed() {
     let effects = ui.chars("8");
     assert!(matches!(submits(&effects)[..], [(slot, Request::Suites)] if slot == ViewName::Evals.slot()));
     ui.answer(suites());
-    ui.chars("je");
+    ui.chars("j#");
     assert_eq!(ui.state.context(), Context::Typing);
     for key in [BACK, BACK, Key::char('0'), ENTER] {
         ui.key(key);
@@ -119,7 +119,7 @@ fn a_suite_is_chosen_and_run_on_as_many_items_as_are_typed() {
     ui.answer(failure());
     assert!(ui.text().contains("layer 9 does not exist"), "{}", ui.text());
     ui.key(BACK);
-    ui.chars("e");
+    ui.chars("#");
     ui.key(BACK);
     ui.key(ENTER);
     let effects = ui.key(ENTER);
@@ -203,7 +203,7 @@ fn decided(item: &TaskItemRecord) -> (Vec<u32>, u32, u32) {
 fn two_items_are_what_the_library_makes_of_them_and_lead_to_where_they_are_decided() {
     let record = library();
     let mut live = Live::new();
-    live.chars("8e");
+    live.chars("8#");
     for key in [BACK, BACK, Key::char('2'), ENTER, ENTER] {
         live.key(key);
     }

@@ -4,6 +4,7 @@ mod compare;
 mod data;
 mod drive;
 mod evals;
+mod export;
 mod find;
 mod keys;
 mod live;

@@ -35,6 +35,9 @@ impl Session {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lmscope"));
         command.args(args);
         command.env("XDG_STATE_HOME", states.path());
+        command.env("XDG_CONFIG_HOME", states.path());
+        // what a key writes is written there
+        command.cwd(states.path());
         command.env("TERM", "xterm-256color");
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);

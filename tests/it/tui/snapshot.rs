@@ -78,6 +78,7 @@ fn overlays_and_modes() {
     for (name, keys) in [
         ("help", "?"),
         ("editing", "i"),
+        ("exporting", "3e"),
         ("all_heads", "3o"),
         ("light", "L"),
         ("surprisal", "c"),
@@ -152,7 +153,7 @@ fn a_suite_item_by_item() {
     ui.chars("8");
     ui.answer(suites());
     check("evals_suites", &ui);
-    ui.chars("e");
+    ui.chars("#");
     check("evals_typing", &ui);
     ui.key(Key::plain(KeyCode::Enter));
     ui.key(Key::plain(KeyCode::Enter));
@@ -194,7 +195,7 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "2", "3", "4", "5", "6", "5v", "6c", "8", "8e", "9v", "9/", "3o", "?", "i", "d"] {
+    for view in ["1", "2", "3", "4", "5", "6", "5v", "6c", "8", "8#", "1e", "9v", "9/", "3o", "?", "i", "d"] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {

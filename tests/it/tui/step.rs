@@ -14,7 +14,7 @@ fn live() -> Live {
 #[test]
 fn the_chain_is_typed_and_shows_what_it_cuts() {
     let mut live = live();
-    live.keys("e\x15temperature=0.8 top_k=0\n");
+    live.keys("E\x15temperature=0.8 top_k=0\n");
     assert_eq!(live.state.context(), Context::Typing, "it is not taken");
     assert!(text(&live.state).contains("top_k is `0`, expected a whole number above 0"), "{}", text(&live.state));
     live.keys("\x15temperature=0.8 top_k=3\n");
