@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::{Edit, Error, Ground, Needs, OtherRun, Problem, Runs, Spec, blind};
 use crate::hook::HookPoint;
-use crate::model::{CancelToken, CausalLm, DecoderConfig, KvCache, Result, Tap};
+use crate::model::{CancelToken, CausalLm, DecoderConfig, KvCache, Result, SEAM, Stretch, Tap, one_by_one};
 use crate::trace::{Trace, TracePlan};
 
 /// Interventions that fit a model and a prompt.
@@ -105,6 +105,17 @@ impl CausalLm for Intervened<'_> {
     fn forward(&self, ids: &Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor> {
         let edits = self.interventions.tap(cache.len());
         self.lm.forward(ids, cache, &mut (edits, tap))
+    }
+
+    fn forward_all(&self, stretches: &mut [Stretch<'_>], cancel: &CancelToken) -> Result<Tensor> {
+        if self.interventions.is_empty() {
+            return self.lm.forward_all(stretches, cancel);
+        }
+        one_by_one(self, stretches, cancel)
+    }
+
+    fn seam(&self) -> usize {
+        if self.interventions.is_empty() { self.lm.seam() } else { SEAM }
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {

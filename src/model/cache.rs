@@ -1,5 +1,7 @@
 //! Keys and values of the tokens already seen. It belongs to the caller, never to the model.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 
 use super::Result;
@@ -58,6 +60,24 @@ impl KvCache {
             };
         }
         Ok(())
+    }
+
+    /// Keys and values of one block, `[batch, kv_head, pos, d_head]`.
+    pub(crate) fn at(&self, layer: usize) -> Option<(&Tensor, &Tensor)> {
+        self.layers.get(layer).and_then(Option::as_ref).map(|kv| (&kv.k, &kv.v))
+    }
+
+    /// Positions `range` alone.
+    pub(super) fn part(&self, range: Range<usize>) -> Result<Self> {
+        let narrow = |tensor: &Tensor| tensor.narrow(2, range.start, range.len())?.contiguous();
+        let part = |kv: &LayerKv| Ok(LayerKv { k: narrow(&kv.k)?, v: narrow(&kv.v)? });
+        let layers = self.layers.iter().map(|kv| kv.as_ref().filter(|_| !range.is_empty()).map(part).transpose());
+        Ok(Self { layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// How many blocks it is for.
+    pub(super) const fn n_layers(&self) -> usize {
+        self.layers.len()
     }
 
     /// Appends keys and values `[batch, kv_head, pos, d_head]` of new positions and returns all of them. What is stored

@@ -8,12 +8,16 @@
     reason = "the inner loops must become part of a function that is compiled for wide vectors"
 )]
 
+use candle_core::{Storage, Tensor};
 use pulp::Arch;
+use rayon::prelude::*;
 
 /// Elements that are added up in f32 before they go into a sum in f64.
 const BLOCK: usize = 512;
 /// Lanes of the inner loops.
 const LANES: usize = 16;
+/// Below, an exponential is zero for every purpose.
+const LEAST: f32 = -87.0;
 
 /// What one row of logits says.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,24 @@ pub fn row_stats(logits: &[f32], k: usize) -> Option<RowStats> {
     let entropy = (sum.ln() - weighted / sum).max(0.0);
     let top = arch.dispatch(|| largest(logits, k));
     Some(RowStats { log_sum_exp, entropy, top })
+}
+
+/// What `read` makes of each of the first `n` rows of `logits` `[.., d_vocab]` in f32, on all threads.
+pub fn read_rows<T: Send>(
+    logits: &Tensor,
+    n: usize,
+    read: impl Fn(usize, &[f32]) -> T + Sync,
+) -> super::Result<Vec<T>> {
+    let logits = logits.contiguous()?;
+    let width = logits.dims().last().copied().unwrap_or(1).max(1);
+    let (storage, layout) = logits.storage_and_layout();
+    let values = match &*storage {
+        Storage::Cpu(storage) => &storage.as_slice::<f32>()?[layout.start_offset()..],
+        Storage::Cuda(_) | Storage::Metal(_) => {
+            return Err(candle_core::Error::Msg("logits are read on the CPU".into()).bt().into());
+        }
+    };
+    Ok(values[..n * width].par_chunks(width).enumerate().map(|(at, row)| read(at, row)).collect())
 }
 
 /// How many of `logits` are larger than `value`.
@@ -127,8 +149,22 @@ fn exp_sums(logits: &[f32], max: f32) -> (f64, f64) {
 /// Below, the exponential is zero for every purpose; minus infinity must not meet it in a product.
 #[inline(always)]
 fn clamped(x: f32) -> f32 {
-    const LEAST: f32 = -87.0;
     if x > LEAST { x } else { LEAST }
+}
+
+/// `e^x` of `x` up to 88; exactly zero from -87 down.
+#[inline(always)]
+pub(super) fn exp_or_zero(x: f32) -> f32 {
+    let power = exp(x);
+    if x > LEAST { power } else { 0.0 }
+}
+
+/// `1 / (1 + e^-x)`.
+#[inline(always)]
+pub(super) fn sigmoid(x: f32) -> f32 {
+    const MOST: f32 = 87.0;
+    let negated = if -x < MOST { -x } else { MOST };
+    1.0 / (1.0 + exp(negated))
 }
 
 /// `e^x` for `x` from -87 to 88 (Cephes' polynomial after reduction by powers of two).

@@ -4,6 +4,7 @@
 //! a forward pass or to change it. It never knows who is tapping, and names no architecture outside [`arch`].
 
 pub mod arch;
+mod branch;
 mod cache;
 mod cancel;
 pub mod checkpoint;
@@ -27,6 +28,7 @@ mod words;
 
 use candle_core::Tensor;
 
+pub use self::branch::{Branch, SEAM, Stretch, least_rows, one_by_one};
 pub use self::cache::KvCache;
 pub use self::cancel::CancelToken;
 pub use self::config::{
@@ -61,6 +63,23 @@ pub trait CausalLm: Send + Sync {
     /// Logits `[.., d_vocab]` of a raw residual stream `[.., d_model]`: final norm, with statistics of `resid`
     /// itself, then the unembedding. At the last layer's `hook_resid_post` it equals the model's logits.
     fn unembed(&self, resid: &Tensor) -> Result<Tensor>;
+
+    /// Runs several stretches together, each after its own branch, which grows by it.
+    ///
+    /// Returns what [`forward`](Self::forward) does, `[pos, d_model]`, of all stretches one after the other. What a
+    /// position gets depends on the tokens before it alone, and not on what is run beside it, if every stretch begins
+    /// and ends at a multiple of [`seam`](Self::seam) or at a place that the sequence itself decides on.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if a sequence exceeds the context; [`Error::Cancelled`].
+    fn forward_all(&self, stretches: &mut [Stretch<'_>], cancel: &CancelToken) -> Result<Tensor> {
+        one_by_one(self, stretches, cancel)
+    }
+
+    /// Sequences may be cut at multiples of this without a change of any bit.
+    fn seam(&self) -> usize {
+        SEAM
+    }
 
     /// A cache for a new sequence.
     fn new_cache(&self) -> KvCache {

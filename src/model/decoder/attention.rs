@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 use candle_nn::ops;
 
-use super::block::Step;
+use super::attend::Shared;
+use super::block::{Past, Step};
 use super::qk_norm::HeadNorm;
 use super::{Kernels, Linear, Parameters, backward, softcap};
 use crate::hook::Site;
@@ -66,16 +67,42 @@ impl Attention {
             }
             None => (q, k),
         };
-        let (k, v) = (k.transpose(1, 2)?.contiguous()?, v.transpose(1, 2)?.contiguous()?); // [batch, kv_head, pos, d_head]
-        let (k, v) = step.cache.append(step.layer, k, v)?;
-        let scores = step.tap(Site::AttnScores, self.scores(&q, &k, step.mask)?)?;
+        let z = match &mut step.past {
+            Past::Several(sequences) => sequences.attend(step.layer, self.shared(), [&q, &k, &v])?,
+            Past::One { cache, mask } => {
+                let (k, v) = (k.transpose(1, 2)?.contiguous()?, v.transpose(1, 2)?.contiguous()?); // [batch, kv_head, pos, d_head]
+                let ((k, v), mask) = (cache.append(step.layer, k, v)?, *mask);
+                self.attend(&q, [&k, &v], mask, step)?
+            }
+        };
+        let z = step.tap(Site::Z, z)?; // [batch, pos, head, d_head]
+        self.project(&z, step)
+    }
+
+    /// What all queries have in common.
+    #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
+    fn shared(&self) -> Shared<'static> {
+        Shared {
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_kv_heads,
+            d_head: self.d_head,
+            scale: self.layer.scale as f32,
+            softcap: self.axes.softcap.map(|cap| cap as f32),
+            window: self.layer.window,
+            biases: None,
+        }
+    }
+
+    /// Attention of `q` `[batch, pos, head, d_head]` to all of `k` and `v` `[batch, kv_head, key, d_head]`: the weighted
+    /// values, in the shape of `q`.
+    fn attend(&self, q: &Tensor, [k, v]: [&Tensor; 2], mask: Option<&Tensor>, step: &mut Step<'_>) -> Result<Tensor> {
+        let scores = step.tap(Site::AttnScores, self.scores(q, k, mask)?)?;
         let pattern = match self.kernels {
             Kernels::Fused => ops::softmax_last_dim(&widened(&scores)?)?.to_dtype(scores.dtype())?,
             Kernels::Differentiable => backward::softmax(&scores)?,
         };
         let pattern = step.tap(Site::Pattern, pattern)?; // [batch, head, query, key]
-        let z = step.tap(Site::Z, self.weighted_values(&pattern, &v)?)?; // [batch, pos, head, d_head]
-        self.project(&z, step)
+        self.weighted_values(&pattern, v)
     }
 
     /// A projection of `x` `[batch, pos, d_model]`, as `[batch, pos, heads, d_head]`.

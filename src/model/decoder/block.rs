@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::attend::Shared;
 use super::attention::Attention;
 use super::mlp::MlpLayer;
 use super::moe::Mixture;
@@ -16,9 +17,23 @@ use crate::model::{DecoderConfig, KvCache, LayerMlp, NormPlacement, Param, Resid
 pub(super) struct Step<'a> {
     pub layer: usize,
     pub angles: Option<&'a Angles>,
-    pub mask: Option<&'a Tensor>,
-    pub cache: &'a mut KvCache,
+    pub past: Past<'a>,
     pub tap: &'a mut dyn Tap,
+}
+
+/// The keys and values that queries attend to.
+pub(super) enum Past<'a> {
+    /// Those of one sequence, or of a batch of equal lengths.
+    One { cache: &'a mut KvCache, mask: Option<&'a Tensor> },
+    /// Those of each of several sequences.
+    Several(&'a mut dyn Attend),
+}
+
+/// Attends for several sequences at once.
+pub(super) trait Attend {
+    /// Attention of `q` `[1, row, head, d_head]` to all keys before each row in its sequence and to its own, of `k` and
+    /// `v` `[1, row, kv_head, d_head]`: the weighted values, in the shape of `q`. Rows of no sequence get zeros.
+    fn attend(&mut self, layer: usize, heads: Shared<'_>, qkv: [&Tensor; 3]) -> Result<Tensor>;
 }
 
 impl Step<'_> {

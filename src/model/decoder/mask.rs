@@ -49,10 +49,7 @@ impl Span {
 }
 
 fn mask(cfg: &DecoderConfig, span: Span, dtype: DType) -> Result<Option<Tensor>> {
-    let alibi = match cfg.positions {
-        Positions::Alibi(kind) => Some(kind),
-        Positions::None | Positions::Learned | Positions::Rotary { .. } => None,
-    };
+    let alibi = alibi(cfg);
     let sees_all = span.n_pos == 1 && (0..span.n_keys()).all(|key| span.sees(0, key));
     if sees_all && alibi.is_none() {
         return Ok(None);
@@ -63,14 +60,29 @@ fn mask(cfg: &DecoderConfig, span: Span, dtype: DType) -> Result<Option<Tensor>>
     let mask = Tensor::from_vec(values.collect::<Vec<f32>>(), shape, &Device::Cpu)?;
     let mask = match alibi {
         None => mask,
-        Some(kind) => bias(cfg, kind, span.n_keys())?.broadcast_add(&mask)?,
+        Some(kind) => {
+            let shape = (cfg.n_heads, 1, span.n_keys());
+            Tensor::from_vec(bias(cfg, kind, span.n_keys()), shape, &Device::Cpu)?.broadcast_add(&mask)?
+        }
     };
     Ok(Some(mask.to_dtype(dtype)?))
 }
 
-/// The bias of each head on each key, `[head, 1, key]`. It grows with the key's position, and the softmax does not
+const fn alibi(cfg: &DecoderConfig) -> Option<Alibi> {
+    match cfg.positions {
+        Positions::Alibi(kind) => Some(kind),
+        Positions::None | Positions::Learned | Positions::Rotary { .. } => None,
+    }
+}
+
+/// The bias of each head on each key, `[head, key]`, if there is one.
+pub(super) fn biases(cfg: &DecoderConfig, n_keys: usize) -> Option<Vec<f32>> {
+    alibi(cfg).map(|kind| bias(cfg, kind, n_keys))
+}
+
+/// The bias of each head on each key, `[head, key]`. It grows with the key's position, and the softmax does not
 /// see that it does not depend on the query's.
-fn bias(cfg: &DecoderConfig, kind: Alibi, n_keys: usize) -> Result<Tensor> {
+fn bias(cfg: &DecoderConfig, kind: Alibi, n_keys: usize) -> Vec<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
     let scale = (1.0 / (cfg.d_head as f64).sqrt()) as f32;
     let one = |slope: f32, key: usize| match kind {
@@ -78,9 +90,7 @@ fn bias(cfg: &DecoderConfig, kind: Alibi, n_keys: usize) -> Result<Tensor> {
         // the reference computes the bias in bf16
         Alibi::BeforeScaling => (bf16::from_f32(slope) * bf16::from_f32(key as f32)).to_f32() * scale,
     };
-    let values: Vec<f32> =
-        slopes(cfg.n_heads).into_iter().flat_map(|slope| (0..n_keys).map(move |key| one(slope, key))).collect();
-    Ok(Tensor::from_vec(values, (cfg.n_heads, 1, n_keys), &Device::Cpu)?)
+    slopes(cfg.n_heads).into_iter().flat_map(|slope| (0..n_keys).map(move |key| one(slope, key))).collect()
 }
 
 /// Press et al. 2021: a geometric series for a power of two of heads; for other numbers that of the next lower power,

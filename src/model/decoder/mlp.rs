@@ -1,9 +1,9 @@
 //! The MLP, plain or gated.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
-use super::block::Step;
-use super::{Kernels, Linear, Parameters, backward};
+use super::block::{Past, Step};
+use super::{Kernels, Linear, Parameters, backward, gate};
 use crate::hook::Site;
 use crate::model::{Activation, DecoderConfig, Mlp, Param, ParamId, Result};
 
@@ -47,7 +47,12 @@ impl MlpLayer {
             Some(gate) => {
                 let pre = step.tap(Site::MlpPre, gate.forward(x)?)?; // [batch, pos, d_mlp]
                 let linear = step.tap(Site::MlpPreLinear, self.w_in.forward(x)?)?;
-                gated(self.activation, self.kernels, &pre, &linear)?
+                match step.past {
+                    Past::Several(_) if self.activation == Activation::Silu && pre.dtype() == DType::F32 => {
+                        gate::swiglu(&pre, &linear)?
+                    }
+                    Past::Several(_) | Past::One { .. } => gated(self.activation, self.kernels, &pre, &linear)?,
+                }
             }
             None => {
                 let pre = step.tap(Site::MlpPre, self.w_in.forward(x)?)?;

@@ -3,10 +3,12 @@
 //! Shapes stand beside the lines. The decoder knows its [`DecoderConfig`] and nothing of checkpoints, architectures
 //! or whoever taps it.
 
+mod attend;
 mod attention;
 mod backward;
 mod block;
 mod frozen;
+mod gate;
 mod kept;
 mod linear;
 mod mask;
@@ -16,12 +18,13 @@ mod norm;
 mod qk_norm;
 mod rope;
 mod stored;
+mod strands;
 
 use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 
-use self::block::Block;
+use self::block::{Block, Past, Step};
 pub use self::frozen::FrozenNorm;
 use self::kept::{Keeper, Kept};
 pub(crate) use self::linear::{Linear, bytes_at_work};
@@ -30,11 +33,12 @@ use self::norm::Normalise;
 use self::rope::Rotations;
 pub(crate) use self::stored::Stored;
 pub use self::stored::Table;
+use self::strands::Strands;
 use super::dtype::wide;
 use super::tap::tapped;
 use super::{
-    CausalLm, DecoderConfig, Dtype, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions, Result, Tap,
-    Unembed,
+    CancelToken, CausalLm, DecoderConfig, Dtype, EmbedNorm, Error, FinalNorm, KvCache, Param, ParamId, Positions,
+    Result, SEAM, Stretch, Tap, Unembed, least_rows, one_by_one,
 };
 use crate::hook::{HookPoint, Site};
 
@@ -79,6 +83,7 @@ fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
 pub struct Decoder {
     cfg: DecoderConfig,
     dtype: DType,
+    kernels: Kernels,
     embed: Table,
     embed_norm: Option<Normalise>,
     project_in: Option<Linear>,
@@ -141,6 +146,7 @@ impl Decoder {
         Ok(Self {
             cfg,
             dtype,
+            kernels,
             embed,
             embed_norm,
             project_in,
@@ -172,6 +178,11 @@ impl Decoder {
     /// [`forward`](CausalLm::forward) returns.
     pub fn resume(&self, layer: usize, resid: Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor> {
         let resid = self.blocks(layer..self.cfg.n_layers, resid, cache, tap)?;
+        self.normed(resid, tap)
+    }
+
+    /// The residual stream after the final norm.
+    fn normed(&self, resid: Tensor, tap: &mut dyn Tap) -> Result<Tensor> {
         let at = [HookPoint::model(Site::LnFinalScale), HookPoint::model(Site::LnFinalNormalized)];
         match &self.ln_final {
             Some(norm) => norm.forward(&resid, at, tap),
@@ -188,20 +199,61 @@ impl Decoder {
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
         let (start, n_pos) = (cache.len_at(layers.start), resid.dim(1)?);
-        let angles = self.rotations.angles(start, n_pos)?;
+        let angles = self.rotations.angles(start..start + n_pos, start + n_pos)?;
         let masks = Masks::new(&self.cfg, start, n_pos, self.dtype)?;
         let mut x = resid.to_dtype(self.dtype)?;
         for layer in layers {
             let axes = &self.cfg.layers[layer];
             let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
-            let mut step = block::Step { layer, angles, mask, cache: &mut *cache, tap: &mut *tap };
+            let past = Past::One { cache: &mut *cache, mask };
+            let mut step = Step { layer, angles, past, tap: &mut *tap };
             x = self.blocks[layer].forward(x, &mut step)?;
         }
         Ok(x)
     }
 
-    /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`.
-    fn embed(&self, ids: &Tensor, start: usize, tap: &mut dyn Tap) -> Result<Tensor> {
+    /// Whether what a position gets is the same bit for bit in any company. An expert's product has as many rows as
+    /// tokens are sent to it, and where angles depend on the length of a sequence, so does the place of a cut.
+    fn runs_together(&self) -> bool {
+        let is_exact = self.cfg.experts.is_none() && !self.cfg.rotation_depends_on_length(self.cfg.n_ctx);
+        is_exact && self.kernels == Kernels::Fused && self.dtype != DType::F64
+    }
+
+    /// Runs sequences as rows of one pass: `[row, d_model]`.
+    fn together(&self, strands: &mut Strands<'_, '_>, tap: &mut dyn Tap) -> Result<Tensor> {
+        let mut tokens = strands.tokens();
+        let n_rows = tokens.len();
+        // rows of no sequence, which see nothing and are dropped
+        tokens.resize(n_rows.max(self.least_rows()), (0, 0));
+        let (ids, positions): (Vec<u32>, Vec<usize>) = tokens.into_iter().unzip();
+        let place = |table: &Tensor| {
+            let rows: Vec<u32> = positions.iter().filter_map(|&pos| u32::try_from(pos).ok()).collect();
+            table.index_select(&Tensor::new(rows, table.device())?, 0)
+        };
+        let mut x = self.embed(&super::ids_tensor(&ids)?, place, tap)?;
+        let angles = self.rotations.angles(positions.iter().copied(), strands.longest())?;
+        for (layer, axes) in self.cfg.layers.iter().enumerate() {
+            let (angles, past) = (angles.of(axes.rope), Past::Several(&mut *strands));
+            x = self.blocks[layer].forward(x, &mut Step { layer, angles, past, tap: &mut *tap })?;
+        }
+        Ok(self.normed(x, tap)?.squeeze(0)?.narrow(0, 0, n_rows)?)
+    }
+
+    /// How many rows every product has at least.
+    fn least_rows(&self) -> usize {
+        let cfg = &self.cfg;
+        let widths = [cfg.d_model, cfg.n_heads * cfg.d_head, cfg.n_kv_heads * cfg.d_head, cfg.d_mlp];
+        widths.into_iter().map(least_rows).max().unwrap_or(1)
+    }
+
+    /// Embeddings of `ids` `[batch, pos]` as they enter the first block, `[batch, pos, d_model]`; `place` takes their
+    /// positions, `[pos, d_model]`, from a table of all.
+    fn embed(
+        &self,
+        ids: &Tensor,
+        place: impl FnOnce(&Tensor) -> candle_core::Result<Tensor>,
+        tap: &mut dyn Tap,
+    ) -> Result<Tensor> {
         let (batch, n_pos) = ids.dims2()?;
         let rows = self.embed.gather(&ids.flatten_all()?)?.to_dtype(self.dtype)?;
         let x = projected(self.project_in.as_ref(), rows.reshape((batch, n_pos, ()))?)?;
@@ -212,7 +264,7 @@ impl Decoder {
         };
         let x = tapped(tap, HookPoint::model(Site::Embed), x)?;
         let Some(table) = &self.pos_embed else { return Ok(x) };
-        let pos = table.narrow(0, start, n_pos)?.unsqueeze(0)?.broadcast_as(x.shape())?;
+        let pos = place(table)?.unsqueeze(0)?.broadcast_as(x.shape())?;
         let pos = tapped(tap, HookPoint::model(Site::PosEmbed), pos)?;
         Ok((x + pos)?)
     }
@@ -243,8 +295,20 @@ impl CausalLm for Decoder {
         if start + n_pos > self.cfg.n_ctx {
             return Err(Error::TooLong { found: start + n_pos, n_ctx: self.cfg.n_ctx });
         }
-        let resid = self.embed(ids, start, tap)?;
+        let resid = self.embed(ids, |table| table.narrow(0, start, n_pos), tap)?;
         self.resume(0, resid, cache, tap)
+    }
+
+    fn forward_all(&self, stretches: &mut [Stretch<'_>], cancel: &CancelToken) -> Result<Tensor> {
+        if !self.runs_together() {
+            return one_by_one(self, stretches, cancel);
+        }
+        stretches.iter().try_for_each(|stretch| stretch.check(self.cfg.n_ctx))?;
+        self.together(&mut Strands::new(stretches, &self.cfg), &mut cancel.clone())
+    }
+
+    fn seam(&self) -> usize {
+        if self.runs_together() { 1 } else { SEAM }
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {

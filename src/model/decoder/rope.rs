@@ -31,9 +31,10 @@ impl Rotations {
         }
     }
 
-    /// Angles of positions `start..start + n_pos`.
-    pub(super) fn angles(&self, start: usize, n_pos: usize) -> Result<AllAngles> {
-        let angles = |rotation: &Option<Rotation>| rotation.as_ref().map(|it| it.angles(start, n_pos)).transpose();
+    /// Angles of these positions, in sequences of which the longest has `len` positions.
+    pub(super) fn angles(&self, positions: impl Iterator<Item = usize>, len: usize) -> Result<AllAngles> {
+        let positions: Vec<f32> = positions.map(|pos| pos as f32).collect();
+        let angles = |rotation: &Option<Rotation>| rotation.as_ref().map(|it| it.angles(&positions, len)).transpose();
         Ok(AllAngles { main: angles(&self.main)?, local: angles(&self.local)? })
     }
 }
@@ -65,10 +66,9 @@ pub(super) struct Angles {
 }
 
 impl Rotation {
-    fn angles(&self, start: usize, n_pos: usize) -> Result<Angles> {
-        let positions: Vec<f32> = (start..start + n_pos).map(|pos| pos as f32).collect();
-        let positions = Tensor::from_vec(positions, (n_pos, 1), &Device::Cpu)?.to_dtype(self.dtype)?;
-        let inv_freq = inv_freq(&self.rope, start + n_pos);
+    fn angles(&self, positions: &[f32], len: usize) -> Result<Angles> {
+        let positions = Tensor::new(positions, &Device::Cpu)?.unsqueeze(1)?.to_dtype(self.dtype)?;
+        let inv_freq = inv_freq(&self.rope, len);
         let inv_freq = Tensor::new(inv_freq.as_slice(), &Device::Cpu)?.to_dtype(self.dtype)?.unsqueeze(0)?;
         let angles = positions.matmul(&inv_freq)?;
         let factor = attention_factor(&self.rope.scaling);
@@ -194,7 +194,7 @@ mod tests {
 
     fn rotated(pairing: Pairing, kernels: Kernels, x: &Tensor) -> Vec<f32> {
         let positions = Positions::rotary(Rope { pairing, ..rope(RopeScaling::Default) });
-        let angles = Rotations::new(&positions, DType::F32, kernels).angles(5, 3).unwrap();
+        let angles = Rotations::new(&positions, DType::F32, kernels).angles(5..8, 8).unwrap();
         angles.of(LayerRope::Main).unwrap().rotate(x).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 

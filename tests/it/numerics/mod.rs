@@ -8,3 +8,4 @@ mod gradient;
 mod laws;
 mod quantised;
 mod sampling;
+mod together;
