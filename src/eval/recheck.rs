@@ -10,7 +10,7 @@ use super::task::TaskItem;
 use crate::model::{CancelToken, CausalLm};
 use crate::text::Tokenizer;
 
-/// Items are asked in batches of this many continuations.
+/// Items are asked in batches of this many sequences.
 pub const BATCH: usize = 8;
 
 /// One way of asking, beside the reference: each request alone, from its beginning.
@@ -70,7 +70,7 @@ impl Subject<'_> {
     /// The first request that cannot be answered.
     pub fn alone(&self, items: &[&TaskItem]) -> Result<Vec<Vec<Response>>, Failed> {
         let one = |request: &Request| -> Result<Response, Failed> {
-            let options = Options { contexts: Contexts::Forgotten, ..self.options() };
+            let options = Options { batch: 1, contexts: Contexts::Forgotten, ..self.options() };
             let mut found = answer(&mut self.scheduler(options), std::slice::from_ref(request))?;
             Ok(found.remove(0))
         };

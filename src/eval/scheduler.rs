@@ -1,37 +1,39 @@
 //! Answers requests with a model. Equal requests are answered once, and what several contexts begin with is run once.
 //!
-//! What a request gets does not depend on the others, nor on their order, nor on what is still cached: its tokens are
-//! always run in the same pieces, cut at the boundary and at every 32nd token of the context before it. Only a
-//! [`batch`](Options::batch) of more than one can move a score, in the last digits of the arithmetic.
+//! Sequences of any length are the rows of one pass, without filling up: see [`CausalLm::forward_all`]. What a request
+//! gets does not depend on the others, nor on their order, nor on how many are run together, nor on what is still cached.
 
 mod error;
 mod job;
+mod limits;
+mod queue;
+mod reading;
 #[cfg(test)]
 mod tests;
-mod trail;
+mod tree;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use candle_core::Tensor;
 use rayon::prelude::*;
 
 pub use self::error::Error;
 use self::job::{Job, Task};
-use self::trail::{Branch, Trail};
-use super::request::{GenerateUntil, Generated, Request, Response, Rolled, Scored, round9};
-use crate::model::sample::{argmax, log_softmax};
-use crate::model::{self, CancelToken, CausalLm, KvCache, ids_tensor, last_logits};
+use self::limits::{Limits, MEMORY};
+use self::queue::{Kept, Queue};
+use self::tree::Tree;
+use super::request::{Generated, Request, Response, Rolled, Scored};
+use crate::model::{Branch, CancelToken, CausalLm};
 use crate::text::Tokenizer;
-
-/// Positions whose logits are in memory at once.
-const ROWS: usize = 64;
 
 /// How requests are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Continuations of one context that are run together.
+    /// Sequences that are run together at most.
     pub batch: usize,
+    /// Bytes that keys, values and what is computed beside them may take.
+    pub memory: u64,
     /// What becomes of a context that was run.
     pub contexts: Contexts,
     /// How many of the likeliest tokens are kept beside the first one of a continuation.
@@ -41,16 +43,16 @@ pub struct Options {
 /// What becomes of a context that was run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Contexts {
-    /// The next one goes on from where it differs.
+    /// Others go on from where they differ.
     #[default]
     Shared,
-    /// The next one is run from its beginning.
+    /// Every one is run from its beginning.
     Forgotten,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch: 1, contexts: Contexts::Shared, top_k: 5 }
+        Self { batch: 64, memory: MEMORY, contexts: Contexts::Shared, top_k: 5 }
     }
 }
 
@@ -73,7 +75,7 @@ pub struct Scheduler<'a> {
     tokenizer: &'a Tokenizer,
     cancel: &'a CancelToken,
     options: Options,
-    trail: Trail,
+    kept: Option<Kept>,
 }
 
 /// A response that is not whole yet.
@@ -92,7 +94,7 @@ enum Part {
 impl<'a> Scheduler<'a> {
     /// A scheduler that stops when `cancel` says so.
     pub fn new(lm: &'a dyn CausalLm, tokenizer: &'a Tokenizer, cancel: &'a CancelToken) -> Self {
-        Self { lm, tokenizer, cancel, options: Options::default(), trail: Trail::default() }
+        Self { lm, tokenizer, cancel, options: Options::default(), kept: None }
     }
 
     /// The same with other options.
@@ -118,14 +120,8 @@ impl<'a> Scheduler<'a> {
     pub fn answer_each(&mut self, requests: &[Request], each: &mut Each<'_>) -> Result<(), Failed> {
         let (unique, askers) = distinct(requests);
         let first = |owner: usize| askers[owner][0];
-        let mut jobs = Vec::new();
-        for (owner, request) in unique.iter().enumerate() {
-            let made = self.cancel.check().map_err(Error::from);
-            let made = made.and_then(|()| Job::of(owner, request, self.tokenizer, self.lm.config()));
-            jobs.extend(made.map_err(|source| Failed { index: first(owner), source })?);
-        }
-        // neighbours have the longest beginnings in common
-        jobs.sort_by(|a, b| a.context.cmp(&b.context));
+        let failed = |(owner, source): (usize, Error)| Failed { index: first(owner), source };
+        let jobs = self.jobs(&unique).map_err(failed)?;
         let mut waiting: Vec<Waiting> = unique.iter().map(|_| Waiting::default()).collect();
         for job in &jobs {
             waiting[job.owner].missing += 1;
@@ -139,13 +135,18 @@ impl<'a> Scheduler<'a> {
         if empty.map(|(owner, _)| owner).any(|owner| hand_over(owner, Vec::new())) {
             return Ok(());
         }
-        for group in jobs.chunk_by(|a, b| a.context == b.context) {
-            let parts = self.group(group).map_err(|(owner, source)| Failed { index: first(owner), source })?;
-            for (job, part) in parts {
-                let waiting = &mut waiting[job.owner];
-                waiting.parts.push((job.window, part));
+        let (alone, jobs) = jobs.split_at(jobs.partition_point(|job| job.context.is_empty()));
+        let contexts: Vec<&[Job<'_>]> = jobs.chunk_by(|a, b| a.context == b.context).collect();
+        let ids: Vec<&[u32]> = contexts.iter().map(|jobs| jobs[0].context.as_slice()).collect();
+        let tree = Tree::new(&ids, self.lm.seam(), self.options.contexts);
+        let limits = self.limits(jobs);
+        let mut queue = Queue::new(self, &tree, &contexts, alone, limits).map_err(|source| failed((0, source)))?;
+        while !queue.is_empty() {
+            for (owner, window, part) in queue.pass(self).map_err(failed)? {
+                let waiting = &mut waiting[owner];
+                waiting.parts.push((window, part));
                 waiting.missing -= 1;
-                if waiting.missing == 0 && hand_over(job.owner, std::mem::take(&mut waiting.parts)) {
+                if waiting.missing == 0 && hand_over(owner, std::mem::take(&mut waiting.parts)) {
                     return Ok(());
                 }
             }
@@ -153,103 +154,33 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    /// Jobs with one context; an error comes with the request it is of.
-    fn group<'j>(&mut self, jobs: &'j [Job<'_>]) -> Result<Vec<(&'j Job<'j>, Part)>, (usize, Error)> {
-        if self.options.contexts == Contexts::Forgotten {
-            self.trail = Trail::default();
+    /// All requests as jobs, in the order of their contexts; an error comes with the request it is of.
+    fn jobs<'r>(&self, unique: &[&'r Request]) -> Result<Vec<Job<'r>>, (usize, Error)> {
+        let made = unique.par_iter().enumerate().map(|(owner, request)| {
+            self.cancel.check().map_err(Error::from)?;
+            Job::of(owner, request, self.tokenizer, self.lm.config())
+        });
+        let mut jobs = Vec::new();
+        for (owner, made) in made.collect::<Vec<_>>().into_iter().enumerate() {
+            jobs.extend(made.map_err(|error| (owner, error))?);
         }
-        let of = |job: &Job<'_>| {
-            let owner = job.owner;
-            move |source| (owner, source)
-        };
-        let branch = self.trail.branch(self.lm, &jobs[0].context, self.cancel).map_err(of(&jobs[0]))?;
-        let mut parts = Vec::with_capacity(jobs.len());
-        let mut scored: Vec<&Job<'_>> = Vec::new();
-        for job in jobs {
-            match job.task {
-                Task::Score(_) => scored.push(job),
-                Task::Generate(request) => {
-                    let said = self.generate(request, &job.context, branch.clone()).map_err(of(job))?;
-                    parts.push((job, Part::Generated(said)));
-                }
-            }
-        }
-        // a batch is as long as the longest in it
-        scored.sort_by_key(|job| job.rest().len());
-        for batch in scored.chunks(self.options.batch.max(1)) {
-            let found = self.score(batch, &branch).map_err(of(batch[0]))?;
-            parts.extend(batch.iter().copied().zip(found.into_iter().map(Part::Scored)));
-        }
-        Ok(parts)
+        jobs.sort_by(|a, b| a.context.cmp(&b.context));
+        Ok(jobs)
     }
 
-    /// The scores of jobs that continue one branch.
-    fn score(&self, jobs: &[&Job<'_>], branch: &Branch) -> Result<Vec<Scored>, Error> {
-        self.cancel.check()?;
-        let longest = jobs.iter().map(|job| job.rest().len()).max().unwrap_or(0);
-        let hidden = if longest == 0 { None } else { Some(self.run(jobs, longest, &mut branch.cache.clone())?) };
-        let mut found = Vec::with_capacity(jobs.len());
-        for (row, job) in jobs.iter().enumerate() {
-            let mut scored = job.unscored();
-            if let Some(logits) = branch.logits.as_deref().filter(|_| job.starts_after_context()) {
-                scored.push_logits(logits, self.options.top_k)?;
-            }
-            if let Some(hidden) = &hidden {
-                self.score_rows(&mut scored, job, &hidden.narrow(0, row, 1).map_err(model::Error::from)?)?;
-            }
-            found.push(scored);
-        }
-        Ok(found)
+    fn limits(&self, jobs: &[Job<'_>]) -> Limits {
+        let answers = jobs.iter().filter_map(|job| match &job.task {
+            Task::Generate(request) => Some(job.context.len() + request.max_new),
+            Task::Score(_) => None,
+        });
+        Limits::new(self.lm.config(), self.options.batch, self.options.memory, answers.max().unwrap_or(0))
     }
 
-    /// Runs what follows the context, filled up to one length: nothing before the filling can see it.
-    fn run(&self, jobs: &[&Job<'_>], longest: usize, cache: &mut KvCache) -> Result<Tensor, Error> {
-        let mut ids: Vec<u32> = Vec::with_capacity(jobs.len() * longest);
-        for (row, job) in (1..).zip(jobs) {
-            ids.extend(job.rest());
-            ids.resize(row * longest, 0);
+    /// Remembers a context that was run, for the next call.
+    fn keep(&mut self, ids: &[u32], branch: &Arc<Branch>) {
+        if self.options.contexts == Contexts::Shared {
+            self.kept = Some(Kept::new(ids, branch));
         }
-        let ids = ids_tensor(&ids)?.reshape((jobs.len(), longest)).map_err(model::Error::from)?;
-        Ok(self.lm.forward(&ids, cache, &mut self.cancel.clone())?)
-    }
-
-    /// Scores the tokens that the positions of `hidden` `[1, pos, d_model]` predict, some at a time.
-    fn score_rows(&self, scored: &mut Scored, job: &Job<'_>, hidden: &Tensor) -> Result<(), Error> {
-        let (mut at, end) = (job.first_row(), job.rest().len());
-        while at < end {
-            self.cancel.check()?;
-            let n = ROWS.min(end - at);
-            let rows = hidden.narrow(1, at, n).map_err(model::Error::from)?;
-            let logits = self.lm.logits(&rows)?.squeeze(0).and_then(|rows| rows.to_vec2::<f32>());
-            let rows = logits.map_err(model::Error::from)?;
-            let ids = scored.next_ids().to_vec();
-            let read: Vec<Seen> = rows.par_iter().zip(&ids).map(|(row, id)| Seen::of(row, *id)).collect();
-            for (seen, row) in read.into_iter().zip(&rows) {
-                scored.push(seen, row, self.options.top_k)?;
-            }
-            at += n;
-        }
-        Ok(())
-    }
-
-    fn generate(&self, request: &GenerateUntil, context: &[u32], branch: Branch) -> Result<Generated, Error> {
-        let mut answer = Generated { text: String::new(), ids: Vec::new(), stopped: false };
-        let (mut cache, Some(mut logits)) = (branch.cache, branch.logits) else { return Ok(answer) };
-        while answer.ids.len() < request.max_new && !answer.stopped {
-            self.cancel.check()?;
-            let id = argmax(&logits);
-            answer.ids.push(id);
-            answer.stopped = Some(id) == self.tokenizer.eos() || request.cut(&self.tokenizer.decode(&answer.ids)).1;
-            let room = context.len() + answer.ids.len() < self.lm.config().n_ctx;
-            if answer.stopped || !room || answer.ids.len() == request.max_new {
-                break;
-            }
-            logits = last_logits(self.lm, &[id], &mut cache, &mut self.cancel.clone())?;
-        }
-        let is_text = |id: &u32| Some(*id) != self.tokenizer.eos() && !self.tokenizer.is_special(*id);
-        let said: Vec<u32> = answer.ids.iter().copied().filter(is_text).collect();
-        request.cut(&self.tokenizer.decode(&said)).0.clone_into(&mut answer.text);
-        Ok(answer)
     }
 }
 
@@ -280,68 +211,4 @@ fn whole(request: &Request, mut parts: Vec<(usize, Part)>) -> Response {
         }
     }
     Response::Rolled(Rolled { windows })
-}
-
-/// What is read from the logits in place of one token.
-struct Seen {
-    logprob: f64,
-    rank: usize,
-    is_greedy: bool,
-}
-
-impl Seen {
-    fn of(logits: &[f32], id: u32) -> Self {
-        let logprob = round9(log_softmax(logits)[id as usize]);
-        Self { logprob, rank: rank(logits, id), is_greedy: argmax(logits) == id }
-    }
-}
-
-impl Scored {
-    /// The tokens of the continuation that are not scored yet.
-    fn next_ids(&self) -> &[u32] {
-        self.ids.get(self.boundary + self.logprobs.len()..).unwrap_or_default()
-    }
-
-    /// Scores the next token of the continuation, if there is one.
-    fn push_logits(&mut self, logits: &[f32], top_k: usize) -> Result<(), Error> {
-        match self.next_ids().first() {
-            Some(&id) => self.push(Seen::of(logits, id), logits, top_k),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds the next token of the continuation.
-    fn push(&mut self, seen: Seen, logits: &[f32], top_k: usize) -> Result<(), Error> {
-        if !seen.logprob.is_finite() {
-            return Err(Error::NotFinite { text: self.text.clone(), found: seen.logprob });
-        }
-        if self.logprobs.is_empty() {
-            self.top = likeliest(logits, top_k);
-        }
-        self.logprobs.push(seen.logprob);
-        self.ranks.push(seen.rank);
-        self.is_greedy &= seen.is_greedy;
-        Ok(())
-    }
-}
-
-/// The `k` likeliest tokens, of equal ones the smaller id first, with their log-probabilities.
-fn likeliest(logits: &[f32], k: usize) -> Vec<(u32, f64)> {
-    if k == 0 {
-        return Vec::new();
-    }
-    let logprobs = log_softmax(logits);
-    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
-    let mut ids: Vec<u32> = (0..).take(logits.len()).collect();
-    if k < ids.len() {
-        ids.select_nth_unstable_by(k, order);
-        ids.truncate(k);
-    }
-    ids.sort_unstable_by(order);
-    ids.into_iter().map(|id| (id, round9(logprobs[id as usize]))).collect()
-}
-
-/// One more than the tokens with a higher logit.
-fn rank(logits: &[f32], id: u32) -> usize {
-    1 + logits.iter().filter(|&&logit| logit > logits[id as usize]).count()
 }

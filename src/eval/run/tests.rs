@@ -172,7 +172,9 @@ fn a_stopped_run_keeps_what_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     let order: Vec<usize> = (0..N).collect();
     let (lm, tokenizer, cancel) = (noise(), tokenizer(), CancelToken::default());
-    let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel);
+    // what was run in one pass is finished, whoever stops
+    let options = Options { batch: 4, ..Options::default() };
+    let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(options);
     let output = Output { folder: Some(folder.path()), existing: Existing::Refuse, elapsed: &|| Duration::ZERO };
     let mut sink = |event| {
         if matches!(event, Event::Item { done: 2, .. }) {

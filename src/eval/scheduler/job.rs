@@ -76,6 +76,14 @@ impl<'a> Job<'a> {
         matches!(&self.task, Task::Score(split) if split.boundary == self.context.len())
     }
 
+    /// The scored token that the last one of the context predicts.
+    pub(super) fn after_context(&self) -> Option<u32> {
+        match &self.task {
+            Task::Score(split) if self.starts_after_context() => split.ids.get(split.boundary).copied(),
+            Task::Score(_) | Task::Generate(_) => None,
+        }
+    }
+
     /// The first position of the rest that predicts a scored token.
     pub(super) fn first_row(&self) -> usize {
         match &self.task {

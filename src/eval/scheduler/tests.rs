@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::eval::fixture::{noise, parrot, plain_tokenizer, tokenizer};
-use crate::eval::request::{Loglikelihood, LoglikelihoodRolling};
-use crate::model::FakeLm;
+use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling};
+use crate::model::{self, FakeLm};
 
 fn loglik(context: &str, continuation: &str) -> Request {
     Request::Loglikelihood(Loglikelihood { context: context.into(), continuation: continuation.into() })
@@ -21,9 +21,9 @@ fn a_hand_worked_loglikelihood() {
     // 288 equal logits, but the token after "we" that starts " the" has logit 10
     let found = &scored(&parrot(&["we the"]), &[loglik("we", " the"), loglik("we", " and on")]);
     let total = (10f64.exp() + 287.0).ln();
-    assert!((found[0].loglik() - (10.0 - total)).abs() < 1e-8);
+    assert!((found[0].loglik() - (10.0 - total)).abs() < 1e-6);
     assert!(found[0].is_greedy && found[0].first_rank() == 1);
-    assert!((found[1].loglik() - (-total - 288f64.ln())).abs() < 1e-8);
+    assert!((found[1].loglik() - (-total - 288f64.ln())).abs() < 1e-6);
     assert!(!found[1].is_greedy && found[1].first_rank() == 2);
 }
 
@@ -106,7 +106,9 @@ fn shuffled<T>(items: &mut [T], mut seed: u64) {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(24))]
     #[test]
-    fn no_batch_order_or_cache_changes_a_response(batch in 1usize..=64, seed: u64, calls in 1usize..4, shared: bool) {
+    fn no_batch_order_memory_or_cache_changes_a_response(
+        batch in 1usize..=64, seed: u64, calls in 1usize..4, shared: bool, memory in 0u64..=400_000,
+    ) {
         let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), noise());
         let requests = mixture();
         let expected: Vec<Response> = requests
@@ -116,7 +118,8 @@ proptest::proptest! {
         let mut order: Vec<usize> = (0..requests.len()).collect();
         shuffled(&mut order, seed);
         let contexts = if shared { Contexts::Shared } else { Contexts::Forgotten };
-        let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(Options { batch, contexts, ..Options::default() });
+        let options = Options { batch, memory, contexts, ..Options::default() };
+        let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel).with_options(options);
         for part in order.chunks(order.len().div_ceil(calls)) {
             let asked: Vec<Request> = part.iter().map(|index| requests[*index].clone()).collect();
             for (index, found) in part.iter().zip(scheduler.answer(&asked).unwrap()) {
@@ -189,7 +192,7 @@ fn the_likeliest_tokens_stand_beside_the_first_one() {
     let (likeliest, rest) = (10.0 - (10f64.exp() + 287.0).ln(), -(10f64.exp() + 287.0).ln());
     let found = top(3);
     assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [first, 0, 1]);
-    assert!((found[0].1 - likeliest).abs() < 1e-8 && (found[2].1 - rest).abs() < 1e-8);
+    assert!((found[0].1 - likeliest).abs() < 1e-6 && (found[2].1 - rest).abs() < 1e-6);
     assert!(top(0).is_empty());
     assert_eq!(top(1000).len(), 288);
 }

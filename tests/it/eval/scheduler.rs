@@ -1,13 +1,13 @@
 //! On a real decoder: what a request gets does not depend on its company.
 
-use lmscope::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request, Response, Scored};
+use lmscope::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request, Response};
 use lmscope::eval::scheduler::{Contexts, Options, Scheduler};
-use lmscope::model::{CancelToken, CausalLm};
+use lmscope::intervene::{Intervened, Interventions, Runs, Spec};
+use lmscope::model::{CancelToken, CausalLm, Dtype};
+use lmscope::text::Tokenizer;
 
 use super::lm_eval::open;
-
-/// How far arithmetic in batches may move a log-probability. Measured: see docs/evaluation.md.
-const NOISE_FLOOR: f64 = 1e-4;
+use crate::support::{load_as, project};
 
 /// Four choices after each of some questions that share a header, a text, and an answer.
 fn requests() -> Vec<Request> {
@@ -25,45 +25,61 @@ fn requests() -> Vec<Request> {
     requests
 }
 
-fn logprobs(response: &Response) -> Vec<f64> {
-    match response {
-        Response::Scored(scored) => scored.logprobs.clone(),
-        Response::Rolled(rolled) => rolled.windows.iter().flat_map(|window: &Scored| window.logprobs.clone()).collect(),
-        Response::Generated(_) | Response::Told(_) => Vec::new(),
+/// The model with as many requests as its context has room for.
+fn asked(lm: &dyn CausalLm) -> Vec<Request> {
+    if lm.config().n_ctx > 128 { requests() } else { requests().split_off(18) }
+}
+
+/// That whatever is asked together, in any order and any number at a time, gets what each request gets alone.
+fn check(name: &str, lm: &dyn CausalLm, tokenizer: &Tokenizer) {
+    let (requests, cancel) = (asked(lm), CancelToken::default());
+    let answer = |options, asked: &[Request]| {
+        Scheduler::new(lm, tokenizer, &cancel).with_options(options).answer(asked).unwrap()
+    };
+    let forgotten = Options { batch: 1, contexts: Contexts::Forgotten, ..Options::default() };
+    let alone = |request| answer(forgotten, std::slice::from_ref(request)).remove(0);
+    let expected: Vec<Response> = requests.iter().map(alone).collect();
+    let scored = expected.iter().filter(|response| matches!(response, Response::Scored(_))).count();
+    assert!(scored >= 4, "{name}");
+    for batch in [1, 2, 3, 5, 8, 13, 33, 64] {
+        for memory in [0, 3_000_000, Options::default().memory] {
+            let mut order: Vec<usize> = (0..requests.len()).collect();
+            order.rotate_left(batch % requests.len());
+            order.reverse();
+            let asked: Vec<Request> = order.iter().map(|&at| requests[at].clone()).collect();
+            let found = answer(Options { batch, memory, ..Options::default() }, &asked);
+            for (&at, found) in order.iter().zip(&found) {
+                assert_eq!(found, &expected[at], "{name}: {batch} together in {memory} bytes, request {at}");
+            }
+        }
+    }
+    // what is remembered of one call changes nothing in the next
+    let mut scheduler = Scheduler::new(lm, tokenizer, &cancel);
+    for part in [0..7, 3..requests.len(), 0..requests.len()] {
+        let part = part.start..part.end.min(requests.len());
+        assert_eq!(scheduler.answer(&requests[part.clone()]).unwrap(), expected[part], "{name}");
     }
 }
 
 #[test]
-fn scores_do_not_depend_on_order_or_cache_and_hardly_on_the_batch() {
-    for name in ["slide/base", "models/tiny-gpt2", "models/tiny-llama"] {
+fn no_score_depends_on_company_order_batch_or_memory() {
+    for name in ["slide/base", "models/tiny-gpt2", "models/tiny-llama", "models/tiny-gpt-neox"] {
         let (model, tokenizer) = open(name);
-        let cancel = CancelToken::default();
-        let lm: &dyn CausalLm = &model.decoder;
-        let requests: Vec<Request> = if lm.config().n_ctx > 128 { requests() } else { requests().split_off(18) };
-        let answer = |options, asked: &[Request]| {
-            Scheduler::new(lm, &tokenizer, &cancel).with_options(options).answer(asked).unwrap()
-        };
-        let expected = answer(Options::default(), &requests);
-        let forgotten = Options { contexts: Contexts::Forgotten, ..Options::default() };
-        assert_eq!(answer(forgotten, &requests), expected, "{name}");
-        let backward: Vec<Request> = requests.iter().rev().cloned().collect();
-        let mut found = answer(Options::default(), &backward);
-        found.reverse();
-        assert_eq!(found, expected, "{name}");
-        for (request, expected) in requests.iter().zip(&expected) {
-            let alone = answer(Options::default(), std::slice::from_ref(request));
-            assert_eq!(alone.as_slice(), std::slice::from_ref(expected), "{name}");
-        }
-        let mut worst = 0.0f64;
-        for batch in 2..=4 {
-            let found = answer(Options { batch, ..Options::default() }, &requests);
-            for (found, expected) in found.iter().zip(&expected) {
-                let (found, expected) = (logprobs(found), logprobs(expected));
-                assert_eq!(found.len(), expected.len());
-                worst = found.iter().zip(expected).fold(worst, |worst, (a, b)| worst.max((a - b).abs()));
-            }
-        }
-        println!("{name}: batches move a log-probability by at most {worst:.1e}");
-        assert!(worst < NOISE_FLOOR, "{name}: {worst}");
+        check(name, &model.decoder, &tokenizer);
+    }
+}
+
+#[test]
+fn nor_with_interventions_experts_or_other_numbers() {
+    let (model, tokenizer) = open("slide/base");
+    let cancel = CancelToken::default();
+    let specs = ["scale:L1.mlp*0.5", "zero:L0H1@3-7"].map(|spec| spec.parse::<Spec>().unwrap());
+    let interventions = Interventions::prepare(&specs, &model.decoder, Runs::default(), &cancel).unwrap();
+    let plain = Intervened::new(&model.decoder, &interventions);
+    assert!(plain.seam() > 1);
+    check("an intervened model", &plain, &tokenizer);
+    for dtype in [Dtype::Bf16, Dtype::F64] {
+        let model = load_as(&project("fixtures/slide/base"), dtype);
+        check(dtype.name(), &model.decoder, &tokenizer);
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct Args {
     /// How many of the likeliest tokens are kept beside the first one of each continuation
     #[arg(long, value_name = "N", default_value_t = Options::default().top_k)]
     top_k: usize,
-    /// How many continuations of one context are run together; more than 1 can move a score in its last digits
+    /// How many sequences are run together at most, or fewer where --max-memory leaves less room beside the weights; it moves no score
     #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
     #[command(flatten)]
@@ -173,9 +173,11 @@ fn ask(
             let mut replay = Replay::new(recorded.clone(), record);
             answered(args, tasks, plan, &mut replay, folder)
         }
-        Source::Model { loaded, interventions } => {
+        Source::Model { loaded, interventions, room } => {
             let lm = Intervened::new(&loaded.decoder, interventions);
-            let options = Options { batch: args.batch, top_k: args.top_k, ..Options::default() };
+            let defaults = Options::default();
+            let memory = room.unwrap_or(defaults.memory);
+            let options = Options { batch: args.batch, top_k: args.top_k, memory, ..defaults };
             let mut scheduler = Scheduler::new(&lm, &loaded.tokenizer, &cancel).with_options(options);
             let cache = if args.no_cache { None } else { opened_cache(&plan, out) };
             let mut cached = Cached::new(&mut scheduler, cache);

@@ -1,21 +1,24 @@
 //! Who is measured: a model, or the record of one.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::cli::args::{ModelArgs, settings};
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
-use crate::engine::{Loaded, TextSide, identity, open_text_side};
+use crate::engine::{EngineError, Inquiry, Loaded, TextSide, describe, identity, open_text_side};
 use crate::eval::record::{Model, Record, TokenizerInfo, read};
 use crate::hub::Cache;
 use crate::intervene::Interventions;
+use crate::model::LoadOptions;
 use crate::model::source::ModelSource;
 use crate::text::{BosPolicy, ChatTemplate, Prompt, Tokenizer};
 
 /// Who answers, with what the record says of it.
 pub(super) enum Source {
-    /// A model that is loaded.
-    Model { loaded: Box<Loaded>, interventions: Interventions },
+    /// A model that is loaded, and the bytes that `--max-memory` leaves beside its weights.
+    Model { loaded: Box<Loaded>, interventions: Interventions, room: Option<u64> },
     /// The record of a run.
     Record { folder: PathBuf, record: Box<Record>, words: Box<TextSide> },
 }
@@ -66,10 +69,16 @@ pub(super) fn open(
 }
 
 fn open_model(model: &ModelArgs, intervene: &InterveneArgs, out: &Output) -> anyhow::Result<Identified> {
-    let (loaded, source, cancel) = (model.open(out)?, model.source()?, out.cancel());
+    let (source, cancel) = (model.source()?, out.cancel());
+    // beside the loading, which one core does as fast; nobody waits for it if the model cannot be loaded
+    let hashing = thread::Builder::new().name("hash".into()).spawn({
+        let (source, cancel) = (source.clone(), cancel.clone());
+        move || identity(&source, &cancel)
+    })?;
+    let loaded = model.open(out)?;
     let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, BosPolicy::Model)?);
     let interventions = intervene.prepare(&loaded, None, &tokenise, &cancel)?;
-    let identity = identity(&source, &cancel)?;
+    let identity = hashing.join().unwrap_or_else(|panic| resume_unwind(panic))?;
     let known = Model {
         name: loaded.info.name.clone(),
         fingerprint: Some(loaded.info.fingerprint.clone()),
@@ -78,8 +87,14 @@ fn open_model(model: &ModelArgs, intervene: &InterveneArgs, out: &Output) -> any
         interventions: interventions.specs().to_vec(),
     };
     let tokenizer = TokenizerInfo { sha256: identity.tokenizer, adds_bos: loaded.tokenizer.adds_bos() };
-    let source = Source::Model { loaded: Box::new(loaded), interventions };
+    let source = Source::Model { loaded: Box::new(loaded), interventions, room: room(&source, model.options())? };
     Ok(Identified { source, model: known, tokenizer: Some(tokenizer) })
+}
+
+fn room(source: &ModelSource, options: LoadOptions) -> Result<Option<u64>, EngineError> {
+    let Some(allowed) = options.max_memory else { return Ok(None) };
+    let weights = describe(source, Inquiry { options, n_tokens: 1 })?.memory.weights;
+    Ok(Some(allowed.saturating_sub(weights)))
 }
 
 fn open_record(folder: &Path, tokenizer: &str) -> anyhow::Result<Identified> {

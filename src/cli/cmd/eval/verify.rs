@@ -54,7 +54,7 @@ struct NotAModel {
 
 pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let identified = open(&args.model, &args.intervene, None, out)?;
-    let Source::Model { loaded, interventions } = &identified.source else {
+    let Source::Model { loaded, interventions, .. } = &identified.source else {
         return Err(NotAModel { model: args.model.model.clone() }.into());
     };
     let folder = Path::new(&args.what);

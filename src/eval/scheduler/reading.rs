@@ -1,0 +1,90 @@
+//! What is read from the logits in place of some tokens.
+
+use candle_core::Tensor;
+
+use crate::eval::request::{Scored, round9};
+use crate::eval::scheduler::Error;
+use crate::model::logits::{n_larger, read_rows, row_stats};
+use crate::model::{CancelToken, CausalLm, least_rows};
+
+/// What is to be read in one row.
+pub(super) struct Ask {
+    /// The row.
+    pub(super) row: usize,
+    /// Tokens that may come next.
+    pub(super) ids: Vec<u32>,
+    /// How many of the likeliest tokens are kept.
+    pub(super) top: usize,
+}
+
+/// What a row says.
+pub(super) struct Reading {
+    /// Of each token that was asked for.
+    pub(super) seen: Vec<Seen>,
+    /// The likeliest tokens, of equal ones the smaller id first, with their log-probabilities.
+    pub(super) top: Vec<(u32, f64)>,
+    /// The most probable token.
+    pub(super) greedy: u32,
+}
+
+/// What is read of one token.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    logprob: f64,
+    /// One more than the tokens with a higher logit.
+    rank: usize,
+    is_greedy: bool,
+}
+
+/// Reads rows of `hidden` `[row, d_model]`; logits are computed of those alone, so many at a time.
+pub(super) fn read(
+    lm: &dyn CausalLm,
+    hidden: &Tensor,
+    (asks, at_once): (&[Ask], usize),
+    cancel: &CancelToken,
+) -> Result<Vec<Reading>, Error> {
+    let mut readings = Vec::with_capacity(asks.len());
+    for asks in asks.chunks(at_once.max(1)) {
+        cancel.check()?;
+        let mut rows: Vec<u32> = asks.iter().filter_map(|ask| u32::try_from(ask.row).ok()).collect();
+        let last = rows.last().copied().unwrap_or(0);
+        rows.resize(rows.len().max(least_rows(lm.config().d_vocab)), last);
+        let rows = Tensor::new(rows, hidden.device()).and_then(|rows| hidden.index_select(&rows, 0));
+        let logits = lm.logits(&rows.map_err(crate::model::Error::from)?)?;
+        readings.extend(read_rows(&logits, asks.len(), |at, row| Reading::of(row, &asks[at]))?);
+    }
+    Ok(readings)
+}
+
+impl Reading {
+    fn of(logits: &[f32], ask: &Ask) -> Self {
+        let Some(stats) = row_stats(logits, ask.top.max(1)) else {
+            let unknown = Seen { logprob: f64::NAN, rank: 0, is_greedy: false };
+            return Self { seen: vec![unknown; ask.ids.len()], top: Vec::new(), greedy: 0 };
+        };
+        let logprob = |logit: f32| round9(f64::from(logit) - stats.log_sum_exp);
+        let greedy = stats.top.first().map_or(0, |(id, _)| *id);
+        let seen = |&id: &u32| {
+            let logit = logits[id as usize];
+            Seen { logprob: logprob(logit), rank: 1 + n_larger(logits, logit), is_greedy: id == greedy }
+        };
+        let top = stats.top.iter().take(ask.top).map(|&(id, logit)| (id, logprob(logit)));
+        Self { seen: ask.ids.iter().map(seen).collect(), top: top.collect(), greedy }
+    }
+}
+
+impl Scored {
+    /// Adds the next token of the continuation; `top` are the likeliest in its place.
+    pub(super) fn push(&mut self, seen: Seen, top: &[(u32, f64)]) -> Result<(), Error> {
+        if !seen.logprob.is_finite() {
+            return Err(Error::NotFinite { text: self.text.clone(), found: seen.logprob });
+        }
+        if self.logprobs.is_empty() {
+            self.top = top.to_vec();
+        }
+        self.logprobs.push(seen.logprob);
+        self.ranks.push(seen.rank);
+        self.is_greedy &= seen.is_greedy;
+        Ok(())
+    }
+}
