@@ -45,6 +45,16 @@ impl Node {
         }
     }
 
+    /// How many values it holds, itself included.
+    pub(super) fn size(&self) -> usize {
+        let inside: usize = match &self.kind {
+            Kind::Scalar(_) | Kind::Tagged(_) => 0,
+            Kind::List(nodes) => nodes.iter().map(Self::size).sum(),
+            Kind::Table(entries) => entries.iter().map(|(_, node)| node.size()).sum(),
+        };
+        1 + inside
+    }
+
     /// The entry of a table.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Kind::Table(entries) = &self.kind else { return None };

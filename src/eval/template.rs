@@ -10,6 +10,9 @@ use serde_json::Map;
 use super::pattern;
 use super::python;
 
+/// Steps of one rendering, some seconds of them: a template that takes more never comes to its end.
+const FUEL: u64 = 20_000_000;
+
 /// The templates of a task, each compiled once.
 pub(super) struct Templates {
     environment: Environment<'static>,
@@ -22,6 +25,7 @@ impl Templates {
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             environment.set_syntax(syntax);
         }
+        environment.set_fuel(Some(FUEL));
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(method);

@@ -12,8 +12,13 @@ use super::problem::Problem;
 
 /// The only document of a file.
 pub(super) fn read(file: &str, text: &str) -> Result<Node, Vec<Problem>> {
-    let mut reader =
-        Reader { file: file.into(), parser: Parser::new_from_str(text), anchors: HashMap::new(), problems: Vec::new() };
+    let mut reader = Reader {
+        file: file.into(),
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        copied: 0,
+        problems: Vec::new(),
+    };
     let root = reader.document();
     match root {
         Some(node) if reader.problems.is_empty() => Ok(node),
@@ -27,8 +32,13 @@ struct Reader<'a> {
     file: Arc<str>,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
+    /// Values that aliases stood for.
+    copied: usize,
     problems: Vec<Problem>,
 }
+
+/// Values that aliases may stand for, aliases within what they stand for included.
+const MOST_COPIED: usize = 1_000_000;
 
 impl<'a> Reader<'a> {
     fn next(&mut self) -> Option<(Event<'a>, Span)> {
@@ -85,11 +95,17 @@ impl<'a> Reader<'a> {
     }
 
     fn alias(&mut self, id: usize, line: usize) -> Option<Node> {
-        let found = self.anchors.get(&id).cloned();
-        if found.is_none() {
+        let Some(found) = self.anchors.get(&id) else {
             self.problems.push(Problem::new(&self.file, line, "the alias stands inside of what it stands for"));
+            return None;
+        };
+        self.copied += found.size();
+        if self.copied > MOST_COPIED {
+            let what = format!("aliases stand for more than {MOST_COPIED} values");
+            self.problems.push(Problem::new(&self.file, line, what));
+            return None;
         }
-        found
+        Some(found.clone())
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Kind {

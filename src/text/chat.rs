@@ -65,6 +65,9 @@ pub struct ChatTemplate {
 /// The name of the template in its own error messages.
 const NAME: &str = "chat template";
 
+/// Steps of one rendering, some seconds of them: a template that takes more never comes to its end.
+const FUEL: u64 = 20_000_000;
+
 /// The template called `raise_exception`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -75,6 +78,7 @@ impl ChatTemplate {
     pub fn new(source: &str, bos: Option<&str>, eos: Option<&str>) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_syntax(python_syntax()?);
+        environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
         environment.add_filter("tojson", to_json);

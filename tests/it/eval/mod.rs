@@ -1,6 +1,7 @@
 //! The evaluation layer on a real decoder.
 
 mod compare;
+mod hostile;
 mod lm_eval;
 mod lm_eval_tasks;
 mod scheduler;

@@ -40,8 +40,10 @@ pub(in crate::cli) struct NoTemplate {
 impl NoTemplate {
     /// What to do about it.
     pub(in crate::cli) fn hint(&self) -> String {
-        "leave out --chat, or choose a model that was trained on chats: `lmscope info` says whether it has a template"
-            .into()
+        let model = &self.model;
+        format!(
+            "leave out --chat, or choose a model that was trained on chats: `lmscope info {model}` says whether it has a template"
+        )
     }
 }
 
