@@ -37,7 +37,10 @@ impl InterveneArgs {
         let specs = Spec::parse_all(&self.specs)?;
         let other = |text: &Option<String>| text.as_deref().map(tokenise).transpose();
         let (clean, reference) = (other(&self.clean)?, other(&self.reference)?);
-        let runs = Runs { ids: ids(prompt), clean: ids(clean.as_ref()), reference: ids(reference.as_ref()) };
+        let name = |text: &str| anyhow::Ok((text.to_owned(), tokenise(text)?.ids));
+        let named = specs.iter().filter_map(Spec::prompt).map(name).collect::<Result<Vec<_>, _>>()?;
+        let (clean, reference) = (ids(clean.as_ref()), ids(reference.as_ref()));
+        let runs = Runs { ids: ids(prompt), clean, reference, named: &named };
         Ok(Interventions::prepare(&specs, &loaded.decoder, runs, cancel)?)
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Chain, Comparison, Description, EngineError, EvalItem, Evaluated, ModelInfo, Outline, PatchFrame, Why};
+use super::{
+    Chain, Comparison, Description, EngineError, EvalItem, Evaluated, Inputs, ModelInfo, Outline, PatchFrame, Why,
+};
 use crate::figure::Figure;
 use crate::lens::Ask;
 use crate::lens::atlas::Atlas;
@@ -97,6 +99,8 @@ pub enum Outcome {
     Chain(Arc<Chain>),
     /// What each token of the prompt does for the answer, by position.
     Attribution(Vec<f64>),
+    /// The same by one of several methods, as rows.
+    Inputs(Arc<Inputs>),
     /// The figures of every lens, under their names.
     Figures(Arc<Vec<(String, Vec<Figure>)>>),
     /// How two continuations differ.
@@ -188,14 +192,35 @@ pub struct Inspection {
     pub distributions: Option<Vec<Distribution>>,
     /// The attention pattern of the head that was asked for.
     pub attention: Option<Arc<Figure>>,
+    /// How much that head writes of what it finds where, with its pattern.
+    pub written: Option<Arc<Figure>>,
     /// Thumbnails of all heads.
     pub head_grid: Option<Arc<HeadGrid>>,
     /// The logit lens: layer rows, position columns, probability of the top token, which is the cell's text.
     pub logit_lens: Option<Arc<Figure>>,
-    /// A and B through the layers at the position that is asked about, with the logit lens.
+    /// A, B and the followed tokens through the layers at the position that is asked about, with the logit lens.
     pub trajectory: Option<Arc<Figure>>,
+    /// The ids of the logit lens's top tokens, row by row.
+    pub lens_tops: Vec<u32>,
+    /// Tokens that the logit lens followed besides A and B.
+    pub watched: Vec<u32>,
     /// Why A rather than B.
     pub why: Option<Arc<Why>>,
+    /// The same of the model as it is, where interventions change it.
+    pub base: Unchanged,
+}
+
+/// Figures of the model as it is, beside those of an [`Inspection`] with interventions.
+#[derive(Debug, Clone, Default)]
+pub struct Unchanged {
+    /// The attention pattern.
+    pub attention: Option<Arc<Figure>>,
+    /// What the head writes.
+    pub written: Option<Arc<Figure>>,
+    /// The logit lens.
+    pub logit_lens: Option<Arc<Figure>>,
+    /// Tokens through the layers.
+    pub trajectory: Option<Arc<Figure>>,
 }
 
 /// The distribution over the next token after one position.

@@ -1,9 +1,8 @@
 //! Every lens on one prompt: the figures that a session's views stand for.
 
-use super::{EngineError, Loaded};
+use super::{EngineError, Loaded, job};
 use crate::figure::{Figure, Provenance};
 use crate::hook::Head;
-use crate::intervene::{Interventions, Runs, Spec};
 use crate::lens::{Ask, Context, LENSES, Question};
 use crate::model::CancelToken;
 use crate::model::sample::Sampling;
@@ -39,8 +38,7 @@ pub fn figures(
 ) -> Result<Vec<(String, Vec<Figure>)>, EngineError> {
     let cfg = &loaded.info.config;
     let prompt = Prompt::from_ids(asked.ids.clone(), cfg.d_vocab)?;
-    let runs = Runs { ids: Some(&prompt.ids), ..Runs::default() };
-    let interventions = Interventions::prepare(&Spec::parse_all(&asked.interventions)?, &loaded.decoder, runs, cancel)?;
+    let interventions = job::prepare(loaded, &prompt.ids, &asked.interventions, cancel)?;
     let question =
         Question { ask: asked.ask, top: TOP, head: Some(asked.head), sampling: asked.sampling, ..Question::default() };
     let plan = LENSES.iter().fold(TracePlan::default(), |plan, lens| plan.union(&lens.needs(cfg, &question)));

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use super::kv::{Remembered, Row};
 use super::{
-    Branches, Candidate, Chain, Distribution, EngineError, Event, EventSink, HeadGrid, Inspection, Law, Loaded,
-    Outcome, Panel, Progress, Request, Tokens, Verified, chain, evaluate, figures, patch, why,
+    Branches, Candidate, Chain, Distribution, EngineError, Event, EventSink, HeadGrid, InputMethod, Inspection, Law,
+    Loaded, Outcome, Panel, Progress, Request, Tokens, Verified, chain, evaluate, figures, inputs, patch, why,
 };
 use crate::figure::Provenance;
-use crate::hook::{HookPoint, Site};
+use crate::hook::Head;
 use crate::intervene::{Intervened, Interventions, Runs, Spec};
+use crate::lens::attention::{self, Thumbnails};
 use crate::lens::distribution::{NextToken, Ranked, next_token};
 use crate::lens::dla::DirectLogitAttribution;
-use crate::lens::logit_lens::LogitLens;
-use crate::lens::{Ask, Context, Lens as _, LensError, Question, Target, Versus, attention};
+use crate::lens::logit_lens::{self, LogitLens};
+use crate::lens::{Ask, Context, Lens as _, LensError, Question, Target, Versus};
 use crate::model::load::Precision;
 use crate::model::sample::{Sampler, Sampling, log_softmax};
 use crate::model::{CancelToken, CausalLm as _, last_logits};
 use crate::probe::diff;
-use crate::probe::input::embedding_gradient;
 use crate::text::{BosPolicy, Prompt, Tokenizer};
-use crate::trace::{Metric, Quantity, Trace, TracePlan};
+use crate::trace::{Trace, TracePlan};
 use crate::verify::{self, Subject, Verdict};
 
 pub(super) fn run(
@@ -51,11 +51,18 @@ pub(super) fn run(
         Request::Patch(work) => patch::patch(loaded, *work, cancel, sink),
         Request::Generate { ids, n_tokens, sampling, interventions } => {
             let interventions = prepare(loaded, &ids, &interventions, cancel)?;
-            let how = Generation { n_tokens, sampling, interventions };
-            let ids = if how.interventions.is_empty() {
-                generate_on(loaded, remembered, &ids, &how, cancel, sink)
+            let how = Generation { n_tokens, sampling };
+            let ids = if interventions.is_empty() {
+                generate(loaded, &ids, how, sink, |said| {
+                    let rows = remembered.rows(&loaded.decoder, said, cancel)?;
+                    Ok(rows.last().map_or_else(Vec::new, |row| row.logits.clone()))
+                })
             } else {
-                generate(loaded, &ids, &how, cancel, sink)
+                let lm = Intervened::new(&loaded.decoder, &interventions);
+                let mut cache = lm.new_cache();
+                generate(loaded, &ids, how, sink, |said| {
+                    Ok(last_logits(&lm, &said[cache.len()..], &mut cache, &mut cancel.clone())?)
+                })
             };
             ids.map(|ids| Outcome::Generated { ids })
         }
@@ -63,7 +70,15 @@ pub(super) fn run(
             follow(loaded, remembered, (&ids, &interventions), sampling, cancel)
                 .map(|found| Outcome::Chain(Arc::new(found)))
         }
-        Request::Attribution { ids, ask } => attribute(loaded, remembered, &ids, ask, cancel).map(Outcome::Attribution),
+        Request::Inputs { ids, ask, method } => {
+            let found = inputs::inputs((loaded, remembered), (&ids, ask, method), cancel, sink)?;
+            Ok(Outcome::Inputs(Arc::new(found)))
+        }
+        Request::Attribution { ids, ask } => {
+            let asked = (&ids[..], ask, InputMethod::GradientXInput);
+            let found = inputs::inputs((loaded, remembered), asked, cancel, sink)?;
+            Ok(Outcome::Attribution(found.parts.iter().map(|part| part.share.now).collect()))
+        }
         Request::Figures(asked) => figures(loaded, &asked, cancel).map(|all| Outcome::Figures(Arc::new(all))),
         Request::Branches { a, b } => {
             branches(loaded, [&a, &b], cancel).map(|found| Outcome::Branches(Arc::new(found)))
@@ -96,6 +111,11 @@ impl Asked<'_> {
             [Panel::Distributions { top }] if self.specs.is_empty() => Some(*top),
             _ => None,
         }
+    }
+
+    /// Cells a side of thumbnails, if those are asked for.
+    fn side(&self) -> Option<usize> {
+        self.panels.iter().find_map(|panel| if let Panel::HeadGrid { side } = panel { Some(*side) } else { None })
     }
 }
 
@@ -142,27 +162,6 @@ fn follow(
     Ok(chain::follow(&logits, Some(base), (ids, specs), sampling, tokenizer)?)
 }
 
-/// Gradient × input of each token up to the position that is asked about; nothing for those after it.
-fn attribute(
-    loaded: &Loaded,
-    remembered: &mut Remembered,
-    ids: &[u32],
-    ask: Ask,
-    cancel: &CancelToken,
-) -> Result<Vec<f64>, EngineError> {
-    Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
-    let position = ask.position_in(ids.len())?;
-    let before = &ids[..=position];
-    let rows = remembered.rows(&loaded.decoder, before, cancel)?;
-    let target = ask.resolve(position, rows.last().map_or(&[][..], |row| &row.logits))?;
-    let quantity = match target.versus {
-        Some(versus) => Quantity::Difference(target.token, versus),
-        None => Quantity::Logit(target.token),
-    };
-    let found = embedding_gradient(&loaded.decoder, before, Metric { position, quantity }, cancel)?;
-    Ok(found.products)
-}
-
 /// How two continuations differ at their ends.
 fn branches(loaded: &Loaded, ids: [&[u32]; 2], cancel: &CancelToken) -> Result<Branches, EngineError> {
     for ids in ids {
@@ -187,9 +186,20 @@ fn branches(loaded: &Loaded, ids: [&[u32]; 2], cancel: &CancelToken) -> Result<B
 const SHOWN: usize = 4;
 
 /// The interventions, checked against the model and the prompt.
-fn prepare(loaded: &Loaded, ids: &[u32], specs: &[String], cancel: &CancelToken) -> Result<Interventions, EngineError> {
-    let runs = Runs { ids: Some(ids), ..Runs::default() };
-    Ok(Interventions::prepare(&Spec::parse_all(specs)?, &loaded.decoder, runs, cancel)?)
+pub(super) fn prepare(
+    loaded: &Loaded,
+    ids: &[u32],
+    specs: &[String],
+    cancel: &CancelToken,
+) -> Result<Interventions, EngineError> {
+    let specs = Spec::parse_all(specs)?;
+    // the prompts that specs name begin as this one begins
+    let has_bos = !ids.is_empty() && ids.first().copied() == loaded.tokenizer.bos();
+    let bos = if has_bos { BosPolicy::Always } else { BosPolicy::Never };
+    let name = |text: &str| Ok::<_, EngineError>((text.to_owned(), Prompt::new(&loaded.tokenizer, text, bos)?.ids));
+    let named = specs.iter().filter_map(Spec::prompt).map(name).collect::<Result<Vec<_>, _>>()?;
+    let runs = Runs { ids: Some(ids), named: &named, ..Runs::default() };
+    Ok(Interventions::prepare(&specs, &loaded.decoder, runs, cancel)?)
 }
 
 fn inspect(loaded: &Loaded, asked: Asked<'_>, cancel: &CancelToken) -> Result<Inspection, EngineError> {
@@ -197,20 +207,22 @@ fn inspect(loaded: &Loaded, asked: Asked<'_>, cancel: &CancelToken) -> Result<In
     Prompt::from_ids(asked.ids.to_vec(), cfg.d_vocab)?;
     let mut plan = TracePlan::default();
     for panel in asked.panels {
-        plan = plan.union(&needs(loaded, *panel)?);
+        plan = plan.union(&needs(loaded, panel)?);
     }
     let interventions = prepare(loaded, asked.ids, asked.specs, cancel)?;
-    let base = Trace::record(&loaded.decoder, asked.ids, &plan, &mut cancel.clone())?;
+    let mut small = asked.side().map(|side| Thumbnails::new(cfg, asked.ids.len(), side));
+    let on_base = if interventions.is_empty() { small.as_mut() } else { None };
+    let base = Trace::record(&loaded.decoder, asked.ids, &plan, &mut (cancel.clone(), on_base))?;
     // the question is about what the model itself says, so that it stays the same when interventions change
     let position = asked.ask.position_in(asked.ids.len())?;
     let target = asked.ask.resolve(position, &base.logits_at(position)?)?;
     let (trace, base) = if interventions.is_empty() {
         (base, None)
     } else {
-        let mut tap = (interventions.tap(0), cancel.clone());
+        let mut tap = (interventions.tap(0), (cancel.clone(), small.as_mut()));
         (Trace::record(&loaded.decoder, asked.ids, &plan, &mut tap)?, Some(base))
     };
-    let look = Look { loaded, trace: &trace, base: base.as_ref(), target };
+    let look = Look { loaded, trace: &trace, base: base.as_ref(), target, small };
     let mut found = Inspection {
         tokens: tokens(&loaded.tokenizer, asked.ids, String::new()),
         ask: asked.ask,
@@ -219,7 +231,7 @@ fn inspect(loaded: &Loaded, asked: Asked<'_>, cancel: &CancelToken) -> Result<In
     };
     for panel in asked.panels {
         cancel.check()?;
-        look.fill(*panel, &mut found)?;
+        look.fill(panel, &mut found)?;
     }
     Ok(found)
 }
@@ -230,6 +242,7 @@ struct Look<'a> {
     trace: &'a Trace,
     base: Option<&'a Trace>,
     target: Target,
+    small: Option<Thumbnails>,
 }
 
 impl Look<'_> {
@@ -240,39 +253,66 @@ impl Look<'_> {
         Ask { position: isize::try_from(position).ok(), token: Some(token), versus }
     }
 
-    fn fill(&self, panel: Panel, found: &mut Inspection) -> Result<(), EngineError> {
-        let Self { loaded, trace, base, target } = *self;
-        let cfg = &loaded.info.config;
-        let provenance = Provenance {
-            prompt: Some(loaded.tokenizer.decode(&found.tokens.ids)),
-            bos: Some(found.tokens.bos.clone()).filter(|bos| !bos.is_empty()),
-            interventions: found.interventions.clone(),
-            ..loaded.provenance(None)
-        };
-        let question = Question { ask: self.ask(), ..Question::default() };
-        let context =
-            Context { lm: &loaded.decoder, tokenizer: &loaded.tokenizer, provenance: &provenance, question: &question };
-        match panel {
+    fn fill(&self, panel: &Panel, found: &mut Inspection) -> Result<(), EngineError> {
+        let Self { loaded, trace, base, target, .. } = *self;
+        match *panel {
             Panel::Distributions { top } => {
                 found.distributions = Some(distributions(trace, base, &loaded.tokenizer, top)?);
             }
             Panel::AttentionHead { layer, head } => {
-                found.attention = Some(Arc::new(attention::head_figure(trace, context, layer, head)?));
+                let head = Head { layer, head };
+                let read = |trace: &Trace, context: Context<'_>| {
+                    let figures = [attention::head_figure, attention::written_figure];
+                    Ok(figures.map(|figure| figure(trace, context, head).map(Arc::new)))
+                };
+                let (now, base) = self.both(found, read)?;
+                let [attention, written] = now;
+                (found.attention, found.written) = (Some(attention?), Some(written?));
+                if let Some([attention, written]) = base {
+                    (found.base.attention, found.base.written) = (Some(attention?), Some(written?));
+                }
             }
-            Panel::HeadGrid { side } => {
-                let (side, cells) = attention::thumbnails(trace, cfg, side)?;
-                let grid = HeadGrid { n_layers: cfg.n_layers, n_heads: cfg.n_heads, side, cells };
-                found.head_grid = Some(Arc::new(grid));
+            Panel::HeadGrid { .. } => {
+                let (n_layers, n_heads) = (loaded.info.config.n_layers, loaded.info.config.n_heads);
+                let grid =
+                    |small: &Thumbnails| HeadGrid { n_layers, n_heads, side: small.side, cells: small.cells.clone() };
+                found.head_grid = self.small.as_ref().map(grid).map(Arc::new);
             }
-            Panel::LogitLens => {
-                let mut figures = LogitLens.read(trace, context)?.into_iter().map(Arc::new);
-                (found.logit_lens, found.trajectory) = (figures.next(), figures.next());
+            Panel::LogitLens { ref watch } => {
+                let (now, base) = self.both(found, |trace, context| logit_lens::screen(trace, context, watch))?;
+                (found.lens_tops, found.watched) = (now.tops, watch.clone());
+                (found.logit_lens, found.trajectory) = (Some(Arc::new(now.grid)), Some(Arc::new(now.trajectory)));
+                if let Some(base) = base {
+                    (found.base.logit_lens, found.base.trajectory) =
+                        (Some(Arc::new(base.grid)), Some(Arc::new(base.trajectory)));
+                }
             }
             Panel::Why => {
                 found.why = Some(Arc::new(why::tell(trace, base, target, loaded)?));
             }
         }
         Ok(())
+    }
+
+    /// What a lens reads of the run, and of that of the model as it is if that is another one.
+    fn both<T>(
+        &self,
+        found: &Inspection,
+        read: impl Fn(&Trace, Context<'_>) -> Result<T, LensError>,
+    ) -> Result<(T, Option<T>), EngineError> {
+        let question = Question { ask: self.ask(), ..Question::default() };
+        let of = |trace: &Trace, specs: &[String]| {
+            let provenance = Provenance {
+                prompt: Some(self.loaded.tokenizer.decode(&found.tokens.ids)),
+                bos: Some(found.tokens.bos.clone()).filter(|bos| !bos.is_empty()),
+                interventions: specs.to_vec(),
+                ..self.loaded.provenance(None)
+            };
+            let Loaded { decoder: lm, tokenizer, .. } = self.loaded;
+            read(trace, Context { lm, tokenizer, provenance: &provenance, question: &question })
+        };
+        let base = self.base.map(|base| of(base, &[])).transpose()?;
+        Ok((of(self.trace, &found.interventions)?, base))
     }
 }
 
@@ -299,45 +339,18 @@ fn verify(loaded: &Loaded, cancel: &CancelToken, sink: &mut dyn EventSink) -> Re
     Ok(Verified { n_hold: named(Verdict::Holds).count(), failed, laws })
 }
 
-/// Generates with the model as it is, after what was run before.
-fn generate_on(
-    loaded: &Loaded,
-    remembered: &mut Remembered,
-    ids: &[u32],
-    how: &Generation,
-    cancel: &CancelToken,
-    sink: &mut dyn EventSink,
-) -> Result<Vec<u32>, EngineError> {
-    Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
-    let mut sampler = Sampler::new(how.sampling);
-    let mut said = ids.to_vec();
-    let n_tokens = how.n_tokens.min(loaded.info.config.n_ctx.saturating_sub(ids.len()));
-    for done in 1..=n_tokens {
-        let rows = remembered.rows(&loaded.decoder, &said, cancel)?;
-        let Some(row) = rows.last() else { break };
-        let id = sampler.choose(&row.logits, &said);
-        said.push(id);
-        sink.send(Event::Token { id, visible: loaded.tokenizer.visible(id) });
-        sink.send(Event::Progress(Progress { done, total: n_tokens, unit: "tokens" }));
-        if loaded.tokenizer.eos() == Some(id) {
-            break;
-        }
-    }
-    Ok(said.split_off(ids.len()))
-}
-
 /// The hooks a panel needs.
-fn needs(loaded: &Loaded, panel: Panel) -> Result<TracePlan, EngineError> {
+fn needs(loaded: &Loaded, panel: &Panel) -> Result<TracePlan, EngineError> {
     let cfg = &loaded.info.config;
-    match panel {
-        Panel::Distributions { .. } => Ok(TracePlan::default()),
-        Panel::HeadGrid { .. } => Ok(TracePlan::sites(cfg, &[Site::Pattern])),
-        Panel::LogitLens => Ok(LogitLens.needs(cfg, &Question::default())),
+    match *panel {
+        // thumbnails are made while the model runs
+        Panel::Distributions { .. } | Panel::HeadGrid { .. } => Ok(TracePlan::default()),
+        Panel::LogitLens { .. } => Ok(LogitLens.needs(cfg, &Question::default())),
         Panel::Why => Ok(DirectLogitAttribution.needs(cfg, &Question::default())),
         Panel::AttentionHead { layer, head } => {
             check("layer", layer, cfg.n_layers)?;
             check("head", head, cfg.n_heads)?;
-            Ok(TracePlan::new([HookPoint::block(layer, Site::Pattern)]))
+            Ok(attention::head_needs(layer))
         }
     }
 }
@@ -381,39 +394,34 @@ fn distribution(position: usize, next: &NextToken, base: Option<&[f64]>, tokeniz
     }
 }
 
+/// How tokens are appended.
+#[derive(Clone, Copy)]
 struct Generation {
     n_tokens: usize,
     sampling: Sampling,
-    interventions: Interventions,
 }
 
+/// Appends tokens one by one; `next` gives the logits after all those so far.
 fn generate(
     loaded: &Loaded,
     ids: &[u32],
-    how: &Generation,
-    cancel: &CancelToken,
+    how: Generation,
     sink: &mut dyn EventSink,
+    mut next: impl FnMut(&[u32]) -> Result<Vec<f32>, EngineError>,
 ) -> Result<Vec<u32>, EngineError> {
     Prompt::from_ids(ids.to_vec(), loaded.info.config.d_vocab)?;
     let mut sampler = Sampler::new(how.sampling);
-    let lm = Intervened::new(&loaded.decoder, &how.interventions);
-    let mut cache = lm.new_cache();
-    let mut next = ids.to_vec();
-    let (mut said, mut chosen) = (ids.to_vec(), Vec::new());
+    let mut said = ids.to_vec();
     // the context may be filled to its last position, and no further
-    let room = loaded.info.config.n_ctx.saturating_sub(ids.len());
-    let n_tokens = how.n_tokens.min(room);
+    let n_tokens = how.n_tokens.min(loaded.info.config.n_ctx.saturating_sub(ids.len()));
     for done in 1..=n_tokens {
-        let logits = last_logits(&lm, &next, &mut cache, &mut cancel.clone())?;
-        let id = sampler.choose(&logits, &said);
-        chosen.push(id);
+        let id = sampler.choose(&next(&said)?, &said);
         said.push(id);
         sink.send(Event::Token { id, visible: loaded.tokenizer.visible(id) });
         sink.send(Event::Progress(Progress { done, total: n_tokens, unit: "tokens" }));
         if loaded.tokenizer.eos() == Some(id) {
             break;
         }
-        next = vec![id];
     }
-    Ok(chosen)
+    Ok(said.split_off(ids.len()))
 }

@@ -12,6 +12,7 @@ mod facts;
 mod figures;
 mod heads;
 mod identity;
+mod inputs;
 mod job;
 mod kv;
 mod load;
@@ -34,12 +35,13 @@ pub use self::description::{
 pub use self::evaluate::{EvalItem, Evaluated, Look, metric_name};
 pub use self::event::{
     Branches, Candidate, Described, Distribution, Event, EventSink, HeadGrid, Inspection, JobEvent, Law, Outcome,
-    Progress, Tokens, Verified,
+    Progress, Tokens, Unchanged, Verified,
 };
 pub use self::facts::{Facts, sections};
 pub use self::figures::{Inspected, figures};
 pub use self::heads::HeadStore;
 pub use self::identity::{Identity, TextSide, identity, open_text_side};
+pub use self::inputs::{InputMethod, Inputs};
 use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
 pub use self::patch::{PatchFrame, PatchWork};

@@ -9,7 +9,7 @@ use crate::probe::patching::{Cell, Filled, Grid, Request};
 use crate::text::Prompt;
 
 /// What is patched into what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PatchWork {
     /// The tokens of the clean and of the corrupted prompt.
     pub ids: [Vec<u32>; 2],
@@ -17,6 +17,8 @@ pub struct PatchWork {
     pub request: Request,
     /// The only block that is patched; every block if none.
     pub layer: Option<usize>,
+    /// Cells that are known, where a grid is gone on with.
+    pub known: Vec<Cell>,
 }
 
 /// What is known of a grid before its first cell.
@@ -67,8 +69,9 @@ pub(super) fn patch(
         grid = grid.of_layer(layer);
     }
     sink.send(Event::PatchBegun(Arc::new(frame(loaded, &grid, work.layer)?)));
-    let mut teller = Teller { begun: Instant::now(), told: Instant::now(), cells: Vec::new(), sink };
-    let cells = grid.fill(cancel, &mut |filled| teller.take(filled))?;
+    let n_known = work.known.len();
+    let mut teller = Teller { begun: Instant::now(), told: Instant::now(), n_known, cells: Vec::new(), sink };
+    let cells = grid.fill_rest(work.known, cancel, &mut |filled| teller.take(filled))?;
     let figures = grid.figures(&cells, &loaded.tokenizer, &loaded.provenance(Some(prompts[0])), N_STRONGEST)?;
     Ok(Outcome::Patched(figures.into_iter().map(Arc::new).collect()))
 }
@@ -94,6 +97,8 @@ fn frame(loaded: &Loaded, grid: &Grid<'_>, layer: Option<usize>) -> Result<Patch
 struct Teller<'a> {
     begun: Instant,
     told: Instant,
+    /// Cells that took no time.
+    n_known: usize,
     cells: Vec<Cell>,
     sink: &'a mut dyn EventSink,
 }
@@ -106,7 +111,7 @@ impl Teller<'_> {
             return;
         }
         self.told = now;
-        let share = (filled.total - filled.done) as f64 / filled.done.max(1) as f64;
+        let share = (filled.total - filled.done) as f64 / filled.done.saturating_sub(self.n_known).max(1) as f64;
         let left = (now - self.begun).mul_f64(share);
         self.sink.send(Event::Cells { cells: std::mem::take(&mut self.cells), left });
         self.sink.send(Event::Progress(Progress { done: filled.done, total: filled.total, unit: "cells" }));

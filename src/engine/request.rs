@@ -1,6 +1,6 @@
 //! What can be asked of the engine.
 
-use super::{CompareWork, Inspected, PatchWork};
+use super::{CompareWork, InputMethod, Inspected, PatchWork};
 use crate::lens::Ask;
 use crate::model::LoadOptions;
 use crate::model::sample::Sampling;
@@ -56,6 +56,15 @@ pub enum Request {
         /// The position and the tokens that are asked about.
         ask: Ask,
     },
+    /// What each token of the prompt does for the answer. Answer: [`Outcome::Inputs`](super::Outcome::Inputs).
+    Inputs {
+        /// The tokens.
+        ids: Vec<u32>,
+        /// The position and the tokens that are asked about.
+        ask: Ask,
+        /// How that is found.
+        method: InputMethod,
+    },
     /// The figures of every lens. Answer: [`Outcome::Figures`](super::Outcome::Figures).
     Figures(Inspected),
     /// Compare two continuations at their ends. Answer: [`Outcome::Branches`](super::Outcome::Branches).
@@ -107,7 +116,7 @@ pub enum Request {
 }
 
 /// One thing to compute about a forward pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Panel {
     /// The next-token distribution at every position, the `top` most probable tokens of each.
     Distributions {
@@ -126,8 +135,11 @@ pub enum Panel {
         /// Cells a side at most; longer sequences are averaged into so many.
         side: usize,
     },
-    /// The logit lens: layer by position, the top token of each and its probability; A and B through the layers.
-    LogitLens,
+    /// The logit lens: layer by position, the top token of each and its probability; tokens through the layers.
+    LogitLens {
+        /// Tokens to follow besides A and B.
+        watch: Vec<u32>,
+    },
     /// Why A rather than B after the position that is asked about: what each part adds to the difference.
     Why,
 }

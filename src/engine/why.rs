@@ -63,6 +63,8 @@ pub enum PartKind {
         /// The position.
         position: usize,
     },
+    /// A token of the prompt.
+    Input(usize),
     /// What the parts named do not add up to.
     Rest,
 }
@@ -87,7 +89,7 @@ pub struct Part {
     pub share: Pair,
     /// Where most of it comes from.
     pub mostly: Option<Origin>,
-    /// The activation of a neuron, the attention weight on a position.
+    /// The activation of a neuron, the attention weight on a position, the share of a token of the prompt in all.
     pub value: Option<f64>,
 }
 
@@ -141,7 +143,11 @@ impl Why {
                 let heads = head.map_or_else(|| "L*H*".to_owned(), |head| head.to_string());
                 Some(format!("zero-attention:{heads}:{}->{position}", self.position))
             }
-            PartKind::Fixed | PartKind::Rest => None,
+            // the token that the question is asked after always reads itself
+            PartKind::Input(position) if position < self.position => {
+                Some(format!("knockout:L*H*:{}-->{position}", position + 1))
+            }
+            PartKind::Input(_) | PartKind::Fixed | PartKind::Rest => None,
         }
     }
 }
@@ -318,7 +324,7 @@ impl Telling<'_> {
     }
 }
 
-const fn plain(kind: PartKind, name: String, share: Pair) -> Part {
+pub(super) const fn plain(kind: PartKind, name: String, share: Pair) -> Part {
     Part { kind, name, share, mostly: None, value: None }
 }
 

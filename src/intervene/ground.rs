@@ -16,6 +16,8 @@ pub enum OtherRun {
     Clean,
     /// A text whose mean activations are used, in place of the prompt.
     Reference,
+    /// A prompt that a spec names, by its number.
+    Named(usize),
 }
 
 /// What an intervention takes from another run.
@@ -36,15 +38,18 @@ pub struct Runs<'a> {
     pub clean: Option<&'a [u32]>,
     /// The text whose mean activations `mean` uses in place of the prompt's.
     pub reference: Option<&'a [u32]>,
+    /// The prompts that specs name, and their tokens.
+    pub named: &'a [(String, Vec<u32>)],
 }
 
 impl<'a> Runs<'a> {
     /// The tokens of a run, if it is given.
-    pub const fn of(&self, run: OtherRun) -> Option<&'a [u32]> {
+    pub fn of(&self, run: OtherRun) -> Option<&'a [u32]> {
         match run {
             OtherRun::Prompt => self.ids,
             OtherRun::Clean => self.clean,
             OtherRun::Reference => self.reference,
+            OtherRun::Named(at) => self.named.get(at).map(|(_, ids)| ids.as_slice()),
         }
     }
 }
@@ -67,10 +72,16 @@ impl Ground<'_> {
         self.runs.ids.map(<[u32]>::len)
     }
 
-    /// How many tokens the clean prompt has.
-    pub(super) fn n_clean(&self) -> Result<usize, Problem> {
+    /// How many tokens another prompt has.
+    pub(super) fn n_of(&self, run: OtherRun) -> Result<usize, Problem> {
         let missing = Problem::NoRun { run: "another prompt", option: "--clean PROMPT" };
-        self.runs.clean.map(<[u32]>::len).ok_or(missing)
+        self.runs.of(run).map(<[u32]>::len).ok_or(missing)
+    }
+
+    /// The run of a prompt that a spec names.
+    pub(super) fn named(&self, text: &str) -> Result<OtherRun, Problem> {
+        let at = self.runs.named.iter().position(|(name, _)| name == text);
+        at.map(OtherRun::Named).ok_or(Problem::NoPrompt)
     }
 
     /// The run whose mean activations are used.
@@ -79,16 +90,16 @@ impl Ground<'_> {
         [OtherRun::Reference, OtherRun::Prompt].into_iter().find(|&run| self.runs.of(run).is_some()).ok_or(missing)
     }
 
-    /// Puts the clean prompt's activations in a place, at the positions that it has.
-    pub(super) fn patched_in(&self, place: &Place) -> Result<Vec<Edit>, Problem> {
-        let n = self.n_clean()?;
+    /// Puts another prompt's activations in a place, at the positions that it has.
+    pub(super) fn patched_in(&self, place: &Place, run: OtherRun) -> Result<Vec<Edit>, Problem> {
+        let n = self.n_of(run)?;
         let edit = |(at, mut along): (HookPoint, Vec<Along>)| {
             for along in &mut along {
                 if let Along::Positions(span) = along {
                     *span = span.before(n);
                 }
             }
-            Ok(Edit { at, along, op: Op::Same(self.activation(OtherRun::Clean, at)?) })
+            Ok(Edit { at, along, op: Op::Same(self.activation(run, at)?) })
         };
         place.hooks(self.cfg, self.n_pos())?.into_iter().map(edit).collect()
     }

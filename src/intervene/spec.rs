@@ -12,6 +12,11 @@ pub trait Intervention: fmt::Display + fmt::Debug + Send + Sync {
 
     /// The changes of hooks, in order; `on` has the activations asked for.
     fn edits(&self, on: &Ground<'_>) -> Result<Vec<Edit>, Problem>;
+
+    /// The prompt that it names to take activations from.
+    fn prompt(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// One intervention as typed.
@@ -25,6 +30,11 @@ impl Spec {
     /// Reads each of several.
     pub fn parse_all<T: AsRef<str>>(texts: &[T]) -> Result<Vec<Self>, Error> {
         texts.iter().map(|text| text.as_ref().parse()).collect()
+    }
+
+    /// The prompt that it names to take activations from, which [`Runs::named`](super::Runs::named) must have.
+    pub fn prompt(&self) -> Option<&str> {
+        self.inner.prompt()
     }
 
     pub(super) fn check(&self, on: &Ground<'_>) -> Result<Needs, Error> {

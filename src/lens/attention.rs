@@ -1,11 +1,19 @@
 //! Attention patterns: where every head looks, and how much of what it finds there it writes.
 
+mod thumbnails;
+
+use candle_core::{D, Tensor};
+
+pub use self::thumbnails::Thumbnails;
 use super::pattern::{pattern, patterns, sink_note};
 use super::{Context, Lens, LensError, Question};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{Head, HookPoint, Site};
 use crate::model::{CausalLm as _, DecoderConfig};
 use crate::trace::{Trace, TracePlan};
+
+/// From this share on, what a head hands on is not what it took: rounding is far below it.
+const EDITED_FROM: f32 = 0.02;
 
 /// The lens: statistics of every head, then all heads from and to the position, or one head large.
 pub struct Attention;
@@ -24,14 +32,14 @@ impl Lens for Attention {
     }
 
     fn needs(&self, cfg: &DecoderConfig, _: &Question) -> TracePlan {
-        TracePlan::sites(cfg, &[Site::Pattern, Site::V])
+        TracePlan::sites(cfg, &[Site::Pattern, Site::V, Site::Z])
     }
 
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError> {
         let position = context.question.ask.position_in(trace.ids.len())?;
         if let Some(head) = context.question.head {
             check(head, context.lm.config())?;
-            return Ok(vec![head_figure(trace, context, head.layer, head.head)?, weighted(trace, context, head)?]);
+            return Ok(vec![head_figure(trace, context, head)?, written_figure(trace, context, head)?]);
         }
         let mut heads = Vec::new();
         for layer in 0..context.lm.config().n_layers {
@@ -162,13 +170,27 @@ fn every_head(heads: &[Looks], side: Side, trace: &Trace, context: Context<'_>) 
     })
 }
 
-/// How much one head writes of what it finds where.
-fn weighted(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
+/// The hooks that [`head_figure`] and [`written_figure`] read.
+pub fn head_needs(layer: usize) -> TracePlan {
+    TracePlan::new([Site::Pattern, Site::V, Site::Z].map(|site| HookPoint::block(layer, site)))
+}
+
+/// How much one head writes of what it finds where: the norm of `A_ij v_j W_O` (Kobayashi et al. 2020, "Attention is Not
+/// Only a Weight"), query rows, key columns.
+///
+/// Nothing is written of any token where an intervention put something else into the head.
+///
+/// # Errors
+/// A trace without what [`head_needs`] asks for.
+pub fn written_figure(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
     let pattern = pattern(trace, context.question.sink, head)?;
     let v = trace.get(HookPoint::block(head.layer, Site::V))?;
     let norms = &context.lm.value_norms(head.layer, v)?[head.head];
-    let values: Vec<f32> =
-        pattern.iter().flat_map(|row| row.iter().zip(norms).map(|(weight, norm)| weight * norm)).collect();
+    let is_carried = carried(trace, head)?;
+    let row = |(row, is_carried): (&Vec<f32>, bool)| -> Vec<f32> {
+        row.iter().zip(norms).map(|(weight, norm)| if is_carried { weight * norm } else { 0.0 }).collect()
+    };
+    let values: Vec<f32> = pattern.iter().zip(is_carried).flat_map(row).collect();
     let (queries, keys) = token_axes(trace, context);
     let scale = Scale::Sequential { low: 0.0, high: values.iter().copied().fold(0.0, f32::max) };
     Ok(Figure {
@@ -183,6 +205,20 @@ fn weighted(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, L
     })
 }
 
+/// Whether a head hands on, at each query, what it took from the keys: not where an intervention wrote something else
+/// into it, which came from no token.
+fn carried(trace: &Trace, head: Head) -> Result<Vec<bool>, LensError> {
+    let of = |site: Site| trace.get(HookPoint::block(head.layer, site));
+    let (patterns, v) = (of(Site::Pattern)?, of(Site::V)?);
+    let group = patterns.dim(0)? / v.dim(1)?;
+    let v = v.narrow(1, head.head / group, 1)?.squeeze(1)?.contiguous()?; // [pos, d_head]
+    let pattern = patterns.get(head.head)?.contiguous()?;
+    let z = of(Site::Z)?.narrow(1, head.head, 1)?.squeeze(1)?; // [pos, d_head]
+    let length = |x: Tensor| x.sqr()?.sum(D::Minus1)?.sqrt()?.to_vec1::<f32>();
+    let (apart, all) = (length((pattern.matmul(&v)? - z)?)?, length(pattern.matmul(&v.abs()?)?)?);
+    Ok(apart.iter().zip(&all).map(|(apart, all)| *apart <= EDITED_FROM * all).collect())
+}
+
 fn token_axes(trace: &Trace, context: Context<'_>) -> (HeatmapAxis, HeatmapAxis) {
     let labels = context.token_labels(&trace.ids);
     let queries = HeatmapAxis { name: "query".into(), labels: labels.clone() };
@@ -190,37 +226,14 @@ fn token_axes(trace: &Trace, context: Context<'_>) -> (HeatmapAxis, HeatmapAxis)
 }
 
 /// One head's pattern: query rows, key columns.
-pub fn head_figure(trace: &Trace, context: Context<'_>, layer: usize, head: usize) -> Result<Figure, LensError> {
+pub fn head_figure(trace: &Trace, context: Context<'_>, head: Head) -> Result<Figure, LensError> {
     let sink = context.question.sink;
-    let pattern = pattern(trace, sink, Head { layer, head })?.concat();
+    let pattern = pattern(trace, sink, head)?.concat();
     let (queries, keys) = token_axes(trace, context);
     Ok(Figure {
-        title: format!("Attention of layer {layer}, head {head}"),
+        title: format!("Attention of layer {}, head {}", head.layer, head.head),
         caption: format!("Attention weights after the softmax (hook_pattern); every row sums to 1.{}", sink_note(sink)),
         provenance: context.provenance.clone(),
         content: Content::Heatmap(Heatmap::new(queries, keys, pattern, Scale::Probability, "weight")?),
     })
-}
-
-/// Thumbnails of all heads, `[layer][head][query][key]`: the largest weight within each of `side x side` cells.
-///
-/// Returns the side, which is smaller for short sequences.
-pub fn thumbnails(trace: &Trace, cfg: &DecoderConfig, side: usize) -> Result<(usize, Vec<f32>), LensError> {
-    let n_pos = trace.ids.len();
-    let side = side.clamp(1, n_pos.max(1));
-    let size = side * side;
-    let mut cells = vec![0.0f32; cfg.n_layers * cfg.n_heads * size];
-    for layer in 0..cfg.n_layers {
-        let heads = trace.get(HookPoint::block(layer, Site::Pattern))?.to_vec3::<f32>()?;
-        for (head, pattern) in heads.iter().enumerate() {
-            let first = (layer * cfg.n_heads + head) * size;
-            for (query, row) in pattern.iter().enumerate() {
-                for (key, &weight) in row.iter().enumerate().take(query + 1) {
-                    let cell = &mut cells[first + query * side / n_pos * side + key * side / n_pos];
-                    *cell = cell.max(weight);
-                }
-            }
-        }
-    }
-    Ok((side, cells))
 }

@@ -212,8 +212,7 @@ impl Lens for LogitLens {
 
     fn read(&self, trace: &Trace, context: Context<'_>) -> Result<Vec<Figure>, LensError> {
         let target = context.target(trace)?;
-        let mut watch: Vec<u32> = std::iter::once(target.token).chain(target.versus).collect();
-        watch.extend(context.question.watch.iter().filter(|&&id| (id as usize) < context.lm.config().d_vocab));
+        let watch = followed(context, target, &context.question.watch);
         let readings = read(trace, context, context.question.top.max(1), &watch)?;
         Ok(vec![
             grid(trace, context, &readings)?,
@@ -223,6 +222,44 @@ impl Lens for LogitLens {
             numbers(trace, context, &readings, Quantity::Divergence)?,
         ])
     }
+}
+
+/// A, B, and each of these tokens that the vocabulary has, once.
+fn followed(context: Context<'_>, target: Target, more: &[u32]) -> Vec<u32> {
+    let d_vocab = context.lm.config().d_vocab;
+    let mut watch: Vec<u32> = std::iter::once(target.token).chain(target.versus).collect();
+    for &id in more {
+        if (id as usize) < d_vocab && !watch.contains(&id) {
+            watch.push(id);
+        }
+    }
+    watch
+}
+
+/// What a screen shows of the lens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Screen {
+    /// Layer by position: the top token and its probability.
+    pub grid: Figure,
+    /// A, B and the other followed tokens through the layers at the position that is asked about.
+    pub trajectory: Figure,
+    /// The ids of the grid's tokens, row by row.
+    pub tops: Vec<u32>,
+}
+
+/// The part of the lens's figures that a screen shows; `watch` is followed besides A and B.
+///
+/// # Errors
+/// As [`read`]; a question that has no answer.
+pub fn screen(trace: &Trace, context: Context<'_>, watch: &[u32]) -> Result<Screen, LensError> {
+    let target = context.target(trace)?;
+    let watch = followed(context, target, watch);
+    let readings = read(trace, context, context.question.top.max(1), &watch)?;
+    Ok(Screen {
+        grid: grid(trace, context, &readings)?,
+        trajectory: trajectory(trace, context, &readings, target, &watch)?,
+        tops: by_stage(&readings, |reading| reading.top.first().map_or(0, |top| top.0)),
+    })
 }
 
 fn axes(trace: &Trace, context: Context<'_>, readings: &Readings) -> (HeatmapAxis, HeatmapAxis) {

@@ -56,6 +56,20 @@ impl<T: Tap + ?Sized> Tap for &mut T {
     }
 }
 
+/// A tap, or none.
+impl<T: Tap> Tap for Option<T> {
+    fn wants(&self, at: HookPoint) -> bool {
+        self.as_ref().is_some_and(|tap| tap.wants(at))
+    }
+
+    fn visit(&mut self, at: HookPoint, x: Tensor) -> Result<Tensor> {
+        match self {
+            Some(tap) => tap.visit(at, x),
+            None => Ok(x),
+        }
+    }
+}
+
 /// Visits `at` if anyone wants it. What a tap puts in place is computed with in the type of what it replaces.
 pub(crate) fn tapped(tap: &mut dyn Tap, at: HookPoint, x: Tensor) -> Result<Tensor> {
     let dtype = x.dtype();

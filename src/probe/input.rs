@@ -203,7 +203,10 @@ const ORDINARY: &str = " There are some people who like to go to the same place 
 /// As many tokens as `ids`, of an ordinary text; a BOS at the front stays.
 ///
 /// Where both sequences would have the same token, the ordinary one is taken that follows it.
-pub(super) fn ordinary(tokenizer: &Tokenizer, ids: &[u32], bos: Option<u32>) -> Result<Vec<u32>, ProbeError> {
+///
+/// # Errors
+/// A tokenizer that cannot read the text.
+pub fn ordinary(tokenizer: &Tokenizer, ids: &[u32], bos: Option<u32>) -> Result<Vec<u32>, ProbeError> {
     let text = tokenizer.encode(ORDINARY)?;
     let at = |position: usize| text.get(position % text.len().max(1)).copied().unwrap_or(0);
     let kept = usize::from(bos.is_some() && bos == ids.first().copied());

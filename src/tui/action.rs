@@ -104,6 +104,12 @@ pub enum Action {
     Head(Move),
     /// Show one head large, or all of them small.
     ToggleGrid,
+    /// Show what the selected token looks at, or what looks at it.
+    ToggleSide,
+    /// Leave the first token out, or show it again.
+    ToggleSink,
+    /// Show the run with interventions, that without, or what sets them apart.
+    NextRun,
     /// Move the view's cursor from column to column.
     Column(Move),
     /// Patch at the next kind of place.
@@ -114,6 +120,8 @@ pub enum Action {
     NextDirection,
     /// Show all rows, or only those that are wrong or right.
     NextFilter,
+    /// Type a text whose tokens are followed through the layers.
+    Follow,
     /// Type how many items are asked.
     EditLimit,
     /// Show only what has some words in its name.
@@ -138,7 +146,7 @@ pub enum Action {
     Open,
     /// Show what the part shown belongs to.
     Out,
-    /// Rank by components, heads, neurons, or source tokens.
+    /// Rank by something else, count something else, or show another page.
     NextRanking,
     /// Take the selected part out of the model.
     TakeOut,
@@ -237,11 +245,15 @@ impl Action {
             Self::Cursor(_) => "cursor",
             Self::Head(_) => "head",
             Self::ToggleGrid => "toggle-grid",
+            Self::ToggleSide => "toggle-side",
+            Self::ToggleSink => "toggle-sink",
+            Self::NextRun => "next-run",
             Self::Column(_) => "column",
             Self::NextSite => "next-site",
             Self::NextMetric => "next-metric",
             Self::NextDirection => "next-direction",
             Self::NextFilter => "next-filter",
+            Self::Follow => "follow",
             Self::EditLimit => "edit-limit",
             Self::Filter => "filter",
             Self::EditOther => "edit-other",

@@ -30,7 +30,7 @@ fn try_prepare(lm: &Decoder, texts: &[&str], runs: Runs<'_>) -> Result<Intervent
 }
 
 fn prepare(lm: &Decoder, texts: &[&str]) -> Interventions {
-    try_prepare(lm, texts, Runs { ids: Some(&IDS), clean: Some(&OTHER), reference: None }).unwrap()
+    try_prepare(lm, texts, Runs { ids: Some(&IDS), clean: Some(&OTHER), reference: None, named: &[] }).unwrap()
 }
 
 fn refused(lm: &Decoder, text: &str, runs: Runs<'_>) -> String {
@@ -55,7 +55,7 @@ fn at(trace: &Trace, layer: usize, site: Site) -> Tensor {
 fn patching_with_the_runs_own_activations_changes_no_bit() {
     for_every_model(|lm, name| {
         let plain = record(lm, &IDS);
-        let runs = Runs { ids: Some(&IDS), clean: Some(&IDS), reference: None };
+        let runs = Runs { ids: Some(&IDS), clean: Some(&IDS), reference: None, named: &[] };
         let texts = ["patch:L*", "patch:L*.attn", "patch:L*.mlp@2-4", "patch:L*H*", "patch:L1H0@-1", "resample:L0@3"];
         for text in texts {
             let own = try_prepare(lm, &[text], runs).unwrap();
@@ -163,7 +163,7 @@ fn a_knockout_renormalises_and_zeroed_attention_does_not() {
 fn means_are_those_of_the_prompt_or_of_the_reference() {
     let lm = model("tiny-llama");
     let mean = |ids: &[u32]| at(&record(&lm, ids), 1, Site::MlpOut).mean(0).unwrap();
-    let runs = Runs { ids: Some(&IDS), clean: None, reference: None };
+    let runs = Runs { ids: Some(&IDS), clean: None, reference: None, named: &[] };
     for (runs, expected) in [(runs, mean(&IDS)), (Runs { reference: Some(&OTHER[..4]), ..runs }, mean(&OTHER[..4]))] {
         let interventions = try_prepare(&lm, &["mean:L1.mlp@2-"], runs).unwrap();
         let out = at(&record(&Intervened::new(&lm, &interventions), &IDS), 1, Site::MlpOut);
@@ -364,7 +364,7 @@ fn interventions_work_in_every_number_type() {
     for dtype in [Dtype::F64, Dtype::F16, Dtype::Bf16] {
         let lm = load_as(&project("fixtures/models/tiny-llama"), dtype).decoder;
         let plain = record(&lm, &IDS);
-        let runs = Runs { ids: Some(&IDS), clean: Some(&IDS), reference: None };
+        let runs = Runs { ids: Some(&IDS), clean: Some(&IDS), reference: None, named: &[] };
         let own = try_prepare(&lm, &["patch:L1@2-", "resample:L*H1", "scale:L0.mlp*1"], runs).unwrap();
         // what is recorded is f32, which f64 does not fit into
         let rounding = if dtype == Dtype::F64 { 1e-5 } else { 0.0 };

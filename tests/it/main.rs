@@ -19,6 +19,7 @@ mod layering;
 mod lens;
 mod loading;
 mod numerics;
+mod panels;
 mod patching;
 mod paths;
 mod registry;

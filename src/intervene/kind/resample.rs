@@ -42,7 +42,7 @@ impl fmt::Display for Resampled {
 
 impl Intervention for Resampled {
     fn check(&self, on: &Ground<'_>) -> Result<Needs, Problem> {
-        let other = on.n_clean()?;
+        let other = on.n_of(OtherRun::Clean)?;
         let last = self.place.positions.resolve("position", on.n_pos())?.end.or(on.n_pos());
         match last {
             Some(found) if found > other => return Err(Problem::TooShort { found: other, needed: found }),
@@ -53,6 +53,6 @@ impl Intervention for Resampled {
     }
 
     fn edits(&self, on: &Ground<'_>) -> Result<Vec<Edit>, Problem> {
-        on.patched_in(&self.place)
+        on.patched_in(&self.place, OtherRun::Clean)
     }
 }

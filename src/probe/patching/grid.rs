@@ -1,6 +1,6 @@
 //! A grid of patches: its two runs, its cells in the order of a best guess, and the sweeps that fill it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::Tensor;
 
@@ -42,6 +42,10 @@ pub(super) struct Filling<'a> {
 }
 
 impl Filling<'_> {
+    fn places(&self) -> BTreeSet<CellAt> {
+        self.cells.iter().map(|cell| cell.at).collect()
+    }
+
     /// Keeps a cell and tells of it.
     pub(super) fn add(&mut self, cell: Cell) {
         self.cells.push(cell);
@@ -129,8 +133,26 @@ impl<'a> Grid<'a> {
     /// # Errors
     /// [`is_cancelled`](PatchError::is_cancelled) soon after `cancel` is set; what was told remains true.
     pub fn fill(&self, cancel: &CancelToken, tell: &mut dyn FnMut(Filled)) -> Result<Vec<Cell>, PatchError> {
-        let mut filling = Filling { total: self.cells().len(), cells: Vec::new(), tell };
-        self.run(self.promises()?, cancel, &mut filling)?;
+        self.fill_rest(Vec::new(), cancel, tell)
+    }
+
+    /// The same where some cells are known; `tell` hears of the others.
+    ///
+    /// # Errors
+    /// As [`fill`](Self::fill).
+    pub fn fill_rest(
+        &self,
+        known: Vec<Cell>,
+        cancel: &CancelToken,
+        tell: &mut dyn FnMut(Filled),
+    ) -> Result<Vec<Cell>, PatchError> {
+        let all: BTreeSet<CellAt> = self.cells().into_iter().collect();
+        let mut filling = Filling { total: all.len(), cells: known, tell };
+        filling.cells.retain(|cell| all.contains(&cell.at));
+        let known = filling.places();
+        let mut promises = self.promises()?;
+        promises.retain(|(at, _)| !known.contains(at));
+        self.run(promises, cancel, &mut filling)?;
         self.fill_unchanged(&mut filling)?;
         Ok(filling.sorted())
     }
@@ -158,7 +180,9 @@ impl<'a> Grid<'a> {
     /// Cells before the first difference of the prompts put in what is there already.
     pub(super) fn fill_unchanged(&self, filling: &mut Filling<'_>) -> Result<(), PatchError> {
         let value = self.base_value()?;
-        for at in self.cells().into_iter().filter(|&at| !self.changes_something(at)) {
+        let known = filling.places();
+        let rest = |at: &CellAt| !self.changes_something(*at) && !known.contains(at);
+        for at in self.cells().into_iter().filter(rest) {
             filling.add(Cell { at, value, origin: Origin::Run });
         }
         Ok(())

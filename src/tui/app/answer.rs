@@ -103,7 +103,7 @@ impl State {
             }
             Outcome::Figures(figures) => self.save_figures(figures),
             // a view's own job
-            Outcome::Branches(_) | Outcome::Chain(_) => Vec::new(),
+            Outcome::Branches(_) | Outcome::Chain(_) | Outcome::Inputs(_) => Vec::new(),
             Outcome::Generated { .. } => self.inspect(),
             // a view's own job answers its view
             Outcome::Suites(_) | Outcome::Evaluated(_) => Vec::new(),

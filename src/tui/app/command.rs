@@ -331,6 +331,10 @@ impl State {
                 let _ = self.session.interventions_mut().add(&spec);
                 self.inspect()
             }
+            Reply::Say(text) => {
+                self.notice = Some(text);
+                Vec::new()
+            }
             Reply::Ask(candidate) => {
                 self.session.choose_token(&candidate);
                 self.inspect()

@@ -10,6 +10,7 @@ mod lens;
 mod model;
 mod name;
 mod patch;
+mod run;
 mod shown;
 mod step;
 mod tree;
@@ -108,6 +109,8 @@ pub enum Reply {
     Refresh,
     /// A part is taken out, by this intervention.
     Intervene(String),
+    /// This is said until the next key.
+    Say(String),
     /// This is asked about: token A.
     Ask(Candidate),
     /// A is compared with this: token B.

@@ -16,7 +16,7 @@ use ratatui::style::Style;
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{EngineError, Event, Inspection, Outcome, Panel, PatchFrame, PatchWork, Request, Tokens};
 use crate::figure::{Figure, Scale};
-use crate::probe::patching::{self, CellAt, Direction, Measure, Metric, PatchError, PatchSite};
+use crate::probe::patching::{self, Cell, CellAt, Direction, Measure, Metric, Origin, PatchError, PatchSite};
 use crate::tui::action::{Action, Move};
 use crate::tui::editor::Editor;
 use crate::tui::input::Key;
@@ -45,6 +45,8 @@ enum SheetState {
     Done,
     /// It was stopped; its cells stay.
     Stopped,
+    /// It was stopped, and is gone on with.
+    Resumed,
     /// It cannot be filled: why, and what to do.
     Failed(Vec<String>),
 }
@@ -126,6 +128,12 @@ impl Sheet {
         self.cells.get(&Self::at(self.frame.as_deref()?, place)).copied()
     }
 
+    /// What is filled already.
+    fn known(&self) -> Vec<Cell> {
+        let cell = |(&at, &value): (&CellAt, &f64)| Cell { at, value, origin: Origin::Run };
+        self.cells.iter().map(cell).collect()
+    }
+
     fn rows(frame: &PatchFrame) -> Vec<String> {
         let name = |row| {
             let at = Self::at(frame, (row, 0));
@@ -161,7 +169,7 @@ impl PatchView {
         let layer = self.within.as_ref().map(|within| within.0);
         let site = if layer.is_some() { PatchSite::Z } else { self.site };
         let request = patching::Request { site, measure };
-        Some(PatchWork { ids: [clean.clone(), corrupted.clone()], request, layer })
+        Some(PatchWork { ids: [clean.clone(), corrupted.clone()], request, layer, known: Vec::new() })
     }
 
     /// What keeps the prompts from being compared.
@@ -203,6 +211,17 @@ impl PatchView {
         let Some((_, sheet, cursor)) = self.within.take() else { return Reply::Done };
         (self.sheet, self.cursor) = (sheet, cursor);
         Reply::Refresh
+    }
+
+    /// The chosen cell as an intervention: the corrupted prompt's activation in the prompt, which every view is then
+    /// shown with.
+    fn take_in(&self) -> Reply {
+        let frame = self.sheet.as_ref().and_then(|sheet| sheet.frame.as_deref());
+        let Some((frame, corrupted)) = frame.zip(self.corrupted.as_ref()) else { return Reply::Done };
+        match place(frame.request.site, Sheet::at(frame, self.cursor)) {
+            Some(place) => Reply::Intervene(format!("patch:{place}<{}", corrupted.text)),
+            None => Reply::Say(format!("no intervention patches {}: another site, s", frame.request.site.name())),
+        }
     }
 
     fn edit(&mut self, session: &Session) {
@@ -293,8 +312,8 @@ impl PatchView {
         let (state, style) = match &sheet.state {
             SheetState::Done => (String::new(), theme.faint()),
             SheetState::Filling(left) => (filling(sheet.cells.len(), frame.n_cells, *left), theme.notice()),
-            SheetState::Stopped | SheetState::Failed(_) => {
-                (format!("stopped at {} of {} cells, r begins again", sheet.cells.len(), frame.n_cells), theme.notice())
+            SheetState::Stopped | SheetState::Resumed | SheetState::Failed(_) => {
+                (format!("stopped at {} of {} cells, r goes on", sheet.cells.len(), frame.n_cells), theme.notice())
             }
         };
         let pieces = [
@@ -391,6 +410,21 @@ impl PatchView {
     }
 }
 
+/// A cell as interventions name it; keys, queries, values and patterns have no such name.
+fn place(site: PatchSite, at: CellAt) -> Option<String> {
+    let part = match (site, at.head) {
+        (PatchSite::ResidPre, _) => String::new(),
+        (PatchSite::AttnOut, _) => ".attn".into(),
+        (PatchSite::MlpOut, _) => ".mlp".into(),
+        (PatchSite::Head | PatchSite::Z, Some(head)) => format!("H{head}"),
+        (PatchSite::Head | PatchSite::Z | PatchSite::K | PatchSite::V | PatchSite::Pattern, _) => {
+            return None;
+        }
+    };
+    let position = at.position.map_or_else(String::new, |position| format!("@{position}"));
+    Some(format!("L{}{part}{position}", at.layer))
+}
+
 impl View for PatchView {
     fn name(&self) -> ViewName {
         ViewName::Patch
@@ -416,9 +450,11 @@ impl View for PatchView {
             Action::NextSite if self.within.is_none() => self.site = next_of(&PatchSite::ALL, self.site),
             Action::NextDirection => self.direction = next_of(Direction::ALL, self.direction),
             Action::NextMetric => self.metric = next_of(Metric::ALL, self.metric),
-            Action::Begin if self.sheet.as_ref().is_some_and(|sheet| sheet.state == SheetState::Stopped) => {
-                self.sheet = None;
-            }
+            Action::Begin => match self.sheet.as_mut().filter(|sheet| sheet.state == SheetState::Stopped) {
+                Some(sheet) => sheet.state = SheetState::Resumed,
+                None => return Reply::Done,
+            },
+            Action::TakeOut => return self.take_in(),
             Action::Position(_) => {}
             _ => return Reply::Done,
         }
@@ -433,8 +469,12 @@ impl View for PatchView {
             return Some(Request::Tokenise { text, bos: session.bos() });
         }
         let work = self.work(session).filter(|_| self.editor.is_none())?;
-        if self.sheet.as_ref().is_some_and(|sheet| sheet.work == work) {
-            return None;
+        if let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.work == work) {
+            if sheet.state != SheetState::Resumed {
+                return None;
+            }
+            sheet.state = SheetState::Filling(None);
+            return Some(Request::Patch(Box::new(PatchWork { known: sheet.known(), ..work })));
         }
         self.sheet = Some(Sheet::new(work.clone()));
         Some(Request::Patch(Box::new(work)))

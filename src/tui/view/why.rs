@@ -1,6 +1,8 @@
-//! Why A rather than B: what each part adds to the difference of their logits, from components down to source tokens.
+//! Why A rather than B: what each part adds to the difference of their logits, from components down to source tokens,
+//! and what each token of the prompt does for it, which is a job of the view's own.
 
 mod figures;
+mod scores;
 
 use std::sync::Arc;
 
@@ -8,8 +10,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{Reply, Scene, View, ViewName};
-use crate::engine::{Inspection, Panel, Part, PartKind, Why};
+use self::scores::Scores;
+use super::{News, Reply, Scene, View, ViewName};
+use crate::engine::{InputMethod, Inspection, Outcome, Pair, Panel, Part, PartKind, Request, Why};
 use crate::figure::Figure;
 use crate::hook::Head;
 use crate::tui::action::{Action, Move};
@@ -32,16 +35,22 @@ enum Level {
     Neurons(Option<usize>),
     /// What was carried from each position, by one head or by all.
     Sources(Option<Head>),
+    /// What each token of the prompt does, by this method.
+    Inputs(InputMethod),
 }
 
 impl Level {
     /// The next of those that rank the whole model.
-    const fn next(self) -> Self {
+    fn next(self) -> Self {
         match self {
             Self::Components => Self::Heads(None),
             Self::Heads(_) => Self::Neurons(None),
             Self::Neurons(_) => Self::Sources(None),
-            Self::Sources(_) => Self::Components,
+            Self::Sources(_) => Self::Inputs(InputMethod::ALL[0]),
+            Self::Inputs(method) => {
+                let after = InputMethod::ALL.iter().skip_while(|other| **other != method).nth(1);
+                after.map_or(Self::Components, |method| Self::Inputs(*method))
+            }
         }
     }
 
@@ -51,7 +60,11 @@ impl Level {
             PartKind::Attention(layer) => Some(Self::Heads(Some(layer))),
             PartKind::Mlp(layer) => Some(Self::Neurons(Some(layer))),
             PartKind::Head(head) => Some(Self::Sources(Some(head))),
-            PartKind::Fixed | PartKind::Neuron { .. } | PartKind::Source { .. } | PartKind::Rest => None,
+            PartKind::Fixed
+            | PartKind::Neuron { .. }
+            | PartKind::Source { .. }
+            | PartKind::Input(_)
+            | PartKind::Rest => None,
         }
     }
 
@@ -60,7 +73,7 @@ impl Level {
             (Self::Heads(only), PartKind::Head(head)) => only.is_none_or(|layer| layer == head.layer),
             (Self::Neurons(only), PartKind::Neuron { layer, .. }) => only.is_none_or(|only| only == layer),
             (Self::Sources(only), PartKind::Source { head, .. }) => only == head,
-            (Self::Components, _) => true,
+            (Self::Components, _) | (Self::Inputs(_), PartKind::Input(_)) => true,
             _ => false,
         }
     }
@@ -74,7 +87,13 @@ impl Level {
             Self::Neurons(Some(layer)) => format!("strongest neurons of layer {layer}"),
             Self::Sources(None) => "tokens, through all heads".into(),
             Self::Sources(Some(head)) => format!("tokens, through {head}"),
+            Self::Inputs(method) => format!("tokens, {}", method.title()),
         }
+    }
+
+    /// How its tokens are scored, if it is about those.
+    const fn method(self) -> Option<InputMethod> {
+        if let Self::Inputs(method) = self { Some(method) } else { None }
     }
 }
 
@@ -86,6 +105,7 @@ pub struct WhyView {
     chosen: usize,
     /// Where one came from: level and cursor.
     path: Vec<(Level, usize)>,
+    scores: Scores,
 }
 
 impl WhyView {
@@ -96,12 +116,14 @@ impl WhyView {
     /// The parts of the level, strongest first; what is no part of the model stays below.
     fn parts(&self) -> Vec<&Part> {
         let Some(why) = self.why() else { return Vec::new() };
-        let all = match self.level {
+        let scored = self.level.method().and_then(|method| self.scores.found(method));
+        let all: &[Part] = match self.level {
             Level::Components => &why.components,
             Level::Heads(_) => &why.heads,
             Level::Neurons(_) => &why.neurons,
             Level::Sources(None) => &why.sources,
             Level::Sources(Some(_)) => &why.head_sources,
+            Level::Inputs(_) => scored.map_or(&[], |found| found.parts.as_slice()),
         };
         let mut parts: Vec<&Part> = all.iter().filter(|part| self.level.holds(part.kind)).collect();
         let is_rest = |part: &Part| part.kind == PartKind::Rest;
@@ -148,6 +170,11 @@ impl View for WhyView {
             Action::NextRanking => {
                 self.path.clear();
                 (self.level, self.chosen) = (self.level.next(), 0);
+                return if self.level.method().is_some() { Reply::Refresh } else { Reply::Done };
+            }
+            Action::Begin => {
+                self.scores.forget_unfinished();
+                return Reply::Refresh;
             }
             Action::TakeOut => return self.take_out(),
             Action::Position(_) => return Reply::Refresh,
@@ -160,6 +187,22 @@ impl View for WhyView {
         if inspection.why.is_some() {
             self.inspection = Some(Arc::clone(inspection));
         }
+    }
+
+    fn job(&mut self, session: &Session) -> Option<Request> {
+        let (ids, ask) = (session.tokens().ids.clone(), session.ask());
+        let method = self.level.method().filter(|_| !ids.is_empty())?;
+        self.scores.ask(ids, ask, method)
+    }
+
+    fn hear(&mut self, news: News<'_>, _: &Session) -> Reply {
+        match news {
+            News::Finished(Outcome::Inputs(found)) => self.scores.arrive(found),
+            News::Failed(error) => self.scores.fail(error),
+            News::Stopped => self.scores.stop(),
+            News::Finished(_) | News::Event(_) => {}
+        }
+        Reply::Done
     }
 
     fn shows(&self) -> &'static [&'static str] {
@@ -182,11 +225,18 @@ impl View for WhyView {
         question(why, scene, area, buffer);
         let parts = self.parts();
         let chosen = self.chosen.min(parts.len().saturating_sub(1));
-        let columns = Columns::new(self.level, why, &parts, area.width);
+        let has_base = why.base.is_some() && self.level.method().is_none();
+        let columns = Columns::new(self.level, has_base, &parts, area.width);
         columns.heading(&self.level.title(), why, scene, area, buffer);
         let list = part(area, 0, 2, area.width, area.height.saturating_sub(3));
-        if parts.is_empty() {
-            line(buffer, list, 0, "nothing: this model's MLPs are split by experts", scene.theme.faint());
+        let last = part(area, 0, area.height.saturating_sub(1), area.width, 1);
+        if let Some(method) = self.level.method() {
+            self.scores.told(method, why.base.is_some(), scene, (list, last), buffer);
+        } else {
+            if parts.is_empty() {
+                line(buffer, list, 0, "nothing: this model's MLPs are split by experts", scene.theme.faint());
+            }
+            sum(&columns, self.level, why, scene, last, buffer);
         }
         let room = usize::from(list.height);
         let top = first_visible(chosen, parts.len(), room);
@@ -194,7 +244,6 @@ impl View for WhyView {
             columns.row(of, at == chosen, scene, (cells(row), list), buffer);
             scene.hits.on(part(list, 0, cells(row), list.width, 1), &[Action::Cursor(Move::To(at))]);
         }
-        sum(&columns, self.level, why, scene, area, buffer);
     }
 }
 
@@ -226,13 +275,12 @@ fn question(why: &Why, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
 
 /// The last line: what the parts add up to.
 fn sum(columns: &Columns, level: Level, why: &Why, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let last = area.height.saturating_sub(1);
     if level == Level::Components {
         let number = columns.numbers(why.logit);
         let name = fit("logit A-B", columns.name + columns.about);
-        spans(buffer, area, last, &[(&name, scene.theme.title()), (&number, Style::new())]);
+        spans(buffer, area, 0, &[(&name, scene.theme.title()), (&number, Style::new())]);
     } else {
-        line(buffer, area, last, "direct effects on logit A - logit B; Backspace goes back", scene.theme.faint());
+        line(buffer, area, 0, "direct effects on logit A - logit B; Backspace goes back", scene.theme.faint());
     }
 }
 
@@ -250,13 +298,12 @@ struct Columns {
 const NUMBER: usize = 9;
 
 impl Columns {
-    fn new(level: Level, why: &Why, parts: &[&Part], width: u16) -> Self {
+    fn new(level: Level, has_base: bool, parts: &[&Part], width: u16) -> Self {
         let about = match level {
             Level::Components => 0,
             Level::Heads(_) => 31,
-            Level::Neurons(_) | Level::Sources(_) => 18,
+            Level::Neurons(_) | Level::Sources(_) | Level::Inputs(_) => 18,
         };
-        let has_base = why.base.is_some();
         let numbers = if has_base { 2 * NUMBER } else { NUMBER };
         let name = 13;
         let is_narrow = usize::from(width) < name + about + numbers + 12;
@@ -266,7 +313,7 @@ impl Columns {
         Self { name, about, half, reach, has_base }
     }
 
-    fn numbers(&self, share: crate::engine::Pair) -> String {
+    fn numbers(&self, share: Pair) -> String {
         let base = share.base.filter(|_| self.has_base).map_or_else(String::new, number);
         format!("{base}{}", number(share.now))
     }
@@ -340,6 +387,7 @@ fn about(part: &Part, scene: &Scene<'_>) -> String {
         }
         (PartKind::Neuron { .. }, Some(value)) => format!("activation {value:.2}"),
         (PartKind::Source { head: None, .. }, _) => format!("mostly by {mostly}"),
+        (PartKind::Input(_), Some(share)) => format!("{:.1}% of all", share * 100.0),
         (PartKind::Source { .. }, Some(weight)) => format!("attention {:.1}%", weight * 100.0),
         _ => String::new(),
     }

@@ -2,10 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::line;
-use crate::figure::Heatmap;
+use crate::figure::{Heatmap, Scale};
 use crate::tui::action::Action;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::mouse::Hits;
@@ -19,6 +19,8 @@ pub(in crate::tui) enum CellText {
     Own,
     /// The value in percent.
     Percent,
+    /// The value.
+    Number,
 }
 
 /// What the cursor marks.
@@ -26,6 +28,8 @@ pub(in crate::tui) enum CellText {
 pub(in crate::tui) enum Cursor {
     /// A row.
     Row(usize),
+    /// A column.
+    Column(usize),
     /// A cell.
     Cell(usize, usize),
 }
@@ -33,6 +37,12 @@ pub(in crate::tui) enum Cursor {
 /// A heatmap and how it is drawn.
 pub(in crate::tui) struct HeatmapWidget<'a> {
     pub(in crate::tui) map: &'a Heatmap,
+    /// The map of another run: its values are taken away; where cells have texts of their own, those that are not the
+    /// same are underlined.
+    pub(in crate::tui) other: Option<&'a Heatmap>,
+    pub(in crate::tui) scale: Scale,
+    /// A column that is left empty.
+    pub(in crate::tui) hidden: Option<usize>,
     pub(in crate::tui) text: CellText,
     pub(in crate::tui) cursor: Cursor,
     /// Columns a cell may take: from, to.
@@ -75,7 +85,7 @@ impl HeatmapWidget<'_> {
     const fn position(&self) -> (usize, usize) {
         match self.cursor {
             // above the diagonal there is nothing to see, so the columns before the row's own are shown
-            Cursor::Row(row) => (row, row),
+            Cursor::Row(at) | Cursor::Column(at) => (at, at),
             Cursor::Cell(row, column) => (row, column),
         }
     }
@@ -89,14 +99,12 @@ impl HeatmapWidget<'_> {
         let rows = usize::from(area.height.saturating_sub(1)).min(n_rows);
         let columns = (room / cell).min(n_columns);
         let (row, column) = self.position();
-        Viewport {
-            label,
-            cell,
-            top: first_visible(row, n_rows, rows),
-            left: first_visible(column, n_columns, columns),
-            rows,
-            columns,
-        }
+        let top = match self.cursor {
+            // nor is there anything above a column's own row
+            Cursor::Column(_) => row.min(n_rows - rows),
+            Cursor::Row(_) | Cursor::Cell(..) => first_visible(row, n_rows, rows),
+        };
+        Viewport { label, cell, top, left: first_visible(column, n_columns, columns), rows, columns }
     }
 
     fn heading(&self, view: &Viewport, area: Rect, buffer: &mut Buffer) {
@@ -110,14 +118,18 @@ impl HeatmapWidget<'_> {
         for column in 0..view.columns {
             let Some(label) = self.map.columns().labels.get(view.left + column) else { break };
             let at = part(area, cells(view.label + column * view.cell), 0, cells(view.cell - 1), 1);
-            let style = if self.position().1 == view.left + column { self.theme.title() } else { self.theme.faint() };
+            let style = match (self.position().1 == view.left + column, self.cursor) {
+                (true, Cursor::Column(_)) => self.theme.selected(),
+                (true, Cursor::Row(_) | Cursor::Cell(..)) => self.theme.title(),
+                (false, _) => self.theme.faint(),
+            };
             line(buffer, at, 0, fitting(label, view.cell - 1), style);
         }
     }
 
     fn row(&self, view: &Viewport, area: Rect, row: usize, buffer: &mut Buffer) {
         let at = view.top + row;
-        let is_selected = self.position().0 == at;
+        let is_selected = self.position().0 == at && !matches!(self.cursor, Cursor::Column(_));
         let style = if is_selected { self.theme.selected() } else { self.theme.faint() };
         let label = self.map.rows().labels.get(at).map_or("", String::as_str);
         line(buffer, area, cells(row + 1), &fit(label, view.label - 1), style);
@@ -128,40 +140,88 @@ impl HeatmapWidget<'_> {
     }
 
     fn cell(&self, area: Rect, row: usize, column: usize, buffer: &mut Buffer) {
-        let Some(value) = self.map.value(row, column).filter(|_| self.is_drawn(row, column)) else { return };
-        let share = self.map.scale().share(value);
+        let Some(value) = self.value(row, column).filter(|_| self.is_drawn(row, column)) else { return };
+        let share = self.scale.share(value);
         let columns = usize::from(area.width);
         let text = match self.text {
             CellText::Own => fit(self.map.cell(row, column).unwrap_or(""), columns.saturating_sub(1)),
-            CellText::Percent => percent(share, columns, self.theme),
+            CellText::Percent => self.number(format!("{:.0}", value * 100.0), (value.abs() >= 0.01, share), columns),
+            CellText::Number => self.number(decimals(value), (value.abs() >= 0.005, share), columns),
         };
         line(buffer, area, 0, &fit(&text, columns), self.style(share, row, column));
     }
 
+    fn value(&self, row: usize, column: usize) -> Option<f32> {
+        let value = self.map.value(row, column)?;
+        let other = self.other.filter(|_| self.text != CellText::Own);
+        Some(value - other.map_or(0.0, |other| other.value(row, column).unwrap_or(0.0)))
+    }
+
     /// Attention is causal: cells above the diagonal stay empty.
     fn is_drawn(&self, row: usize, column: usize) -> bool {
-        self.text == CellText::Own || column <= row
+        self.text == CellText::Own || (column <= row && self.hidden != Some(column))
+    }
+
+    /// A number if it is worth one, else a shade where there are no colours.
+    fn number(&self, number: String, (is_worth, share): (bool, f32), columns: usize) -> String {
+        let number = if self.other.is_some() && !number.starts_with('-') { format!("+{number}") } else { number };
+        let is_shown = is_worth && columns > number.len();
+        match (self.theme.depth, self.scale) {
+            _ if is_shown => format!("{number:>width$} ", width = columns - 1),
+            (Depth::Mono, Scale::Probability | Scale::Sequential { .. }) => Theme::shade(share).to_string(),
+            (Depth::Mono | Depth::Indexed | Depth::True, _) => String::new(),
+        }
     }
 
     fn style(&self, share: f32, row: usize, column: usize) -> Style {
-        let style = self.theme.heat(share);
+        let style = match self.scale {
+            Scale::Diverging { .. } => self.theme.diverging(share),
+            Scale::Probability | Scale::Sequential { .. } => self.theme.heat(share),
+        };
+        let is_changed = self.other.is_some_and(|other| other.cell(row, column) != self.map.cell(row, column));
+        let style = if is_changed { style.add_modifier(Modifier::UNDERLINED) } else { style };
         if self.cursor == Cursor::Cell(row, column) { style.patch(self.theme.selected()) } else { style }
     }
 }
 
-/// The label, or its first word (the position) where all of it does not fit into a narrow cell.
-fn fitting(label: &str, columns: usize) -> &str {
-    let is_narrow = columns < 6 && width(label) > columns;
-    label.split_once(' ').filter(|_| is_narrow).map_or(label, |(position, _)| position)
+/// A number with as many decimals as four columns have room for.
+pub(in crate::tui) fn decimals(value: f32) -> String {
+    match value.abs() {
+        size if size < 9.995 => format!("{value:.2}"),
+        size if size < 99.95 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
 }
 
-/// A weight as a number if it is worth one, else as a shade where there are no colours.
-fn percent(share: f32, columns: usize, theme: Theme) -> String {
-    let number = format!("{:.0}", share * 100.0);
-    let is_shown = columns > number.len() && share >= 0.01;
-    match theme.depth {
-        Depth::Mono if !is_shown => Theme::shade(share).to_string(),
-        Depth::Mono | Depth::Indexed | Depth::True if is_shown => format!("{number:>width$} ", width = columns - 1),
-        Depth::Mono | Depth::Indexed | Depth::True => String::new(),
+/// The label, or its first word (the position) where all of it does not fit into a narrow cell; of a long number the last
+/// digits, which tell neighbours apart.
+fn fitting(label: &str, columns: usize) -> &str {
+    let is_narrow = columns < 6 && width(label) > columns;
+    let Some((position, _)) = label.split_once(' ').filter(|_| is_narrow) else { return label };
+    let is_long = position.len() > columns && position.bytes().all(|byte| byte.is_ascii_digit());
+    if is_long { &position[position.len() - columns..] } else { position }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_heading_tells_neighbours_apart() {
+        let cases = [
+            ("5 ␣a", 6, "5 ␣a"),
+            ("12 ␣mat", 3, "12"),
+            ("1890 ␣fox", 3, "890"),
+            ("<s>", 2, "<s>"),
+            ("1890 ␣fox", 0, ""),
+        ];
+        for (label, columns, expected) in cases {
+            assert_eq!(fitting(label, columns), expected, "{label} in {columns}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_as_many_decimals_as_there_is_room_for() {
+        assert_eq!([0.004, 9.994, 9.996, 99.96, 1234.5].map(decimals), ["0.00", "9.99", "10.0", "100", "1234"]);
     }
 }

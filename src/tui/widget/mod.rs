@@ -6,6 +6,7 @@ pub(super) mod diverging;
 pub(super) mod head_grid;
 pub(super) mod heatmap;
 pub(super) mod histogram;
+pub(super) mod lines;
 pub(super) mod prompt_input;
 pub(super) mod table;
 pub(super) mod token_strip;

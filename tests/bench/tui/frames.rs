@@ -101,3 +101,30 @@ pub(super) fn measure(folder: &Path, text: &str) {
         ui.settle();
     }
 }
+
+/// Prints a line for what the selected token looks at and one for what looks at it, by weight and by what is written, with
+/// and without the first token: the position moves, and no forward pass is asked for.
+pub(super) fn measure_attention(folder: &Path, text: &str) {
+    let mut ui = Ui::new(folder, text);
+    ui.settle();
+    ui.press(Key::char('3'));
+    ui.settle();
+    for side in ["from", "to"] {
+        let mut times = Times::default();
+        for frame in 0..FRAMES {
+            let key = match frame % 20 {
+                5 | 15 => Key::char('v'),
+                10 => Key::char('s'),
+                _ => Key::plain(KeyCode::Left),
+            };
+            let start = Instant::now();
+            ui.press(key);
+            ui.draw();
+            times.0.push(start.elapsed());
+            assert!(!ui.state.is_busy(), "what is drawn is there already");
+        }
+        println!("{}", times.line(side));
+        ui.press(Key::plain(KeyCode::End));
+        ui.press(Key::char('t'));
+    }
+}

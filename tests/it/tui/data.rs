@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use lmscope::engine::worker::{JobId, Report, Slot};
 use lmscope::engine::{Answer, Named, Origin, Pair, Part, PartKind, Why};
-use lmscope::engine::{Branches, Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens};
+use lmscope::engine::{
+    Branches, Candidate, Distribution, HeadGrid, Inspection, JobEvent, ModelInfo, Outcome, Tokens, Unchanged,
+};
 use lmscope::engine::{Engine, EngineError, Request};
 use lmscope::figure::{Cell as Value, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, Table};
 use lmscope::hook::Head;
@@ -173,31 +175,49 @@ pub(super) fn inspection(tokens: &Tokens) -> Inspection {
 /// Invented results for these tokens and interventions.
 pub(super) fn intervened(tokens: &Tokens, interventions: &[String]) -> Inspection {
     let n = tokens.ids.len();
-    let pattern = (0..n * n).map(|i| if i % n <= i / n { 1.0 / (i / n + 1) as f32 } else { 0.0 }).collect();
-    let lens = (0..4 * n).map(|i| (i % 11) as f32 / 10.0).collect();
     let layers = ["embed", "0", "1", "2"].map(String::from);
-    let cells = (0..4 * n).map(|i| format!("␣t{i}")).collect();
-    let lens = heatmap(("layer", &layers), tokens, lens).with_cells(cells).unwrap();
+    let lens_of = |other: usize| {
+        let values = (0..4 * n).map(|i| ((i + other) % 11) as f32 / 10.0).collect();
+        // every third token is another one
+        let cells = (0..4 * n).map(|i| if other > 0 && i % other == 0 { format!("␣u{i}") } else { format!("␣t{i}") });
+        heatmap(("layer", &layers), tokens, values).with_cells(cells.collect()).unwrap()
+    };
+    let pattern: Vec<f32> = (0..n * n).map(|i| if i % n <= i / n { 1.0 / (i / n + 1) as f32 } else { 0.0 }).collect();
+    let is_changed = !interventions.is_empty();
+    let square = |of: &dyn Fn(usize, f32) -> f32| {
+        let values = pattern.iter().enumerate().map(|(at, weight)| of(at % n, *weight)).collect();
+        Some(figure(heatmap(("query", &tokens.visible), tokens, values)))
+    };
+    let base = Unchanged {
+        attention: square(&|key, weight| weight * (key + 1) as f32 / n as f32).filter(|_| is_changed),
+        written: square(&|_, weight| weight * 2.0).filter(|_| is_changed),
+        logit_lens: Some(figure(lens_of(3))).filter(|_| is_changed),
+        trajectory: Some(trajectory(&layers, -8.0)).filter(|_| is_changed),
+    };
     Inspection {
         tokens: tokens.clone(),
         distributions: Some((0..n).map(|position| distribution(position, tokens, !interventions.is_empty())).collect()),
-        attention: Some(figure(heatmap(("query", &tokens.visible), tokens, pattern))),
+        attention: square(&|_, weight| weight),
+        written: square(&|key, weight| weight * (key + 1) as f32 / 2.0),
+        base,
         head_grid: Some(Arc::new(grid())),
-        logit_lens: Some(figure(lens)),
-        trajectory: Some(trajectory(&layers)),
+        logit_lens: Some(figure(lens_of(0))),
+        trajectory: Some(trajectory(&layers, -4.0)),
+        lens_tops: (0..4 * n).map(|i| 500 + u32::try_from(i).unwrap()).collect(),
+        watched: Vec::new(),
         why: Some(Arc::new(why(tokens, interventions))),
         interventions: interventions.to_vec(),
         ask: Ask { position: isize::try_from(n - 1).ok(), ..Ask::default() },
     }
 }
 
-/// Invented probabilities of A and B.
-fn trajectory(layers: &[String]) -> Arc<Figure> {
+/// Invented probabilities of A, from this log-probability up, and of B.
+fn trajectory(layers: &[String], first: f64) -> Arc<Figure> {
     let names = ["layer", "entropy_bits", "kl", "logprob ␣mat", "rank ␣mat", "logprob ␣rug", "rank ␣rug"];
     let columns = names.iter().map(|name| Column::new(name, "")).collect();
     let number = |value: f64| Value::number(value, 3);
     let row = |(at, layer): (usize, &String)| {
-        let logprob = number(-4.0 / (at + 1) as f64);
+        let logprob = number(first / (at + 1) as f64);
         vec![
             Value::Text(layer.clone()),
             number(1.0),

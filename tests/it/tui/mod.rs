@@ -1,5 +1,6 @@
 //! The terminal UI without a terminal, and the real binary in a pty.
 
+mod attention;
 mod compare;
 mod data;
 mod drive;
@@ -7,6 +8,7 @@ mod evals;
 mod export;
 mod find;
 mod keys;
+mod lens;
 mod live;
 mod model;
 mod mouse;
@@ -18,3 +20,4 @@ mod snapshot;
 mod step;
 mod tutorial;
 mod update;
+mod why;

@@ -107,7 +107,8 @@ fn cells_fill_the_grid_and_esc_keeps_them() {
     assert_eq!(ui.key(ESC), [Effect::Cancel(ViewName::Patch.slot())]);
     assert!(ui.text().contains("stopped at 7 of 18 cells") && ui.text().contains("3.25"), "{}", ui.text());
     let effects = ui.chars("r");
-    assert!(matches!(submits(&effects)[..], [(_, Request::Patch(_))]), "from the start");
+    assert!(matches!(submits(&effects)[..], [(_, Request::Patch(work))] if work.known.len() == 7), "{effects:?}");
+    assert!(ui.text().contains("7/18 cells"), "it goes on from there: {}", ui.text());
 }
 
 #[test]
@@ -172,4 +173,57 @@ fn the_numbers_are_those_of_the_library() {
     let same: Vec<Cell> = cells.into_iter().filter(|cell| cell.at.layer == 2).collect();
     assert_eq!(of_layer.len(), same.len());
     assert!(of_layer.iter().zip(&same).all(|(a, b)| a.at == b.at && (a.value - b.value).abs() < 1e-4));
+}
+
+#[test]
+fn a_cell_is_put_into_the_model_and_other_views_show_both() {
+    let (mut ui, request) = with_both_prompts();
+    fill(&mut ui, request, 18);
+    ui.answer(JobEvent::Finished(Outcome::Patched(Vec::new())));
+    ui.chars("jll");
+    ui.chars("x");
+    let spec = "patch:L1@2<The cat sat on a";
+    assert_eq!(ui.state.session().interventions().active(), [spec], "what was typed, and where the cursor is");
+    let effects = ui.chars("1");
+    assert!(
+        matches!(submits(&effects)[..], [(_, Request::Inspect { interventions, .. })] if interventions[..] == [spec])
+    );
+    // keys have no name among interventions
+    ui.chars("6");
+    let mut asked = None;
+    for _ in 0..8 {
+        let effects = ui.chars("s");
+        if let [(_, Request::Patch(work))] = submits(&effects)[..]
+            && work.request.site == PatchSite::K
+        {
+            asked = Some(work.request);
+            break;
+        }
+    }
+    fill(&mut ui, asked.unwrap(), 18);
+    ui.chars("x");
+    assert!(ui.text().contains("no intervention patches k"), "{}", ui.text());
+    assert_eq!(ui.state.session().interventions().active().len(), 1);
+}
+
+#[test]
+fn a_patched_cell_changes_the_answer_as_its_number_says() {
+    let mut live = Live::new();
+    live.chars("6c");
+    for _ in 0.." cat sat on a".len() {
+        live.key(Key::plain(KeyCode::Backspace));
+    }
+    live.chars(" duck sat on a");
+    live.key(ENTER);
+    // noise: the corrupted activation in the prompt; the third column of the third row
+    live.chars("njjll");
+    let cell = live.ui.text();
+    let number = cell.split("L2@2 ").nth(1).and_then(|rest| rest.split("logit-diff ").nth(1)).unwrap();
+    let number: f64 = number.split(',').next().unwrap().trim().parse().unwrap();
+    live.chars("x5");
+    let why = live.ui.text();
+    let last = why.split("logit A-B").nth(1).unwrap();
+    let numbers: Vec<f64> = last.split_whitespace().take(2).map(|word| word.parse().unwrap()).collect();
+    assert!((numbers[1] - number).abs() < 2e-3, "now {} in Why, {number} in the grid: {why}", numbers[1]);
+    assert!((numbers[0] - 4.531).abs() < 2e-3, "as it is: {why}");
 }

@@ -195,7 +195,10 @@ fn a_screen_that_is_too_small_says_what_is_needed() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in ["1", "2", "3", "4", "5", "6", "5v", "6c", "8", "8#", "1e", "9v", "9/", "3o", "?", "i", "d"] {
+    for view in [
+        "1", "2", "3", "4", "5", "6", "5v", "5vvvv", "4v", "4+", "3tsv", "6c", "8", "8#", "1e", "9v", "9/", "3o", "?",
+        "i", "d",
+    ] {
         let mut ui = Ui::with_data();
         ui.chars(view);
         for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {
@@ -217,4 +220,38 @@ fn the_tree_and_what_is_done_with_it() {
     check("tree_comparing", &ui);
     ui.answer(JobEvent::Finished(Outcome::Branches(branches())));
     check("tree_compared", &ui);
+}
+
+#[test]
+fn what_the_attention_view_counts_and_leaves_out() {
+    let mut ui = Ui::with_data();
+    ui.chars("3hht");
+    check("attention_to", &ui);
+    ui.chars("lltsv");
+    check("attention_written", &ui);
+    let mut ui = super::attention::changed();
+    check("attention_intervened", &ui);
+    ui.chars("bb");
+    check("attention_change", &ui);
+}
+
+#[test]
+fn lines_through_the_layers() {
+    let mut ui = Ui::with_data();
+    ui.chars("4v");
+    check("lens_lines", &ui);
+    let mut ui = super::lens::changed();
+    check("lens_intervened", &ui);
+    ui.chars("v");
+    check("lens_lines_intervened", &ui);
+    ui.chars("+");
+    check("lens_typing", &ui);
+}
+
+#[test]
+fn scores_of_the_prompts_tokens() {
+    let mut ui = super::why::asked();
+    check("why_inputs_computing", &ui);
+    ui.answer(super::why::scores(lmscope::engine::InputMethod::GradientXInput));
+    check("why_inputs", &ui);
 }

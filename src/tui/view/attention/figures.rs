@@ -1,19 +1,29 @@
 //! The pattern of the head that is shown large, or the thumbnails of all heads in one grid.
 
-use super::AttentionView;
+use super::{AttentionView, Counts};
 use crate::engine::HeadGrid;
 use crate::figure::{Content, Figure, Heatmap, HeatmapAxis, Scale};
 use crate::tui::view::Scene;
 
 pub(super) fn of(view: &AttentionView, scene: &Scene<'_>) -> Vec<Figure> {
-    let pattern = view.pattern.iter().map(|shown| shown.figure.as_ref().clone());
     match &view.grid {
-        Some((grid, basis)) if view.only_grid && view.pattern.is_some() => {
+        Some((grid, basis)) if view.only_grid && view.shown.is_some() => {
             let is_present = *basis == scene.session.basis();
             is_present.then(|| thumbnails(grid, scene)).flatten().into_iter().collect()
         }
-        _ => pattern.collect(),
+        _ => patterns(view),
     }
+}
+
+/// What is counted of the head that is large, with the interventions and without.
+fn patterns(view: &AttentionView) -> Vec<Figure> {
+    let Some(shown) = &view.shown else { return Vec::new() };
+    let found = &shown.inspection;
+    let figures = match view.counts {
+        Counts::Weights => [&found.attention, &found.base.attention],
+        Counts::Written => [&found.written, &found.base.written],
+    };
+    figures.into_iter().flatten().map(|figure| figure.as_ref().clone()).collect()
 }
 
 /// A row a layer and query, a column a head and key, as they stand on the screen.

@@ -31,7 +31,9 @@ pub(super) fn of(view: &WhyView, scene: &Scene<'_>) -> Vec<Figure> {
         let sum = [text("logit A-B"), Cell::Empty].into_iter().chain(shares(why.logit));
         rows.push(sum.chain([Cell::Empty, Cell::Empty]).collect());
     }
-    let provenance = scene.of_tokens(&inspection.tokens, &inspection.interventions);
+    // tokens are scored in the model as it is
+    let interventions = if view.level.method().is_some() { &[] } else { inspection.interventions.as_slice() };
+    let provenance = scene.of_tokens(&inspection.tokens, interventions);
     table(
         format!("Why: {}", view.level.title()),
         caption(view.level, why, &inspection.tokens.visible),
@@ -43,9 +45,19 @@ pub(super) fn of(view: &WhyView, scene: &Scene<'_>) -> Vec<Figure> {
 fn caption(level: Level, why: &Why, tokens: &[String]) -> String {
     let rival = why.versus.as_ref().map_or_else(String::new, |rival| format!(" rather than {}", rival.visible));
     let after = tokens.get(why.position).map_or("", String::as_str);
+    if let Level::Inputs(method) = level {
+        return format!(
+            "{}{rival}, after {} {after}: what each token does for the difference of their logits, by {}.",
+            why.token.visible,
+            why.position,
+            method.title()
+        );
+    }
     let sum = match level {
         Level::Components => "The parts add up to the last row.",
-        Level::Heads(_) | Level::Neurons(_) | Level::Sources(_) => "value is an activation or an attention weight.",
+        Level::Heads(_) | Level::Neurons(_) | Level::Sources(_) | Level::Inputs(_) => {
+            "value is an activation or an attention weight."
+        }
     };
     format!(
         "{}{rival}, after {} {after}: what each part adds to the difference of their logits, directly, with the norms' \
