@@ -11,8 +11,13 @@ pub(super) const GROUNDS: &[(&str, Option<Ground>)] =
     &[("auto", None), ("dark", Some(Ground::Dark)), ("light", Some(Ground::Light))];
 
 /// Words for the colours; none asks the environment.
-pub(super) const DEPTHS: &[(&str, Option<Depth>)] =
-    &[("auto", None), ("none", Some(Depth::Mono)), ("256", Some(Depth::Indexed)), ("all", Some(Depth::True))];
+pub(super) const DEPTHS: &[(&str, Option<Depth>)] = &[
+    ("auto", None),
+    ("none", Some(Depth::Mono)),
+    ("16", Some(Depth::Sixteen)),
+    ("256", Some(Depth::Indexed)),
+    ("truecolor", Some(Depth::True)),
+];
 
 /// More candidates would make every step slow.
 const MOST_CANDIDATES: usize = 10_000;

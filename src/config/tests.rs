@@ -76,7 +76,7 @@ fn every_mistake_is_told_with_its_line() {
         "[theme]\nbackground = 'blue'\ncolours = 16.5\n[keys.stepp]\n[keys.tree]\nprunee = 'p'\nexport = 'F2'\n",
         &[
             (2, "background is 'blue', expected one of auto, dark, light"),
-            (3, "colours is 16.5, expected one of auto, none, 256"),
+            (3, "colours is 16.5, expected one of auto, none, 16, 256, truecolor"),
             (4, "[keys.stepp] is no place, the nearest is [keys.step]"),
             (6, "`prunee` is no action of [keys.tree], the nearest is `prune`"),
             (7, "`export` is no action of [keys.tree], it belongs to [keys.everywhere]"),
@@ -101,6 +101,7 @@ fn a_key_has_one_meaning_and_one_can_leave() {
             (3, "`Z` would be `mark` and `prune` in [keys.tree]"),
             (5, "`x` is `take-out` in [keys.attention], which hides `export` of [keys.everywhere] there"),
             (5, "in [keys.why]"),
+            (5, "in [keys.patch]"),
         ],
     );
     check("[keys.step]\nsample = 'q'\n", &[(2, "hides `quit` of [keys.everywhere] there; give `quit` another key")]);

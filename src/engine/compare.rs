@@ -140,7 +140,7 @@ impl Engine {
         let found = ModelSource::from_arg(name, &cache);
         let other = found.map_err(|error| OpenError::Load { model: name.to_owned(), source: error })?;
         let loaded = open(&other, &Loading { options, cancel: cancel.clone(), progress: &|_, _| () })?;
-        self.beside = Some(Beside { name: name.to_owned(), loaded });
+        self.beside = Some(Beside { name: name.to_owned(), loaded: loaded.spelled(self.spelling) });
         Ok(())
     }
 }

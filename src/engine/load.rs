@@ -11,7 +11,7 @@ use crate::model::json::{self, JsonLimits};
 use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
 use crate::model::{DecoderConfig, Loading};
-use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Tokenizer};
+use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Spelling, Tokenizer};
 use crate::verify;
 
 /// What is known about a loaded model.
@@ -82,6 +82,11 @@ impl OpenError {
 }
 
 impl Loaded {
+    /// The same model, which shows tokens in these characters.
+    pub(super) fn spelled(self, spelling: Spelling) -> Self {
+        Self { tokenizer: self.tokenizer.spelled(spelling), ..self }
+    }
+
     /// Where figures of this model, of this prompt, come from.
     pub fn provenance(&self, prompt: Option<&Prompt>) -> Provenance {
         Provenance {

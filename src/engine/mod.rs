@@ -52,6 +52,7 @@ pub use crate::eval::results::MetricResult;
 use crate::model::source::ModelSource;
 use crate::model::{CancelToken, LoadOptions, Loading};
 use crate::probe::Step;
+use crate::text::Spelling;
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +204,8 @@ pub struct Engine {
     beside: Option<Beside>,
     /// The hub's cache, where names of models are looked up.
     cache: Option<PathBuf>,
+    /// The characters that tokens are shown in.
+    spelling: Spelling,
 }
 
 impl Engine {
@@ -214,6 +217,12 @@ impl Engine {
     /// An engine without a model, which remembers in this store what heads do.
     pub fn remembering(heads: Option<HeadStore>) -> Self {
         Self { heads, ..Self::default() }
+    }
+
+    /// The same engine, which shows tokens in these characters.
+    #[must_use]
+    pub fn spelling(self, spelling: Spelling) -> Self {
+        Self { spelling, ..self }
     }
 
     /// The loaded model.
@@ -237,7 +246,8 @@ impl Engine {
                 let progress = Event::Progress(Progress::of_bytes(done, total));
                 sink.lock().unwrap_or_else(PoisonError::into_inner).send(progress);
             };
-            let loaded = open(&source, &Loading { options, cancel: cancel.clone(), progress: &progress })?;
+            let loaded = open(&source, &Loading { options, cancel: cancel.clone(), progress: &progress })?
+                .spelled(self.spelling);
             let info = loaded.info.clone();
             self.loaded = Some(loaded);
             self.source = Some((source, options));

@@ -33,4 +33,4 @@ pub use prompt::{Bos, BosPolicy, NoBos, Prompt};
 pub use special::{HfFiles, SpecialTokens};
 pub use tokenizer::{TokenSpan, Tokenizer};
 pub use units::Granularity;
-pub use visible::{visible_bytes, visible_name};
+pub use visible::{Spelling, spelled_bytes, spelled_name, visible_bytes, visible_name};

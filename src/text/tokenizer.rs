@@ -10,7 +10,7 @@ use super::gguf_vocab::{self, GgufVocab};
 use super::guard::fenced;
 use super::special::{HfFiles, SpecialTokens};
 use super::valid_json;
-use super::visible::{visible_bytes, visible_name};
+use super::visible::{Spelling, spelled_bytes, spelled_name, visible_bytes};
 
 /// A tokenizer with the bytes of each of its tokens.
 pub struct Tokenizer {
@@ -22,6 +22,8 @@ pub struct Tokenizer {
     special: SpecialTokens,
     /// Ids of text: the highest of a token that is not matched in the text itself, plus one.
     n_text_ids: usize,
+    /// The characters that tokens are shown in.
+    spelling: Spelling,
 }
 
 /// Ids of a tokenizer; each takes 16 bytes here whether it is used or not. The largest vocabularies have a few hundred
@@ -94,7 +96,14 @@ impl Tokenizer {
             set_at(&mut pieces, id, bytes.into_boxed_slice());
         }
         let special_ids = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
-        Ok(Self { inner, alphabet, pieces, special_ids, special, n_text_ids })
+        let spelling = Spelling::default();
+        Ok(Self { inner, alphabet, pieces, special_ids, special, n_text_ids, spelling })
+    }
+
+    /// The same tokenizer, which shows its tokens in these characters.
+    #[must_use]
+    pub fn spelled(self, spelling: Spelling) -> Self {
+        Self { spelling, ..self }
     }
 
     /// Whether an embedding of `d_vocab` rows has one for every token that a text can be cut into. Tokens that are only
@@ -147,8 +156,8 @@ impl Tokenizer {
     /// Special tokens are unchanged. An id outside the vocabulary (models pad theirs) is `<id 50300>`.
     pub fn visible(&self, id: u32) -> String {
         match self.slot(id) {
-            Some(bytes) if self.is_special(id) => visible_name(&String::from_utf8_lossy(bytes)),
-            Some(bytes) => visible_bytes(bytes),
+            Some(bytes) if self.is_special(id) => spelled_name(&String::from_utf8_lossy(bytes), self.spelling),
+            Some(bytes) => spelled_bytes(bytes, self.spelling),
             None => format!("<id {id}>"),
         }
     }

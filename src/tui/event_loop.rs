@@ -36,9 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`TuiError::NotATerminal`] if there is nothing to draw on, and the system's reasons.
 pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiError> {
-    let seen = Theme::new(&environment());
-    let theme = Theme { ground: options.ground.unwrap_or(seen.ground), depth: options.depth.unwrap_or(seen.depth) };
+    let theme = Theme::new(&environment()).wanting(options.look);
     let engine = Engine::remembering(options.heads.clone()).finding_in(options.cache.clone());
+    let engine = engine.spelling(theme.glyphs.spelling());
     let rescue_file = options.session.rescue.clone();
     let mouse = options.mouse;
     let (mut state, first) = State::new(options, theme);
@@ -86,7 +86,9 @@ enum Ending {
 /// The environment, read here and nowhere else.
 fn environment() -> Environment {
     let read = |name| std::env::var(name).ok();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(read).find(|value| !value.is_empty());
     Environment {
+        locale,
         no_color: read("NO_COLOR"),
         colorterm: read("COLORTERM"),
         term: read("TERM"),

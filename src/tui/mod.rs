@@ -8,10 +8,12 @@ pub mod action;
 pub mod app;
 pub mod clash;
 mod clipboard;
+mod colour;
 mod editor;
 pub mod effect;
 mod error;
 mod event_loop;
+pub mod glyph;
 pub mod input;
 pub mod interventions;
 mod jobs;
@@ -72,10 +74,8 @@ pub struct TuiOptions {
     pub keymap: keymap::Keymap,
     /// Numbers that the views begin with.
     pub settings: Settings,
-    /// What lies behind the text; what the environment says if nothing.
-    pub ground: Option<theme::Ground>,
-    /// The colours that are used; what the environment says if nothing.
-    pub depth: Option<theme::Depth>,
+    /// Colours and characters that are asked for.
+    pub look: theme::Wanted,
     /// Whose the mouse is.
     pub mouse: mouse::MouseUse,
     /// What the palette also offers.

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 
 use super::action::Action;
 use super::app::State;
+use super::glyph::settle;
 use super::keymap::{Context, Keymap, key_name};
 use super::layout::{MINIMUM, areas, cells, is_enough, part};
 use super::line_entry::LineEntry;
@@ -16,6 +17,12 @@ use super::widget::{line, prompt_input, spans, token_strip};
 
 /// Draws everything; answers what can be clicked where.
 pub fn render(state: &State, area: Rect, buffer: &mut Buffer) -> Hits {
+    let hits = draw(state, area, buffer);
+    settle(buffer, state.theme().glyphs);
+    hits
+}
+
+fn draw(state: &State, area: Rect, buffer: &mut Buffer) -> Hits {
     let hits = Hits::default();
     if !is_enough(area) {
         let (columns, rows) = MINIMUM;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::execute;
+use crossterm::style::{Print, force_color_output};
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -15,6 +16,11 @@ use ratatui::backend::CrosstermBackend;
 
 use super::TuiError;
 use super::mouse::MouseUse;
+
+/// Columns stay where they are written: a terminal that orders lines by direction, as ECMA-48 has it, leaves that to us.
+const KEEP_ORDER: &str = if cfg!(unix) { "\x1b[8l" } else { "" };
+/// The terminal orders lines again.
+const ORDER: &str = if cfg!(unix) { "\x1b[8h" } else { "" };
 
 /// A terminal that is restored when this is dropped, or when any thread but the worker panics.
 pub(super) struct Screen {
@@ -27,7 +33,9 @@ impl Screen {
         require_terminal()?;
         restore_on_panic();
         enable_raw_mode()?;
-        let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste);
+        // which colours are written is decided by the theme, which knows of NO_COLOR and of what was asked for instead
+        force_color_output(true);
+        let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Print(KEEP_ORDER));
         let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match terminal {
             Ok(terminal) => Ok(Self { terminal }),
@@ -45,7 +53,7 @@ impl Screen {
         // not the stop that we catch ourselves
         signal_hook::low_level::raise(signal_hook::consts::SIGSTOP)?;
         enable_raw_mode()?;
-        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Clear(ClearType::All))?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Print(KEEP_ORDER), Clear(ClearType::All))?;
         // a new one draws every cell; clearing the old one would ask the terminal, which the input thread listens to
         self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
         Ok(())
@@ -105,7 +113,8 @@ fn require_terminal() -> Result<(), TuiError> {
 fn restore() {
     // nobody is left to tell if the terminal is gone
     let _ = disable_raw_mode();
-    let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+    let _ =
+        execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, Print(ORDER), LeaveAlternateScreen, Show);
 }
 
 /// A panic of the worker is reported on the screen; any other one ends the program, which must leave a usable terminal.

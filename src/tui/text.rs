@@ -1,10 +1,12 @@
 //! Texts on a grid of columns: widths, cuts, and the way back from visible pieces to a text.
 
+use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns a text takes.
+/// Columns a text takes: those of its graphemes, each of which has a cell of its own, though neighbours (lam and alef)
+/// may be one picture.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    if text.is_ascii() { text.width() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
 }
 
 /// The text in exactly `columns` columns: cut with an ellipsis or padded with spaces.
@@ -19,14 +21,12 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
-    let mut out = String::new();
-    for c in text.chars() {
-        let grown = width(&out) + c.width().unwrap_or(0);
-        if grown + 1 > columns {
-            break;
-        }
-        out.push(c);
-    }
+    let mut taken = 0;
+    let fits = |grapheme: &&str| {
+        taken += grapheme.width();
+        taken < columns
+    };
+    let mut out: String = text.graphemes(true).take_while(fits).collect();
     if columns > 0 {
         out.push('…');
     }
@@ -120,6 +120,9 @@ mod tests {
         for (text, columns, expected) in cases {
             assert_eq!(fit(text, columns), expected, "{text}");
         }
+        assert_eq!(fit("לשל", 5), "לשל  ");
+        assert_eq!(fit("\u{644}\u{627}", 3), "\u{644}\u{627} ", "a ligature is two cells");
+        assert_eq!(fit("e\u{301}e\u{301}e", 2), "e\u{301}…", "a mark stays with its letter");
     }
 
     #[test]

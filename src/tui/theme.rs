@@ -1,6 +1,9 @@
-//! Colours and emphasis: what the terminal can show, read once, and the styles made of it.
+//! Colours, emphasis and characters: what the terminal can show, read once, and the styles made of it.
 
 use ratatui::style::{Color, Modifier, Style};
+
+use super::colour::{BLUE, Ink, ORANGE, RED, diverging, ink_on, sequential};
+use super::glyph::Glyphs;
 
 /// The variables of the environment that matter here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +16,19 @@ pub struct Environment {
     pub term: Option<String>,
     /// `COLORFGBG`, which some terminals set to say whether they are light.
     pub colorfgbg: Option<String>,
+    /// What the locale says of characters: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is not empty.
+    pub locale: Option<String>,
+}
+
+/// What is asked for, whatever the environment says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What lies behind the text.
+    pub ground: Option<Ground>,
+    /// The colours.
+    pub depth: Option<Depth>,
+    /// The characters.
+    pub glyphs: Option<Glyphs>,
 }
 
 /// What lies behind the text.
@@ -29,6 +45,8 @@ pub enum Ground {
 pub enum Depth {
     /// None, or none that are wanted.
     Mono,
+    /// 16, whose shades the terminal chooses.
+    Sixteen,
     /// 256.
     Indexed,
     /// 24 bits.
@@ -42,42 +60,55 @@ pub struct Theme {
     pub ground: Ground,
     /// The colours there are.
     pub depth: Depth,
+    /// The characters there are.
+    pub glyphs: Glyphs,
 }
 
-type Rgb = (u8, u8, u8);
-
-/// Viridis at nine equal steps: even in lightness, and readable by people who are colour-blind.
-const VIRIDIS: [Rgb; 9] = [
-    (68, 1, 84),
-    (71, 44, 122),
-    (59, 81, 139),
-    (44, 113, 142),
-    (33, 144, 141),
-    (39, 173, 129),
-    (92, 200, 99),
-    (170, 220, 50),
-    (253, 231, 37),
-];
+/// Terminals that show no colours.
+const WITHOUT_COLOURS: [&str; 5] = ["dumb", "vt52", "vt100", "vt102", "vt220"];
+/// Terminals that show all of them without saying so in `COLORTERM`.
+const WITH_ALL_COLOURS: [&str; 6] = ["xterm-kitty", "xterm-ghostty", "alacritty", "wezterm", "foot", "contour"];
 
 /// Values in a terminal without colours, from nothing to all.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
+impl Depth {
+    /// The colours of a terminal, by what the environment says.
+    fn of(environment: &Environment) -> Self {
+        let is_set = |value: &Option<String>| value.as_deref().is_some_and(|value| !value.is_empty());
+        // without a name it is no Unix terminal, and those of Windows have them all
+        let term = environment.term.as_deref().unwrap_or("256color");
+        if is_set(&environment.no_color) || WITHOUT_COLOURS.contains(&term) {
+            return Self::Mono;
+        }
+        if matches!(environment.colorterm.as_deref(), Some("truecolor" | "24bit"))
+            || WITH_ALL_COLOURS.contains(&term)
+            || term.ends_with("-direct")
+        {
+            return Self::True;
+        }
+        if term.contains("256color") { Self::Indexed } else { Self::Sixteen }
+    }
+}
+
 impl Theme {
     /// The theme for an environment.
     pub fn new(environment: &Environment) -> Self {
-        let is = |value: &Option<String>, words: &[&str]| value.as_deref().is_some_and(|v| words.contains(&v));
-        let depth = if environment.no_color.as_deref().is_some_and(|value| !value.is_empty())
-            || is(&environment.term, &["dumb", "linux", "vt100"])
-        {
-            Depth::Mono
-        } else if is(&environment.colorterm, &["truecolor", "24bit"]) {
-            Depth::True
-        } else {
-            Depth::Indexed
-        };
         let back = environment.colorfgbg.as_deref().and_then(|value| value.rsplit(';').next());
         let ground = if matches!(back, Some("7" | "15")) { Ground::Light } else { Ground::Dark };
-        Self { ground, depth }
+        let glyphs = environment.locale.as_deref().map_or(Glyphs::Unicode, Glyphs::of_locale);
+        Self { ground, depth: Depth::of(environment), glyphs }
+    }
+
+    /// The same with what is asked for.
+    #[must_use]
+    pub fn wanting(self, wanted: Wanted) -> Self {
+        let Wanted { ground, depth, glyphs } = wanted;
+        Self {
+            ground: ground.unwrap_or(self.ground),
+            depth: depth.unwrap_or(self.depth),
+            glyphs: glyphs.unwrap_or(self.glyphs),
+        }
     }
 
     /// The theme for the other kind of terminal.
@@ -92,14 +123,18 @@ impl Theme {
 
     /// Headings and the selected tab.
     pub fn title(self) -> Style {
-        self.ink((99, 196, 255), (0, 82, 148)).add_modifier(Modifier::BOLD)
+        self.ink(BLUE).add_modifier(Modifier::BOLD)
     }
 
     /// What is there to be looked up rather than read.
     pub fn faint(self) -> Style {
-        match self.depth {
-            Depth::Mono => Style::new().add_modifier(Modifier::DIM),
-            Depth::Indexed | Depth::True => self.ink((148, 148, 148), (98, 98, 98)),
+        match (self.depth, self.ground) {
+            // among sixteen there is no grey that can be relied on
+            (Depth::Mono | Depth::Sixteen, _) => Style::new().add_modifier(Modifier::DIM),
+            (Depth::Indexed, Ground::Dark) => Style::new().fg(Color::Indexed(246)),
+            (Depth::Indexed, Ground::Light) => Style::new().fg(Color::Indexed(241)),
+            (Depth::True, Ground::Dark) => Style::new().fg(Color::Rgb(148, 148, 148)),
+            (Depth::True, Ground::Light) => Style::new().fg(Color::Rgb(98, 98, 98)),
         }
     }
 
@@ -110,71 +145,66 @@ impl Theme {
 
     /// What the user should notice.
     pub fn notice(self) -> Style {
-        self.ink((255, 184, 76), (148, 82, 0)).add_modifier(Modifier::BOLD)
+        self.ink(ORANGE).add_modifier(Modifier::BOLD)
     }
 
     /// What went wrong.
     pub fn error(self) -> Style {
-        self.ink((255, 120, 120), (170, 0, 20)).add_modifier(Modifier::BOLD)
+        self.ink(RED).add_modifier(Modifier::BOLD)
     }
 
     /// What speaks for token A; the other end of a scale that colour-blind people tell apart.
     pub fn towards(self) -> Style {
-        self.ink((99, 196, 255), (0, 82, 148))
+        self.ink(BLUE)
     }
 
     /// What speaks against token A.
     pub fn against(self) -> Style {
-        self.ink((255, 184, 76), (148, 82, 0))
+        self.ink(ORANGE)
     }
 
     /// A bar of a share of a scale.
     pub fn bar(self, share: f32) -> Style {
         match self.depth {
-            Depth::Mono => Style::new(),
+            Depth::Mono | Depth::Sixteen => self.ink(BLUE),
             // the ends of the scale that nearly vanish are left out
-            Depth::Indexed | Depth::True => Style::new().fg(self.colour(self.heat_rgb(0.35 + 0.65 * share))),
+            Depth::Indexed | Depth::True => coloured(self.heat_colour(0.35 + 0.65 * share)),
         }
     }
 
     /// A cell of a share of a scale, with a text colour that can be read on it.
     pub fn heat(self, share: f32) -> Style {
-        if self.depth == Depth::Mono {
-            return match share {
-                s if s >= 0.5 => Style::new().add_modifier(Modifier::BOLD),
-                s if s < 0.1 => Style::new().add_modifier(Modifier::DIM),
-                _ => Style::new(),
-            };
+        match self.heat_colour(share) {
+            // the least of sixteen is the terminal's own ground
+            Some(Color::Black) if self.ground == Ground::Dark => Style::new(),
+            Some(Color::Gray) if self.ground == Ground::Light => Style::new(),
+            Some(colour) => Style::new().bg(colour).fg(ink_on(colour)),
+            None => emphasis(share),
         }
-        let rgb = self.heat_rgb(share);
-        let ink = if lightness(rgb) > 120.0 { (0, 0, 0) } else { (255, 255, 255) };
-        Style::new().bg(self.colour(rgb)).fg(self.colour(ink))
     }
 
     /// A cell of a scale with a neutral middle at 0.5: bluer above it, browner below.
     pub fn diverging(self, share: f32) -> Style {
-        let away = (2.0 * share - 1.0).clamp(-1.0, 1.0);
-        if self.depth == Depth::Mono {
-            return match away.abs() {
-                far if far >= 0.5 => Style::new().add_modifier(Modifier::BOLD),
-                far if far < 0.1 => Style::new().add_modifier(Modifier::DIM),
-                _ => Style::new(),
-            };
+        match (self.depth, diverging(self.depth, self.ground, share)) {
+            (_, Some(colour)) => Style::new().bg(colour).fg(ink_on(colour)),
+            (Depth::Mono, None) => emphasis((2.0 * share - 1.0).abs()),
+            (_, None) => Style::new(),
         }
-        let (neutral, below, above) = match self.ground {
-            Ground::Dark => ((28, 28, 28), (200, 110, 20), (20, 120, 210)),
-            Ground::Light => ((242, 242, 242), (200, 110, 20), (50, 130, 215)),
-        };
-        let end: Rgb = if away < 0.0 { below } else { above };
-        let rgb =
-            (mix(neutral.0, end.0, away.abs()), mix(neutral.1, end.1, away.abs()), mix(neutral.2, end.2, away.abs()));
-        let ink = if lightness(rgb) > 120.0 { (0, 0, 0) } else { (255, 255, 255) };
-        Style::new().bg(self.colour(rgb)).fg(self.colour(ink))
     }
 
     /// The colour of a share of a scale; none in a terminal without colours.
     pub fn heat_colour(self, share: f32) -> Option<Color> {
-        (self.depth != Depth::Mono).then(|| self.colour(self.heat_rgb(share)))
+        sequential(self.depth, self.ground, share)
+    }
+
+    /// Whether colours are too few to read a value from: then a shade says it.
+    pub const fn is_shaded(self) -> bool {
+        matches!(self.depth, Depth::Mono | Depth::Sixteen)
+    }
+
+    /// What stands beside a text in a cell of a scale: its shade where colours are too few, else a space.
+    pub fn mark(self, share: f32) -> char {
+        if self.is_shaded() { Self::shade(share) } else { ' ' }
     }
 
     /// The glyph of a share of a scale, for terminals without colours.
@@ -184,71 +214,46 @@ impl Theme {
         at.map_or(SHADES[faint], |(_, shade)| *shade)
     }
 
-    fn heat_rgb(self, share: f32) -> Rgb {
-        let share = match self.ground {
-            Ground::Dark => share,
-            Ground::Light => 1.0 - share,
-        };
-        let at = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f32;
-        let (low, high) = VIRIDIS
-            .windows(2)
-            .enumerate()
-            .rfind(|(i, _)| *i as f32 <= at)
-            .map_or((VIRIDIS[0], VIRIDIS[1]), |(_, pair)| (pair[0], pair[1]));
-        let part = (at - at.floor().min((VIRIDIS.len() - 2) as f32)).clamp(0.0, 1.0);
-        (mix(low.0, high.0, part), mix(low.1, high.1, part), mix(low.2, high.2, part))
-    }
-
-    fn ink(self, on_dark: Rgb, on_light: Rgb) -> Style {
-        match (self.depth, self.ground) {
-            (Depth::Mono, _) => Style::new(),
-            (_, Ground::Dark) => Style::new().fg(self.colour(on_dark)),
-            (_, Ground::Light) => Style::new().fg(self.colour(on_light)),
-        }
-    }
-
-    fn colour(self, (r, g, b): Rgb) -> Color {
-        match self.depth {
-            Depth::True => Color::Rgb(r, g, b),
-            Depth::Mono | Depth::Indexed => Color::Indexed(16 + 36 * cube(r) + 6 * cube(g) + cube(b)),
-        }
+    fn ink(self, ink: Ink) -> Style {
+        coloured(ink.colour(self.depth, self.ground))
     }
 }
 
-/// The nearest of the six steps of the 256-colour cube.
-const fn cube(value: u8) -> u8 {
-    match value {
-        0..=47 => 0,
-        48..=114 => 1,
-        115..=154 => 2,
-        155..=194 => 3,
-        195..=234 => 4,
-        _ => 5,
+fn coloured(colour: Option<Color>) -> Style {
+    colour.map_or_else(Style::new, |colour| Style::new().fg(colour))
+}
+
+/// A share of a scale where there are no colours.
+fn emphasis(share: f32) -> Style {
+    match share {
+        s if s >= 0.5 => Style::new().add_modifier(Modifier::BOLD),
+        s if s < 0.1 => Style::new().add_modifier(Modifier::DIM),
+        _ => Style::new(),
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
-fn mix(low: u8, high: u8, part: f32) -> u8 {
-    (f32::from(low) + (f32::from(high) - f32::from(low)) * part).round() as u8
-}
-
-fn lightness((r, g, b): Rgb) -> f32 {
-    0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
     #[test]
     fn the_environment_decides_the_colours() {
-        let some = |text: &str| Some(text.to_owned());
+        let named = |term: &str| Environment { term: some(term), ..Environment::default() };
         let cases = [
             (Environment::default(), Depth::Indexed),
-            (Environment { colorterm: some("truecolor"), ..Environment::default() }, Depth::True),
-            (Environment { no_color: some("1"), colorterm: some("truecolor"), ..Environment::default() }, Depth::Mono),
-            (Environment { no_color: some(""), ..Environment::default() }, Depth::Indexed),
-            (Environment { term: some("dumb"), ..Environment::default() }, Depth::Mono),
+            (Environment { colorterm: some("truecolor"), ..named("xterm") }, Depth::True),
+            (Environment { no_color: some("1"), colorterm: some("truecolor"), ..named("xterm") }, Depth::Mono),
+            (Environment { no_color: some(""), ..named("xterm-256color") }, Depth::Indexed),
+            (named("dumb"), Depth::Mono),
+            (named("xterm"), Depth::Sixteen),
+            (named("linux"), Depth::Sixteen),
+            (named("screen.xterm-256color"), Depth::Indexed),
+            (named("xterm-kitty"), Depth::True),
+            (named("xterm-direct"), Depth::True),
         ];
         for (environment, depth) in cases {
             assert_eq!(Theme::new(&environment).depth, depth, "{environment:?}");
@@ -258,12 +263,30 @@ mod tests {
     }
 
     #[test]
-    fn the_scale_grows_in_lightness_and_ends_where_viridis_does() {
-        let theme = Theme { ground: Ground::Dark, depth: Depth::True };
-        let light: Vec<f32> = (0..=20).map(|i| lightness(theme.heat_rgb(i as f32 / 20.0))).collect();
-        assert!(light.is_sorted(), "{light:?}");
-        assert_eq!(theme.heat_rgb(0.0), VIRIDIS[0]);
-        assert_eq!(theme.heat_rgb(1.0), VIRIDIS[8]);
-        assert_eq!(['░', '█'], [Theme::shade(0.1), Theme::shade(1.0)]);
+    fn the_locale_decides_the_characters_and_what_is_asked_for_decides_over_both() {
+        for (locale, glyphs) in [
+            (None, Glyphs::Unicode),
+            (some("C.UTF-8"), Glyphs::Unicode),
+            (some("de_DE.utf8"), Glyphs::Unicode),
+            (some("C"), Glyphs::Ascii),
+            (some("de_DE.ISO-8859-1"), Glyphs::Ascii),
+        ] {
+            assert_eq!(Theme::new(&Environment { locale: locale.clone(), ..Environment::default() }).glyphs, glyphs);
+        }
+        let no_colour = Environment { no_color: some("1"), locale: some("C"), ..Environment::default() };
+        let wanted = Wanted { ground: None, depth: Some(Depth::Sixteen), glyphs: Some(Glyphs::Unicode) };
+        let theme = Theme::new(&no_colour).wanting(wanted);
+        assert_eq!((theme.depth, theme.glyphs), (Depth::Sixteen, Glyphs::Unicode));
+        assert_eq!(Theme::new(&no_colour).wanting(Wanted::default()), Theme::new(&no_colour));
+    }
+
+    #[test]
+    fn shades_grow_with_what_they_stand_for() {
+        let at = |share: f32| SHADES.iter().position(|shade| *shade == Theme::shade(share)).unwrap();
+        let shades: Vec<usize> = (0..=50).map(|i| at(i as f32 / 50.0)).collect();
+        assert!(shades.is_sorted() && shades[0] == 0 && shades[50] == 4, "{shades:?}");
+        let theme = |depth| Theme { ground: Ground::Dark, depth, glyphs: Glyphs::Unicode };
+        assert_eq!([Depth::Mono, Depth::Sixteen].map(|depth| theme(depth).mark(1.0)), ['█'; 2]);
+        assert_eq!([Depth::Indexed, Depth::True].map(|depth| theme(depth).mark(1.0)), [' '; 2]);
     }
 }

@@ -65,7 +65,15 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "tui",
         &["engine", "export", "figure", "hook", "intervene", "lens", "model", "probe", "reading", "session", "text"],
-        &["ratatui", "crossterm", "crossbeam_channel", "tui_input", "unicode_width", "unicode_segmentation"],
+        &[
+            "ratatui",
+            "crossterm",
+            "crossbeam_channel",
+            "tui_input",
+            "unicode_bidi",
+            "unicode_width",
+            "unicode_segmentation",
+        ],
     ),
     // tui: a configuration is keys, colours and numbers of the terminal UI
     ("config", &["reading", "tui"], &[]),

@@ -12,6 +12,8 @@ use crate::eval::builtin::BUILTIN;
 use crate::lens::LENSES;
 use crate::probe::PROBES;
 use crate::session::{EXTENSION, Saved};
+use crate::tui::glyph::Glyphs;
+use crate::tui::theme::{Depth, Wanted};
 use crate::tui::{self, Log, Offer, SessionOptions, TuiOptions};
 
 #[derive(clap::Args)]
@@ -29,12 +31,48 @@ pub(in crate::cli) struct Args {
     /// Write what the program does, and when, to this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Colours: as the environment says, or these
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t, alias = "color")]
+    colour: Colour,
+    /// Draw with ASCII alone, as is done in a locale without UTF-8
+    #[arg(long)]
+    ascii: bool,
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     bos: BosArgs,
+}
+
+/// Colours that can be asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Colour {
+    /// By `COLORTERM`, `TERM` and `NO_COLOR`
+    #[default]
+    Auto,
+    /// 24 bits
+    Truecolor,
+    /// 256
+    #[value(name = "256")]
+    Indexed,
+    /// 16
+    #[value(name = "16")]
+    Sixteen,
+    /// None: shades stand for colours
+    None,
+}
+
+impl Colour {
+    const fn depth(self) -> Option<Depth> {
+        match self {
+            Self::Auto => None,
+            Self::Truecolor => Some(Depth::True),
+            Self::Indexed => Some(Depth::Indexed),
+            Self::Sixteen => Some(Depth::Sixteen),
+            Self::None => Some(Depth::Mono),
+        }
+    }
 }
 
 impl Args {
@@ -76,8 +114,11 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
         keymap: config.keymap,
         settings: config.settings,
         mouse: config.mouse,
-        ground: config.ground,
-        depth: config.depth,
+        look: Wanted {
+            ground: config.ground,
+            depth: args.colour.depth().or(config.depth),
+            glyphs: args.ascii.then_some(Glyphs::Ascii),
+        },
     };
     let end = out.cancel();
     let log = match &args.log {

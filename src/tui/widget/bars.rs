@@ -7,7 +7,7 @@ use super::spans;
 use crate::engine::Candidate;
 use crate::figure::Scale;
 use crate::tui::text::{fit, width};
-use crate::tui::theme::{Depth, Theme};
+use crate::tui::theme::Theme;
 
 /// Candidates and what is special about some.
 pub(in crate::tui) struct CandidateBars<'a> {
@@ -108,6 +108,6 @@ const fn to_f32(value: f64) -> f32 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of some columns")]
 pub(in crate::tui) fn bar_text(share: f32, columns: usize, theme: Theme) -> String {
     let eighths = (share * (columns * 8) as f32).round() as usize;
-    let end = if theme.depth == Depth::Mono && eighths == 0 && share > 0.0 { "▏" } else { EIGHTHS[eighths % 8] };
+    let end = if theme.is_shaded() && eighths == 0 && share > 0.0 { "▏" } else { EIGHTHS[eighths % 8] };
     fit(&format!("{}{end}", "█".repeat(eighths / 8)), columns)
 }

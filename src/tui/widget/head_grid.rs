@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use super::line;
 use crate::engine::HeadGrid;
 use crate::tui::action::{Action, Move};
+use crate::tui::glyph::Glyphs;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::mouse::Hits;
 use crate::tui::theme::Theme;
@@ -92,7 +93,8 @@ impl HeadGridWidget<'_> {
     }
 
     fn pixel(&self, (upper, lower): (f32, f32), area: Rect, buffer: &mut Buffer) {
-        match (self.theme.heat_colour(upper), self.theme.heat_colour(lower)) {
+        let colour = |share| self.theme.heat_colour(share).filter(|_| self.theme.glyphs == Glyphs::Unicode);
+        match (colour(upper), colour(lower)) {
             (Some(above), Some(below)) => line(buffer, area, 0, "▀", Style::new().fg(above).bg(below)),
             _ => line(buffer, area, 0, &Theme::shade(upper.max(lower)).to_string(), Style::new()),
         };

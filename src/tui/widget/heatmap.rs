@@ -10,7 +10,7 @@ use crate::tui::action::Action;
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::mouse::Hits;
 use crate::tui::text::{fit, width};
-use crate::tui::theme::{Depth, Theme};
+use crate::tui::theme::Theme;
 
 /// What is written into the cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,10 @@ impl HeatmapWidget<'_> {
         let share = self.scale.share(value);
         let columns = usize::from(area.width);
         let text = match self.text {
-            CellText::Own => fit(self.map.cell(row, column).unwrap_or(""), columns.saturating_sub(1)),
+            CellText::Own => {
+                let own = fit(self.map.cell(row, column).unwrap_or(""), columns.saturating_sub(1));
+                format!("{own}{}", self.mark(share))
+            }
             CellText::Percent => self.number(format!("{:.0}", value * 100.0), (value.abs() >= 0.01, share), columns),
             CellText::Number => self.number(decimals(value), (value.abs() >= 0.005, share), columns),
         };
@@ -166,10 +169,14 @@ impl HeatmapWidget<'_> {
     fn number(&self, number: String, (is_worth, share): (bool, f32), columns: usize) -> String {
         let number = if self.other.is_some() && !number.starts_with('-') { format!("+{number}") } else { number };
         let is_shown = is_worth && columns > number.len();
-        match (self.theme.depth, self.scale) {
-            _ if is_shown => format!("{number:>width$} ", width = columns - 1),
-            (Depth::Mono, Scale::Probability | Scale::Sequential { .. }) => Theme::shade(share).to_string(),
-            (Depth::Mono | Depth::Indexed | Depth::True, _) => String::new(),
+        if is_shown { format!("{number:>width$} ", width = columns - 1) } else { self.mark(share) }
+    }
+
+    /// A shade where colours are too few; of two directions it would say nothing.
+    fn mark(&self, share: f32) -> String {
+        match self.scale {
+            Scale::Diverging { .. } => String::new(),
+            Scale::Probability | Scale::Sequential { .. } => self.theme.mark(share).to_string(),
         }
     }
 

@@ -57,6 +57,10 @@ pub(in crate::tui) fn render(
         };
         let place = part(area, cells(column), cells(row - top), area.width.saturating_sub(cells(column)), 1);
         let wide = line(buffer, place, 0, token, style);
+        if let Some(share) = tints.get(index).copied().flatten() {
+            let gap = part(place, wide, 0, 1, 1);
+            line(buffer, gap, 0, theme.mark(share).encode_utf8(&mut [0; 4]), Style::new());
+        }
         hits.on(Rect { width: wide, ..place }, &[Action::Position(Move::To(index))]);
     }
 }

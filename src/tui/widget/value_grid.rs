@@ -106,10 +106,10 @@ impl ValueGrid<'_> {
             return (fit("   ·", columns), self.theme.faint());
         };
         let share = self.scale.share(value as f32);
-        let style = match self.scale {
-            Scale::Diverging { .. } => self.theme.diverging(share),
-            Scale::Probability | Scale::Sequential { .. } => self.theme.heat(share),
+        let (style, size) = match self.scale {
+            Scale::Diverging { .. } => (self.theme.diverging(share), (2.0 * share - 1.0).abs()),
+            Scale::Probability | Scale::Sequential { .. } => (self.theme.heat(share), share),
         };
-        (format!("{value:>width$.2} ", width = columns - 1), style)
+        (format!("{value:>width$.2}{}", self.theme.mark(size), width = columns - 1), style)
     }
 }

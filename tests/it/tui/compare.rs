@@ -1,7 +1,9 @@
 //! The compare view: what it asks for, and that its numbers are the library's.
 
+use std::sync::Arc;
+
 use crossterm::event::KeyCode;
-use lmscope::engine::{Engine, EngineError, Other, Request, open};
+use lmscope::engine::{Compared, Comparison, Engine, EngineError, Other, Request, open};
 use lmscope::lens::Question;
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
@@ -13,9 +15,10 @@ use lmscope::tui::input::Key;
 use lmscope::tui::keymap::Context;
 use lmscope::tui::view::ViewName;
 
-use super::data::{Ui, failure, submits};
+use super::data::{Ui, failure, figure, heatmap, submits, tokens, word};
 use super::live::Live;
-use lmscope::engine::JobEvent;
+use lmscope::engine::{JobEvent, Named, Outcome};
+use lmscope::figure::Figure;
 
 const ENTER: Key = Key::plain(KeyCode::Enter);
 const ESC: Key = Key::plain(KeyCode::Esc);
@@ -29,6 +32,36 @@ pub(super) fn against_a_duck() -> Live {
     live.chars(" duck sat on a");
     live.key(ENTER);
     live
+}
+
+/// An invented comparison, in the compare view.
+pub(super) fn compared() -> Ui {
+    let named = |id: u32, visible: &str| Named { id, visible: word(id as usize, visible) };
+    let at = |at: usize| Compared {
+        at: [at, at],
+        kl: [0.5, 0.25],
+        top: [named(101, "␣mat"), named(if at == 2 { 102 } else { 101 }, "␣rug")],
+        tokens: vec![
+            (named(101, "␣mat"), [0.6, 0.3]),
+            (named(102, "␣rug"), [0.2, 0.5]),
+            (named(103, "東京"), [0.1, 0.1]),
+        ],
+    };
+    let n = tokens().ids.len();
+    let layers = ["embed", "0", "1", "2"].map(String::from);
+    let values = (0..4 * n).map(|i| (i % 7) as f32 / 10.0).collect();
+    let title = |figure: Arc<Figure>, title: &str| Arc::new(Figure { title: title.into(), ..(*figure).clone() });
+    let comparison = Comparison {
+        models: ["one".into(), "one".into()],
+        tokens: [tokens(), tokens()],
+        positions: (0..n).map(at).collect(),
+        figures: vec![title(figure(heatmap(("layer", &layers), &tokens(), values)), "Where the layers part")],
+    };
+    let mut ui = Ui::with_data();
+    ui.chars("7c!");
+    ui.key(ENTER);
+    ui.answer(JobEvent::Finished(Outcome::Compared(Arc::new(comparison))));
+    ui
 }
 
 #[test]

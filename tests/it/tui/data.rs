@@ -1,6 +1,6 @@
 //! Made-up results, for tests only.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lmscope::engine::worker::{JobId, Report, Slot};
 use lmscope::engine::{Answer, Named, Origin, Pair, Part, PartKind, Why};
@@ -16,13 +16,41 @@ use lmscope::lens::atlas::{Atlas, HeadScores};
 use crossterm::event::{KeyCode, KeyModifiers};
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, LoadOptions};
+use lmscope::tui::glyph::Glyphs;
 use lmscope::tui::input::{InputEvent, Key};
 use lmscope::tui::theme::{Depth, Ground, Theme};
 use lmscope::tui::{Effect, Msg, State, TuiOptions, screen};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
-pub(super) const DARK: Theme = Theme { ground: Ground::Dark, depth: Depth::True };
+pub(super) const DARK: Theme = Theme { ground: Ground::Dark, depth: Depth::True, glyphs: Glyphs::Unicode };
+
+thread_local! {
+    static THEME: std::cell::Cell<Theme> = const { std::cell::Cell::new(DARK) };
+    static WORDS: std::cell::Cell<&'static [&'static str]> = const { std::cell::Cell::new(&[]) };
+}
+
+/// What is made in here is drawn so.
+pub(super) fn in_theme<T>(theme: Theme, make: impl FnOnce() -> T) -> T {
+    let before = THEME.replace(theme);
+    let made = make();
+    THEME.set(before);
+    made
+}
+
+/// The tokens of what is made in here are these, round and round.
+pub(super) fn in_words<T>(words: &'static [&'static str], make: impl FnOnce() -> T) -> T {
+    WORDS.set(words);
+    let made = make();
+    WORDS.set(&[]);
+    made
+}
+
+/// A token as people see it: this one, unless others are asked for.
+pub(super) fn word(at: usize, usual: &str) -> String {
+    let words = WORDS.get();
+    if words.is_empty() { usual.to_owned() } else { words[at % words.len()].to_owned() }
+}
 
 /// A state and the jobs it asked for.
 pub(super) struct Ui {
@@ -36,7 +64,7 @@ impl Ui {
     }
 
     pub(super) fn with_options(options: TuiOptions) -> (Self, Vec<Effect>) {
-        let (state, effects) = State::new(options, DARK);
+        let (state, effects) = State::new(options, THEME.get());
         let mut ui = Self { state, next: 0 };
         ui.start(&effects);
         (ui, effects)
@@ -150,6 +178,11 @@ pub(super) fn submits(effects: &[Effect]) -> Vec<(Slot, &Request)> {
 
 /// What is known about the embedded model.
 pub(super) fn info() -> ModelInfo {
+    static INFO: OnceLock<ModelInfo> = OnceLock::new();
+    INFO.get_or_init(read_info).clone()
+}
+
+fn read_info() -> ModelInfo {
     let load = Request::Load { source: ModelSource::default(), options: LoadOptions::default() };
     let cancel = CancelToken::default();
     match Engine::default().run(load, &cancel, &mut |_| {}) {
@@ -159,7 +192,8 @@ pub(super) fn info() -> ModelInfo {
 }
 
 pub(super) fn tokens() -> Tokens {
-    let visible = ["<s>", "The", "␣cat", "␣sat", "␣on", "␣a"].map(String::from).to_vec();
+    let usual = ["<s>", "The", "␣cat", "␣sat", "␣on", "␣a"];
+    let visible = usual.iter().enumerate().map(|(at, usual)| word(at, usual)).collect();
     Tokens { ids: vec![0, 11, 12, 13, 14, 15], visible, bos: "BOS added".into() }
 }
 
@@ -179,7 +213,9 @@ pub(super) fn intervened(tokens: &Tokens, interventions: &[String]) -> Inspectio
     let lens_of = |other: usize| {
         let values = (0..4 * n).map(|i| ((i + other) % 11) as f32 / 10.0).collect();
         // every third token is another one
-        let cells = (0..4 * n).map(|i| if other > 0 && i % other == 0 { format!("␣u{i}") } else { format!("␣t{i}") });
+        let cells = (0..4 * n).map(|i| {
+            if other > 0 && i % other == 0 { word(i + 1, &format!("␣u{i}")) } else { word(i, &format!("␣t{i}")) }
+        });
         heatmap(("layer", &layers), tokens, values).with_cells(cells.collect()).unwrap()
     };
     let pattern: Vec<f32> = (0..n * n).map(|i| if i % n <= i / n { 1.0 / (i / n + 1) as f32 } else { 0.0 }).collect();
@@ -232,12 +268,12 @@ fn trajectory(layers: &[String], first: f64) -> Arc<Figure> {
     Arc::new(Figure { title: "test".into(), caption: "test".into(), provenance: Provenance::default(), content })
 }
 
-fn figure(map: Heatmap) -> Arc<Figure> {
+pub(super) fn figure(map: Heatmap) -> Arc<Figure> {
     let content = Content::Heatmap(map);
     Arc::new(Figure { title: "test".into(), caption: "test".into(), provenance: Provenance::default(), content })
 }
 
-fn heatmap((name, rows): (&str, &[String]), tokens: &Tokens, values: Vec<f32>) -> Heatmap {
+pub(super) fn heatmap((name, rows): (&str, &[String]), tokens: &Tokens, values: Vec<f32>) -> Heatmap {
     let rows = HeatmapAxis { name: name.into(), labels: rows.to_vec() };
     let columns = HeatmapAxis { name: "position".into(), labels: tokens.visible.clone() };
     Heatmap::new(rows, columns, values, Scale::Probability, "").unwrap()
@@ -251,12 +287,12 @@ fn grid() -> HeadGrid {
 
 /// Invented parts of a sum.
 fn why(tokens: &Tokens, interventions: &[String]) -> Why {
-    let named = |id: u32, visible: &str| Named { id, visible: visible.into() };
+    let named = |id: u32, visible: &str| Named { id, visible: word(id as usize, visible) };
     let is_changed = !interventions.is_empty();
     let pair = |now: f64| Pair { now, base: is_changed.then_some(now * 2.0 + 0.1) };
     let part = |kind, name: &str, now| Part { kind, name: name.into(), share: pair(now), mostly: None, value: None };
     let head = |layer, head, now| Part {
-        mostly: Some(Origin { name: "2 ␣cat".into(), share: now }),
+        mostly: Some(Origin { name: format!("2 {}", word(2, "␣cat")), share: now }),
         ..part(PartKind::Head(Head { layer, head }), &format!("L{layer}H{head}"), now)
     };
     let source = |of, position: usize, now| Part {
@@ -314,7 +350,7 @@ fn candidate(rank: usize, visible: &str, prob: f64) -> Candidate {
         rank,
         id,
         text: visible.replace('␣', " "),
-        visible: visible.into(),
+        visible: word(rank, visible),
         logit: 9.0 - rank as f32,
         logprob: prob.ln(),
         prob,

@@ -21,7 +21,7 @@ use lmscope::tui::input::Key;
 use lmscope::tui::keymap::Context;
 use lmscope::tui::view::ViewName;
 
-use super::data::{Ui, failure, submits};
+use super::data::{Ui, failure, submits, word};
 use super::live::Live;
 
 const ENTER: Key = Key::plain(KeyCode::Enter);
@@ -50,7 +50,7 @@ pub(super) fn scored(id: &str, verdicts: [bool; 2]) -> JobEvent {
         id: id.into(),
         verdicts: ["forward.exact", "reverse.exact"].map(String::from).into_iter().zip(verdicts).collect(),
         gold: "Bora\u{7}".into(),
-        answer: "東京, the town".into(),
+        answer: word(3, "東京, the town"),
         deciding: (id != "blind").then_some(look),
     };
     JobEvent::Event(Event::Scored { item: Arc::new(item), total: 20, left: Duration::from_secs(4) })

@@ -22,8 +22,12 @@ impl Live {
     }
 
     pub(super) fn with_options(options: lmscope::tui::TuiOptions) -> Self {
+        Self::with_engine(options, Engine::default())
+    }
+
+    pub(super) fn with_engine(options: lmscope::tui::TuiOptions, engine: Engine) -> Self {
         let (ui, first) = Ui::with_options(options);
-        let mut live = Self { ui, engine: Engine::default() };
+        let mut live = Self { ui, engine };
         live.settle(&first);
         live
     }

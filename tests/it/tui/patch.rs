@@ -17,7 +17,7 @@ use lmscope::tui::input::Key;
 use lmscope::tui::keymap::Context;
 use lmscope::tui::view::ViewName;
 
-use super::data::{Ui, submits, tokens};
+use super::data::{Ui, submits, tokens, word};
 use super::live::Live;
 
 const ENTER: Key = Key::plain(KeyCode::Enter);
@@ -25,7 +25,7 @@ const ESC: Key = Key::plain(KeyCode::Esc);
 
 fn corrupted() -> Tokens {
     let mut other = tokens();
-    (other.ids[2], other.visible[2]) = (77, "␣dog".into());
+    (other.ids[2], other.visible[2]) = (77, word(7, "␣dog"));
     other
 }
 
@@ -44,7 +44,7 @@ pub(super) fn with_both_prompts() -> (Ui, Patching) {
 
 /// The grid begins, and some invented cells arrive.
 pub(super) fn fill(ui: &mut Ui, request: Patching, n: usize) {
-    let named = |id: u32, visible: &str| Named { id, visible: visible.into() };
+    let named = |id: u32, visible: &str| Named { id, visible: word(id as usize, visible) };
     let frame = PatchFrame {
         request,
         layer: None,

@@ -15,10 +15,10 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use unicode_width::UnicodeWidthStr as _;
 
 use super::data::{Ui, failure, intervened, submits, tokens};
 use super::evals::{scored, suites};
+use super::glyphs::columns;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -130,17 +130,6 @@ impl Walk {
         assert!(session.position() < tokens.ids.len().max(1));
         drop(self.draw());
     }
-}
-
-/// Columns that a terminal needs for a row: a wide symbol hides the cell after it.
-fn columns(buffer: &Buffer, y: u16) -> usize {
-    let (mut x, mut taken) = (0, 0);
-    while x < buffer.area.width {
-        let wide = buffer[(x, y)].symbol().width().max(1);
-        taken += wide;
-        x += u16::try_from(wide).unwrap();
-    }
-    taken
 }
 
 #[test]

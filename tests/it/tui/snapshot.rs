@@ -1,257 +1,161 @@
-//! Every view and overlay in every condition at three sizes, with its styles.
+//! Every screen in every size and theme: the text, and with which style each cell is drawn.
+//!
+//! A file holds one screen. The text is that of the dark theme; another theme tells the rows that it draws otherwise.
+//! Styles are runs: `a12.3b` is twelve cells of style a, three without a style, one of style b.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::path::Path;
 
-use crossterm::event::KeyCode;
-use lmscope::engine::{JobEvent, Outcome};
-use lmscope::tui::input::Key;
-use lmscope::tui::view::VIEWS;
-use lmscope::tui::{State, screen};
+use lmscope::tui::glyph::Glyphs;
+use lmscope::tui::screen;
+use lmscope::tui::theme::{Depth, Ground, Theme};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
-use super::data::{Ui, atlas, branched, branches, failure, intervened, tokens};
-use super::evals::{evaluated, running, scored, suites};
-use super::live::Live;
-use super::patch::{fill, with_both_prompts};
+use super::data::{DARK, Ui, in_theme};
+use super::scenes::scenes;
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
+/// The last is too small.
+const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (200, 60), (40, 10), (39, 9)];
+const THEMES: [(&str, Theme); 3] = [
+    ("dark", DARK),
+    ("light", Theme { ground: Ground::Light, ..DARK }),
+    ("no colour", Theme { ground: Ground::Dark, depth: Depth::Mono, glyphs: Glyphs::Unicode }),
+];
 
-/// The text, then the runs of cells that are styled.
-fn styled(state: &State, (width, height): (u16, u16)) -> String {
-    let area = Rect::new(0, 0, width, height);
-    let mut buffer = Buffer::empty(area);
-    screen::render(state, area, &mut buffer);
-    let mut out = String::new();
-    for y in 0..height {
-        let row: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
-        writeln!(out, "{}", row.trim_end()).unwrap();
+/// Letters of styles, as many as any screen has.
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-*/%&$§!?=<>^~@#äöüßéèêëàâîïôûç";
+
+/// What the cells of a theme look like.
+#[derive(Default)]
+struct Legend(Vec<String>);
+
+impl Legend {
+    fn letter(&mut self, cell: &Cell) -> char {
+        let look = |cell: &Cell| format!("{} {} {:?}", cell.fg, cell.bg, cell.modifier);
+        if look(cell) == look(&Cell::EMPTY) {
+            return '.';
+        }
+        let at = self.0.iter().position(|known| *known == look(cell)).unwrap_or_else(|| {
+            self.0.push(look(cell));
+            self.0.len() - 1
+        });
+        LETTERS.chars().nth(at).unwrap()
     }
-    (0..height).for_each(|y| runs(&buffer, y, width, &mut out));
+
+    /// The runs of a row; nothing if no cell has a style.
+    fn runs(&mut self, buffer: &Buffer, y: u16) -> String {
+        let letters: Vec<char> = (0..buffer.area.width).map(|x| self.letter(&buffer[(x, y)])).collect();
+        let mut out = String::new();
+        for run in letters.chunk_by(|a, b| a == b) {
+            out.push(run[0]);
+            if run.len() > 1 {
+                write!(out, "{}", run.len()).unwrap();
+            }
+        }
+        if letters.iter().all(|letter| *letter == '.') { String::new() } else { out }
+    }
+}
+
+fn drawn(ui: &Ui, (width, height): (u16, u16)) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    screen::render(&ui.state, buffer.area, &mut buffer);
+    buffer
+}
+
+fn texts(buffer: &Buffer) -> Vec<String> {
+    let row = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+    (0..buffer.area.height).map(row).collect()
+}
+
+/// All sizes in all themes.
+fn told(make: &dyn Fn() -> Ui) -> String {
+    let uis = THEMES.map(|(_, theme)| in_theme(theme, make));
+    let mut out = String::new();
+    let mut legends = THEMES.map(|_| Legend::default());
+    for size in SIZES {
+        writeln!(out, "== {}x{}", size.0, size.1).unwrap();
+        let dark = texts(&drawn(&uis[0], size));
+        writeln!(out, "{}", dark.join("\n")).unwrap();
+        for ((ui, (name, _)), legend) in uis.iter().zip(THEMES).zip(&mut legends) {
+            writeln!(out, "-- {name}").unwrap();
+            let buffer = drawn(ui, size);
+            for ((y, text), dark) in (0..).zip(texts(&buffer)).zip(&dark) {
+                if text != *dark {
+                    writeln!(out, "{y} \"{text}\"").unwrap();
+                }
+                let runs = legend.runs(&buffer, y);
+                if !runs.is_empty() {
+                    writeln!(out, "{y} {runs}").unwrap();
+                }
+            }
+        }
+    }
+    for ((name, _), legend) in THEMES.iter().zip(legends) {
+        writeln!(out, "== {name}").unwrap();
+        legend.0.iter().zip(LETTERS.chars()).for_each(|(look, letter)| writeln!(out, "{letter} {look}").unwrap());
+    }
     out
 }
 
-fn runs(buffer: &Buffer, y: u16, width: u16, out: &mut String) {
-    let look = |cell: &Cell| (cell.fg, cell.bg, cell.modifier);
-    let mut from = 0;
-    for x in 1..=width {
-        if x < width && look(&buffer[(x, y)]) == look(&buffer[(from, y)]) {
-            continue;
-        }
-        let cell = &buffer[(from, y)];
-        if look(cell) != look(&Cell::EMPTY) {
-            writeln!(out, "{y}:{from}..{x} {} {} {:?}", cell.fg, cell.bg, cell.modifier).unwrap();
-        }
-        from = x;
+fn check(part: usize) {
+    for (name, make) in scenes().iter().skip(part).step_by(PARTS) {
+        insta::assert_snapshot!(name.clone(), told(make));
     }
 }
 
-fn check(name: &str, ui: &Ui) {
-    for (width, height) in SIZES {
-        insta::assert_snapshot!(format!("{name}_{width}x{height}"), styled(&ui.state, (width, height)));
-    }
+/// The screens are drawn by so many threads.
+const PARTS: usize = 4;
+
+#[test]
+fn screens_first() {
+    check(0);
 }
 
 #[test]
-fn views() {
-    for view in VIEWS.iter().map(|make| make().name()) {
-        let show = |mut ui: Ui| {
-            ui.chars(&view.digit().to_string());
-            ui
-        };
-        check(&format!("view_{}_loading", view.word()), &show(Ui::new().0));
-        check(&format!("view_{}_computing", view.word()), &show(Ui::with_tokens()));
-        check(&format!("view_{}_data", view.word()), &show(Ui::with_data()));
-        let mut failed = show(Ui::with_tokens());
-        failed.answer(failure());
-        check(&format!("view_{}_error", view.word()), &failed);
-        let mut empty = Ui::new().0;
-        empty.answer(failure());
-        empty.key(lmscope::tui::input::Key::plain(crossterm::event::KeyCode::Esc));
-        check(&format!("view_{}_empty", view.word()), &show(empty));
-    }
+fn screens_second() {
+    check(1);
 }
 
 #[test]
-fn overlays_and_modes() {
-    for (name, keys) in [
-        ("help", "?"),
-        ("editing", "i"),
-        ("exporting", "3e"),
-        ("all_heads", "3o"),
-        ("light", "L"),
-        ("surprisal", "c"),
-        ("palette", ":head"),
-        ("palette_nothing", ":qqq"),
-        ("search", "/at"),
-        ("search_nothing", "/qqq"),
-    ] {
-        let mut ui = Ui::with_data();
-        ui.chars(keys);
-        check(name, &ui);
-    }
-    let mut ui = Ui::with_tokens();
-    ui.answer(JobEvent::Panicked("index out of bounds".into()));
-    check("panic", &ui);
-}
-
-fn finish(ui: &mut Ui, interventions: &[String]) {
-    ui.answer(JobEvent::Finished(Outcome::Inspected(Arc::new(intervened(&tokens(), interventions)))));
+fn screens_third() {
+    check(2);
 }
 
 #[test]
-fn interventions() {
-    let specs = ["zero:L1.attn".to_owned()];
-    let mut ui = Ui::with_data();
-    ui.chars("d");
-    check("interventions_empty", &ui);
-    ui.chars("zer:L1");
-    ui.key(Key::plain(KeyCode::Enter));
-    check("interventions_error", &ui);
-    let mut ui = Ui::with_data();
-    ui.chars("5x");
-    check("why_intervened_computing", &ui);
-    finish(&mut ui, &specs);
-    check("why_intervened", &ui);
-    ui.chars("d");
-    check("interventions_data", &ui);
-    ui.key(Key::plain(KeyCode::Esc));
-    ui.chars("1");
-    check("step_intervened", &ui);
+fn screens_fourth() {
+    check(3);
 }
 
 #[test]
-fn levels_of_the_why_view() {
-    let mut ui = Ui::with_data();
-    ui.idle();
-    ui.answer(JobEvent::Finished(Outcome::Heads(Arc::new(atlas()))));
-    for (name, keys) in [("heads", "5v"), ("neurons", "v"), ("sources", "v")] {
-        ui.chars(keys);
-        check(&format!("why_{name}"), &ui);
-    }
-}
-
-#[test]
-fn the_model_itself() {
-    let mut live = Live::new();
-    live.chars("9");
-    check("model_facts", &live.ui);
-    live.chars("v");
-    check("model_laws_untried", &live.ui);
-    live.chars("v");
-    check("model_tensors", &live.ui);
-    live.chars("/mlp");
-    live.key(Key::plain(KeyCode::Enter));
-    live.key(Key::plain(KeyCode::Enter));
-    check("model_survey", &live.ui);
-}
-
-#[test]
-fn a_suite_item_by_item() {
-    let mut ui = Ui::with_data();
-    ui.chars("8");
-    ui.answer(suites());
-    check("evals_suites", &ui);
-    ui.chars("#");
-    check("evals_typing", &ui);
-    ui.key(Key::plain(KeyCode::Enter));
-    ui.key(Key::plain(KeyCode::Enter));
-    check("evals_begun", &ui);
-    ui.answer(failure());
-    check("evals_failed", &ui);
-    let mut ui = running();
-    check("evals_running", &ui);
-    (0..40).for_each(|at| {
-        ui.answer(scored(&format!("item {at}"), [at % 3 == 0, true]));
-    });
-    ui.answer(evaluated());
-    ui.chars("vjj");
-    check("evals_wrong", &ui);
-    ui.chars("o");
-    check("evals_metrics", &ui);
-}
-
-#[test]
-fn a_patching_grid() {
-    let (mut ui, request) = with_both_prompts();
-    check("patch_begun", &ui);
-    fill(&mut ui, request, 7);
-    check("patch_filling", &ui);
-    ui.chars("jll");
-    check("patch_cell", &ui);
-    ui.chars("c");
-    check("patch_typing", &ui);
+fn no_snapshot_is_left_over() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tui/snapshots");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let found: BTreeSet<String> = files.collect();
+    let expected = scenes().into_iter().map(|(name, _)| format!("it__tui__snapshot__{name}.snap"));
+    let left: Vec<String> = found.difference(&expected.collect()).cloned().collect();
+    assert!(left.is_empty(), "delete them: {left:?}");
 }
 
 #[test]
 fn a_screen_that_is_too_small_says_what_is_needed() {
     let ui = Ui::with_data();
     for size in [(39, 10), (40, 9), (5, 1), (1, 1)] {
-        let text = styled(&ui.state, size);
+        let text = texts(&drawn(&ui, size)).concat();
         assert!(size.0 < 30 || text.contains("needs 40x10"), "{text}");
     }
 }
 
 #[test]
 fn no_size_breaks_a_view() {
-    for view in [
-        "1", "2", "3", "4", "5", "6", "5v", "5vvvv", "4v", "4+", "3tsv", "6c", "8", "8#", "1e", "9v", "9/", "3o", "?",
-        "i", "d",
-    ] {
-        let mut ui = Ui::with_data();
-        ui.chars(view);
-        for size in (1..=50).flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 200].map(|w| (w, h))) {
-            styled(&ui.state, size);
+    for (_, make) in scenes() {
+        let ui = make();
+        for size in [1, 2, 5, 9, 10, 11, 17, 18, 19, 24, 50]
+            .into_iter()
+            .flat_map(|h| [1, 39, 40, 41, 69, 70, 79, 99, 100, 200].map(|w| (w, h)))
+        {
+            drawn(&ui, size);
         }
     }
-}
-
-#[test]
-fn the_tree_and_what_is_done_with_it() {
-    let mut ui = branched();
-    check("tree_branched", &ui);
-    ui.chars("mrhope");
-    check("tree_naming", &ui);
-    ui.key(Key::plain(KeyCode::Enter));
-    ui.key(Key::plain(KeyCode::Up));
-    check("tree_marked", &ui);
-    ui.chars("v");
-    check("tree_comparing", &ui);
-    ui.answer(JobEvent::Finished(Outcome::Branches(branches())));
-    check("tree_compared", &ui);
-}
-
-#[test]
-fn what_the_attention_view_counts_and_leaves_out() {
-    let mut ui = Ui::with_data();
-    ui.chars("3hht");
-    check("attention_to", &ui);
-    ui.chars("lltsv");
-    check("attention_written", &ui);
-    let mut ui = super::attention::changed();
-    check("attention_intervened", &ui);
-    ui.chars("bb");
-    check("attention_change", &ui);
-}
-
-#[test]
-fn lines_through_the_layers() {
-    let mut ui = Ui::with_data();
-    ui.chars("4v");
-    check("lens_lines", &ui);
-    let mut ui = super::lens::changed();
-    check("lens_intervened", &ui);
-    ui.chars("v");
-    check("lens_lines_intervened", &ui);
-    ui.chars("+");
-    check("lens_typing", &ui);
-}
-
-#[test]
-fn scores_of_the_prompts_tokens() {
-    let mut ui = super::why::asked();
-    check("why_inputs_computing", &ui);
-    ui.answer(super::why::scores(lmscope::engine::InputMethod::GradientXInput));
-    check("why_inputs", &ui);
 }
