@@ -73,16 +73,24 @@ pub(super) fn report(result: anyhow::Result<Exit>) -> Exit {
     Exit::Error
 }
 
-/// A message in which a name or value from a file can neither move the cursor nor fill the screen.
+/// A message in which a name or value from a file can neither move the cursor nor fill the screen; a list of mistakes has
+/// a line for each.
 fn printable(message: &str) -> String {
-    const CHARACTERS: usize = 2000;
-    let escape =
-        |c: char| -> String { if c.is_control() && c != '\n' { c.escape_default().collect() } else { c.to_string() } };
-    let mut text: String = message.chars().take(CHARACTERS).map(escape).collect();
-    if message.chars().nth(CHARACTERS).is_some() {
-        text.push('…');
+    const OF_A_LINE: usize = 2000;
+    const LINES: usize = 110;
+    let escape = |c: char| -> String { if c.is_control() { c.escape_default().collect() } else { c.to_string() } };
+    let cut = |line: &str| {
+        let mut text: String = line.chars().take(OF_A_LINE).map(escape).collect();
+        if line.chars().nth(OF_A_LINE).is_some() {
+            text.push('…');
+        }
+        text
+    };
+    let mut lines: Vec<String> = message.split('\n').take(LINES).map(cut).collect();
+    if message.split('\n').nth(LINES).is_some() {
+        lines.push("…".into());
     }
-    text
+    lines.join("\n")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -63,6 +63,7 @@ const IN_ASCII: &[(&str, char)] = &[
     ("✗×", 'x'),
     ("–−", '-'),
     ("‖", '|'),
+    ("“”", '"'),
     ("∇", 'd'),
     ("Σ", 'S'),
     ("√", 'v'),
@@ -86,7 +87,20 @@ pub fn in_ascii(c: char) -> Option<char> {
     if c.is_ascii() {
         return Some(c);
     }
-    IN_ASCII.iter().find(|(all, _)| all.contains(c)).map(|(_, ascii)| *ascii)
+    IN_ASCII.iter().find(|(all, _)| all.contains(c)).map(|(_, ascii)| *ascii).or_else(|| braille(c))
+}
+
+/// The dots of a curve by their height.
+fn braille(c: char) -> Option<char> {
+    let dots = u32::from(c).checked_sub(0x2800).filter(|dots| *dots < 0x100)?;
+    let [upper, middle, lower] = [0x09, 0x12, 0xe4].map(|rows| dots & rows != 0);
+    Some(match (upper, middle, lower) {
+        (false, false, false) => ' ',
+        (true, false, false) => '\'',
+        (false, true, false) => '-',
+        (false, false, true) => '.',
+        _ => ':',
+    })
 }
 
 /// Makes of a frame what the terminal can show, in the same columns.

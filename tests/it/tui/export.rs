@@ -160,10 +160,13 @@ fn every_figure_says_what_it_was_computed_from() {
     live.chars("5x");
     for keys in ["1", "3", "4", "5"] {
         live.chars(keys);
-        for figure in live.ui.state.figures() {
+        let figures = live.ui.state.figures();
+        assert_eq!(figures[0].provenance.interventions.len(), 1, "{keys}");
+        for figure in figures {
             let from = &figure.provenance;
             assert_eq!(from.model, "slide", "{keys}");
-            assert_eq!(from.interventions.len(), 1, "{keys}: {:?}", from.interventions);
+            // beside it in some views: the model as it is
+            assert!(from.interventions.len() == 1 || ["3", "4"].contains(&keys), "{keys}: {:?}", from.interventions);
             let prompt = from.prompt.as_deref().unwrap();
             assert!(prompt.contains("The cat sat on a"), "{keys}: {prompt}");
             let bos = from.bos.as_deref();
