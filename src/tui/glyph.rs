@@ -1,7 +1,7 @@
 //! The characters of the screen: what stands for them where there is only ASCII, and what holds right-to-left letters
 //! in their columns.
 //!
-//! [`settle`] is done to a whole frame after everything is drawn, so that no view and no widget has to know of it. Each
+//! `settle` is done to a whole frame after everything is drawn, so that no view and no widget has to know of it. Each
 //! symbol keeps its columns. Tokens are spelled in ASCII before they get here: a code has other columns than its letter.
 
 use ratatui::buffer::Buffer;
