@@ -19,7 +19,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use crate::{SIZE, Times};
 
 const FRAMES: usize = 400;
-const FRAMES_A_POSITION: usize = 40;
+const FRAMES_A_POSITION: usize = 200;
 
 /// A screen with a worker, and no terminal.
 struct Ui {
