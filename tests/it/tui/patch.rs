@@ -142,8 +142,8 @@ fn a_cell_opens_into_the_heads_of_its_layer_and_back() {
     assert!(ui.text().contains("L1@1 The: logit-diff 3.500"), "what was filled is shown again: {}", ui.text());
 }
 
-#[test]
-fn the_numbers_are_those_of_the_library() {
+/// The model patched with a prompt in which a duck takes the cat's place.
+fn with_a_duck() -> Live {
     let mut live = Live::new();
     live.chars("6c");
     for _ in 0.." cat sat on a".len() {
@@ -151,6 +151,12 @@ fn the_numbers_are_those_of_the_library() {
     }
     live.chars(" duck sat on a");
     live.key(ENTER);
+    live
+}
+
+#[test]
+fn the_numbers_are_those_of_the_library() {
+    let mut live = with_a_duck();
     let text = live.ui.text();
     let loaded = lmscope::engine::open(
         &ModelSource::default(),
@@ -208,13 +214,7 @@ fn a_cell_is_put_into_the_model_and_other_views_show_both() {
 
 #[test]
 fn a_patched_cell_changes_the_answer_as_its_number_says() {
-    let mut live = Live::new();
-    live.chars("6c");
-    for _ in 0.." cat sat on a".len() {
-        live.key(Key::plain(KeyCode::Backspace));
-    }
-    live.chars(" duck sat on a");
-    live.key(ENTER);
+    let mut live = with_a_duck();
     // noise: the corrupted activation in the prompt; the third column of the third row
     live.chars("njjll");
     let cell = live.ui.text();
