@@ -156,7 +156,7 @@ fn with_a_duck() -> Live {
 
 #[test]
 fn the_numbers_are_those_of_the_library() {
-    let mut live = with_a_duck();
+    let live = with_a_duck();
     let text = live.ui.text();
     let loaded = lmscope::engine::open(
         &ModelSource::default(),
