@@ -1,105 +1,102 @@
-//! The real binary in a pty: from the key to the frame that shows what it did.
+//! From a key that is written to the pty to the last byte of the frame that shows what it did.
+//!
+//! The key opens or closes the help, which asks the model for nothing and draws the whole screen anew. A key counts only
+//! if the model was at work before it and after it.
 
-use std::io::{Read as _, Write};
-use std::num::NonZero;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use crate::session::{Session, SessionError};
+use crate::{N_LONG, N_TOKENS, Times, model};
 
-use crate::{SIZE, Times};
+/// Keys of a part.
+const KEYS: usize = 400;
+/// How long loading and the first answer may take.
+const START: Duration = Duration::from_secs(120);
+/// How long a frame may take.
+const FRAME: Duration = Duration::from_secs(10);
+/// How long a part may take; then it ends with the keys that it has.
+const PART: Duration = Duration::from_secs(120);
+/// A terminal marks what is pasted.
+const PASTE: [&str; 2] = ["\x1b[200~", "\x1b[201~"];
 
-const PRESSES: usize = 200;
-const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Session {
-    child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
-    output: Receiver<Vec<u8>>,
-    screen: vt100::Parser,
+fn is_busy(session: &Session) -> bool {
+    session.shows("computing")
 }
 
-impl Session {
-    fn start(folder: &Path, text: &str) -> Self {
-        let size = PtySize { rows: SIZE.1, cols: SIZE.0, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lmscope"));
-        command.args(["tui", "--model", folder.to_str().unwrap(), text]);
-        command.env("TERM", "xterm-256color");
-        command.env("XDG_CACHE_HOME", folder);
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let (sender, output) = channel();
-        let read = move || {
-            let mut bytes = [0; 4096];
-            while let Ok(n @ 1..) = reader.read(&mut bytes) {
-                if sender.send(bytes[..n].to_vec()).is_err() {
-                    return;
-                }
-            }
-        };
-        std::thread::Builder::new().name("pty".into()).spawn(read).unwrap();
-        let keys = pair.master.take_writer().unwrap();
-        let size = |n| NonZero::new(n).unwrap();
-        Self { child, _master: pair.master, keys, output, screen: vt100::Parser::new(size(SIZE.1), size(SIZE.0), 0) }
-    }
-
-    fn shows(&self, what: &str) -> bool {
-        self.screen.screen().contents().contains(what)
-    }
-
-    /// How long until this holds.
-    fn wait(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Duration {
-        let start = Instant::now();
-        while !holds(self) {
-            let Ok(bytes) = self.output.recv_timeout(PATIENCE) else {
-                panic!("waited for {what}, saw:\n{}", self.screen.screen().contents())
-            };
-            self.screen.process(&bytes);
-        }
-        start.elapsed()
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
-    }
-
-    /// Opens and closes the help, which asks the model for nothing; `work` keeps it busy.
-    fn toggle(&mut self, times: &mut Times, work: &str) {
-        if !self.is_busy() {
-            self.press(work);
-            self.wait("work", Self::is_busy);
-        }
-        let is_open = |session: &Self| session.shows("Esc close");
-        self.press("?");
-        times.0.push(self.wait("the help", is_open));
-        self.press("\x1b");
-        times.0.push(self.wait("the help's end", |session| !is_open(session)));
-    }
-
-    fn is_busy(&self) -> bool {
-        self.shows("computing") || self.shows("patching")
-    }
+fn is_filling(session: &Session) -> bool {
+    session.shows("cells") && session.shows("Esc stops")
 }
 
-/// Prints a line for a forward pass, and one for a patching grid.
-pub(super) fn measure(folder: &Path, text: &str) {
+/// Opens and closes the help; how long each took.
+fn toggle(session: &mut Session) -> Result<[Duration; 2], SessionError> {
+    let is_open = |session: &Session| session.shows("Esc close");
+    session.catch_up();
+    let start = Instant::now();
+    session.press("?");
+    let opened = session.wait("the help", FRAME, is_open)? - start;
+    session.catch_up();
+    let start = Instant::now();
+    session.press("?");
+    let closed = session.wait("the end of the help", FRAME, |session| !is_open(session))? - start;
+    Ok([opened, closed])
+}
+
+/// Presses keys while `holds`; `work` makes it hold again.
+fn press_while(session: &mut Session, name: &str, holds: fn(&Session) -> bool, work: &str) -> Result<(), SessionError> {
+    let (mut times, begun) = (Times::default(), Instant::now());
+    while times.0.len() < KEYS {
+        if begun.elapsed() > PART {
+            println!("stopped after {} s, {} of {KEYS} keys", PART.as_secs(), times.0.len());
+            break;
+        }
+        session.catch_up();
+        if !holds(session) {
+            session.press(work);
+            session.wait("work", START, holds)?;
+        }
+        let pair = toggle(session)?;
+        if holds(session) {
+            times.0.extend(pair);
+        }
+    }
+    println!("{}", times.line(name));
+    Ok(())
+}
+
+fn start(folder: &Path, text: &str) -> Result<Session, SessionError> {
     let mut session = Session::start(folder, text);
-    session.wait("the distribution", |session| session.shows("entropy") && !session.is_busy());
-    let mut times = Times::default();
-    while !session.shows("if the model stopped here") {
-        session.press("\t");
-        session.wait("the next view", |session| !session.is_busy());
-    }
-    for _ in 0..PRESSES / 2 {
-        // another position, another forward pass
-        session.toggle(&mut times, "h");
-    }
-    println!("{}", times.line("a forward pass runs"));
-    session.press("\x03");
-    let _ = session.child.wait();
+    session.wait("the distribution", START, |session| session.shows("entropy") && !is_busy(session))?;
+    Ok(session)
+}
+
+/// Nothing runs.
+pub(super) fn idle(folder: &Path) -> Result<(), SessionError> {
+    let mut session = start(folder, &model::prompt(folder, N_TOKENS))?;
+    press_while(&mut session, "idle", |session| !is_busy(session), "")
+}
+
+/// One forward pass after the other of a long prompt.
+pub(super) fn forward(folder: &Path) -> Result<(), SessionError> {
+    let mut session = start(folder, &model::prompt(folder, N_LONG))?;
+    // the lens shows every position; another one is another forward pass
+    session.press("4");
+    session.wait("the lens", START, |session| session.shows("if the model stopped here") && !is_busy(session))?;
+    press_while(&mut session, "a forward pass runs", is_busy, "h")
+}
+
+/// A grid of every layer and position fills.
+pub(super) fn patching(folder: &Path) -> Result<(), SessionError> {
+    let text = model::prompt(folder, N_TOKENS);
+    let mut session = start(folder, &text)?;
+    session.press("6c");
+    session.wait("the corrupted prompt's line", FRAME, |session| session.shows("corrupted>"))?;
+    // what stands there goes
+    session.press("\x15");
+    session.press(&format!("{}{}{}", PASTE[0], model::corrupted(folder, &text), PASTE[1]));
+    session
+        .wait("its tokens", START, |session| session.shows(&format!("{N_TOKENS} tokens, the prompt has {N_TOKENS}")))?;
+    session.press("\r");
+    session.wait("the first cells", START, is_filling)?;
+    press_while(&mut session, "a patching grid fills", is_filling, "s")
 }

@@ -70,11 +70,16 @@ fn weight(seed: &mut u64, rank: usize) -> f32 {
     ((*seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.12
 }
 
-/// A text of so many tokens.
-pub(super) fn prompt(folder: &Path, n_tokens: usize) -> String {
+/// How many tokens texts have.
+fn counting(folder: &Path) -> impl Fn(&str) -> usize {
     let source = ModelSource::Directory(folder.to_path_buf());
     let loaded = open(&source, &Loading::unwatched(Arithmetic::Exact)).unwrap();
-    let count = |text: &str| Prompt::new(&loaded.tokenizer, text, BosPolicy::Model).unwrap().ids.len();
+    move |text| Prompt::new(&loaded.tokenizer, text, BosPolicy::Model).unwrap().ids.len()
+}
+
+/// A text of so many tokens.
+pub(super) fn prompt(folder: &Path, n_tokens: usize) -> String {
+    let count = counting(folder);
     let mut text = "the".to_owned();
     for c in "the cat sat on a mat and looked at the moon; ".chars().cycle() {
         if count(&text) >= n_tokens {
@@ -83,4 +88,11 @@ pub(super) fn prompt(folder: &Path, n_tokens: usize) -> String {
         text.push(c);
     }
     text
+}
+
+/// The text with another animal at its beginning, in as many tokens.
+pub(super) fn corrupted(folder: &Path, text: &str) -> String {
+    let count = counting(folder);
+    let animals = ["rat", "dog", "hat", "cow", "fox"].map(|animal| text.replacen("cat", animal, 1));
+    animals.into_iter().find(|other| count(other) == count(text)).unwrap()
 }
