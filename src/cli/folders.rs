@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::engine::HashStore;
 use crate::eval::record::Run;
 
 /// What can be made again: `LMSCOPE_CACHE`, else `lmscope` in the user's cache.
@@ -42,10 +43,19 @@ pub(super) fn new_record(run: &Run) -> PathBuf {
     candidates.map(|name| runs.join(name)).find(|folder| !folder.exists()).unwrap_or_else(|| runs.join(&name))
 }
 
+/// Hashes of models' files.
+pub(super) fn hashes() -> HashStore {
+    HashStore::new(cache().join("hashes.json"), clock())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+fn clock() -> SystemTime {
+    SystemTime::now()
+}
+
 /// The time in UTC, to the second.
 pub(super) fn now() -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
-    let now = OffsetDateTime::from(SystemTime::now());
+    let now = OffsetDateTime::from(clock());
     now.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
 }
 

@@ -1,7 +1,7 @@
 //! What a model is made of: a parameter file, and the code that runs it. Only headers are read.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -265,6 +265,16 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
+    /// One that holds weights.
+    pub(super) const fn weights(path: PathBuf, bytes: FileBytes) -> Self {
+        Self { path, bytes, is_weights: true }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether this is its name.
     pub(super) fn is(&self, name: &str) -> bool {
         self.path.file_name().is_some_and(|found| found == name)
@@ -285,15 +295,14 @@ pub(super) fn files(source: &ModelSource) -> Result<Vec<OpenFile>, LoadError> {
         "chat_template.jinja",
         "model.safetensors.index.json",
     ];
-    let weights = |(path, bytes)| OpenFile { path, bytes, is_weights: true };
     if let ModelSource::Gguf(path) = source {
-        return Ok(vec![weights((path.clone(), FileBytes::map(path)?))]);
+        return Ok(vec![OpenFile::weights(path.clone(), FileBytes::map(path)?)]);
     }
     let mut files = Vec::new();
     for name in TEXTS {
         files.extend(source.open(name)?.map(|(path, bytes)| OpenFile { path, bytes, is_weights: false }));
     }
-    files.extend(weight_files(source)?.into_iter().map(weights));
+    files.extend(weight_files(source)?.into_iter().map(|(path, bytes)| OpenFile::weights(path, bytes)));
     Ok(files)
 }
 

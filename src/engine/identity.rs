@@ -2,7 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::description::{files, sha256};
+use super::description::files;
+use super::hashes::HashStore;
 use super::load::{chat, fitting_vocab, gguf_template, text_files};
 use super::{EngineError, OpenError};
 use crate::model::CancelToken;
@@ -23,15 +24,15 @@ pub struct Identity {
     pub tokenizer: String,
 }
 
-/// Reads every byte of a model.
+/// Reads every byte of a model that `known` does not remember.
 ///
 /// # Errors
 /// A file that is gone or cannot be read, or cancellation.
-pub fn identity(source: &ModelSource, cancel: &CancelToken) -> Result<Identity, EngineError> {
+pub fn identity(source: &ModelSource, known: &HashStore, cancel: &CancelToken) -> Result<Identity, EngineError> {
     let load = |error| OpenError::Load { model: source.name(), source: error };
     let mut model = Sha256::new();
     for file in files(source).map_err(load)?.iter().filter(|file| file.is_weights || file.is("config.json")) {
-        model.update(sha256(&file.bytes, cancel, &mut |_| ())?);
+        model.update(known.sha256(file, cancel)?);
     }
     let tokenizer = match source {
         ModelSource::Gguf(_) => vocab_hash(&vocab(source)?),
@@ -102,6 +103,8 @@ fn hex(hash: Sha256) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use crate::hub::Cache;
 
@@ -109,7 +112,7 @@ mod tests {
     fn a_fine_tuned_sister_is_another_model_with_the_same_tokenizer() {
         let of = |name: &str| {
             let source = ModelSource::from_arg(name, &Cache::new("")).unwrap();
-            identity(&source, &CancelToken::default()).unwrap()
+            identity(&source, &HashStore::new("".into(), UNIX_EPOCH), &CancelToken::default()).unwrap()
         };
         let (base, chat) = (of("slide"), of("slide-chat"));
         assert_ne!(base.model, chat.model);

@@ -10,6 +10,7 @@ mod evaluate;
 mod event;
 mod facts;
 mod figures;
+mod hashes;
 mod heads;
 mod identity;
 mod inputs;
@@ -39,6 +40,7 @@ pub use self::event::{
 };
 pub use self::facts::{Facts, sections};
 pub use self::figures::{Inspected, figures};
+pub use self::hashes::HashStore;
 pub use self::heads::HeadStore;
 pub use self::identity::{Identity, TextSide, identity, open_text_side};
 pub use self::inputs::{InputMethod, Inputs};

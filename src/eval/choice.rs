@@ -1,6 +1,7 @@
 //! Multiple choice: each choice is scored after the context, and the most likely one is the answer.
 
 use super::request::{Loglikelihood, Request, Scored};
+use crate::model::sample::softmax;
 
 /// A question with choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,11 +109,4 @@ impl ChoiceScore {
 
 fn first_largest(values: &[f64]) -> usize {
     (1..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best })
-}
-
-fn softmax(logliks: &[f64]) -> Vec<f64> {
-    let largest = logliks.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = logliks.iter().map(|loglik| (loglik - largest).exp()).collect();
-    let sum: f64 = weights.iter().sum();
-    weights.into_iter().map(|weight| weight / sum).collect()
 }

@@ -53,6 +53,39 @@ pub struct TaskItem {
     pub requests: Vec<Request>,
 }
 
+impl TaskItem {
+    /// The record of this item of the task `task`.
+    pub fn answered(&self, task: &str, responses: Vec<Response>, graded: Graded) -> TaskItemRecord {
+        TaskItemRecord {
+            task: task.into(),
+            id: self.id.clone(),
+            index: self.index,
+            doc: self.doc.clone(),
+            target: self.target.clone(),
+            cluster: self.cluster.clone(),
+            strata: self.strata.clone(),
+            requests: self.requests.clone(),
+            responses,
+            graded,
+        }
+    }
+}
+
+impl TaskItemRecord {
+    /// The item that was answered.
+    pub fn asked(&self) -> TaskItem {
+        TaskItem {
+            id: self.id.clone(),
+            index: self.index,
+            doc: self.doc.clone(),
+            target: self.target.clone(),
+            cluster: self.cluster.clone(),
+            strata: self.strata.clone(),
+            requests: self.requests.clone(),
+        }
+    }
+}
+
 /// Reads the answers to the requests of one item.
 pub trait Grader: Send + Sync {
     /// The observations; `responses` are those to the item's requests, in order. None if they do not match.

@@ -173,8 +173,10 @@ fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    const MANTISSA_BITS: u32 = 23;
     let x = clamped(x);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (x - n * LN2_HIGH) - n * LN2_LOW;
     let p = 1.987_569_1e-4_f32;
     let p = p * r + 1.398_199_9e-3;
@@ -183,8 +185,8 @@ fn exp(x: f32) -> f32 {
     let p = p * r + 1.666_666_5e-1;
     let p = p * r + 0.5;
     let y = p * r * r + r + 1.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "n is a whole number from -126 to 127")]
-    let power = f32::from_bits((((n as i32) + 127) as u32) << 23);
+    // the last bits of `rounded` are those of n, from -126 to 127: as an exponent, 2^n; a cast would not become vectors
+    let power = f32::from_bits((rounded.to_bits() << MANTISSA_BITS).wrapping_add(127 << MANTISSA_BITS));
     y * power
 }
 

@@ -269,9 +269,9 @@ fn after_top_p(weights: &[f64], p: f64) -> usize {
     softmax(weights).iter().take_while(|prob| reaches(prob)).count()
 }
 
-/// Probabilities of weights, of which the first is the largest.
-fn softmax(weights: &[f64]) -> Vec<f64> {
-    let max = weights.first().copied().unwrap_or(0.0);
+/// Probabilities of log-weights: each one's exponential over the sum of all.
+pub fn softmax(weights: &[f64]) -> Vec<f64> {
+    let max = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let exponentials: Vec<f64> = weights.iter().map(|weight| (weight - max).exp()).collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.into_iter().map(|exponential| exponential / sum).collect()

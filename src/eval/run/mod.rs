@@ -91,18 +91,7 @@ impl Asked<'_> {
         if let Some(wrong) = graded.observations.iter().find(|one| !is_number(one)) {
             return Err(Error::NotFinite { task, id, metric: wrong.metric.clone() });
         }
-        Ok(TaskItemRecord {
-            task,
-            id,
-            index: item.index,
-            doc: item.doc.clone(),
-            target: item.target.clone(),
-            cluster: item.cluster.clone(),
-            strata: item.strata.clone(),
-            requests: item.requests.clone(),
-            responses,
-            graded,
-        })
+        Ok(item.answered(&task, responses, graded))
     }
 }
 

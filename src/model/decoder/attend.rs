@@ -16,6 +16,10 @@ use crate::model::logits::exp_or_zero;
 const BLOCK: usize = 256;
 /// Keys, or dimensions of the result, that are worked on together: one accumulator each.
 const WIDE: usize = 8;
+/// Dimensions of the result where there are registers for as many: whole cache lines of the values.
+const WIDEST: usize = 16;
+/// Registers that [`WIDEST`] accumulators and their sums take.
+const MANY_REGISTERS: usize = 32;
 
 /// What is the same for all queries of a block.
 #[derive(Clone, Copy)]
@@ -160,6 +164,11 @@ impl Tile<'_> {
         scratch.z.resize(d * width, 0.0);
         let z = S::as_mut_simd_f32s(&mut scratch.z).0;
         let mut at = 0;
+        while S::REGISTER_COUNT >= MANY_REGISTERS && at + WIDEST <= d {
+            let values = values::<S, WIDEST>(simd, &pieces, (at, d), weights, lo);
+            z[at..at + WIDEST].copy_from_slice(&values.map(|value| simd.div_f32s(value, sum)));
+            at += WIDEST;
+        }
         while at + WIDE <= d {
             let values = values::<S, WIDE>(simd, &pieces, (at, d), weights, lo);
             z[at..at + WIDE].copy_from_slice(&values.map(|value| simd.div_f32s(value, sum)));

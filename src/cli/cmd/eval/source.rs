@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::cli::args::{ModelArgs, settings};
+use crate::cli::folders;
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::engine::{EngineError, Inquiry, Loaded, TextSide, describe, identity, open_text_side};
@@ -72,8 +73,8 @@ fn open_model(model: &ModelArgs, intervene: &InterveneArgs, out: &Output) -> any
     let (source, cancel) = (model.source()?, out.cancel());
     // beside the loading, which one core does as fast; nobody waits for it if the model cannot be loaded
     let hashing = thread::Builder::new().name("hash".into()).spawn({
-        let (source, cancel) = (source.clone(), cancel.clone());
-        move || identity(&source, &cancel)
+        let (source, known, cancel) = (source.clone(), folders::hashes(), cancel.clone());
+        move || identity(&source, &known, &cancel)
     })?;
     let loaded = model.open(out)?;
     let tokenise = |text: &str| Ok(Prompt::new(&loaded.tokenizer, text, BosPolicy::Model)?);

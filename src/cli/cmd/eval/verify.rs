@@ -116,16 +116,7 @@ fn plan(args: &Args, model: record::Model, tokenizer: Option<record::TokenizerIn
 
 /// What a task of a record asked.
 fn asked(record: &Record, task: &str) -> Vec<TaskItem> {
-    let item = |item: &TaskItemRecord| TaskItem {
-        id: item.id.clone(),
-        index: item.index,
-        doc: item.doc.clone(),
-        target: item.target.clone(),
-        cluster: item.cluster.clone(),
-        strata: item.strata.clone(),
-        requests: item.requests.clone(),
-    };
-    record.items_of(task).map(item).collect()
+    record.items_of(task).map(TaskItemRecord::asked).collect()
 }
 
 /// What the record has as responses to these items.
