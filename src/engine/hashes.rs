@@ -18,7 +18,7 @@ use crate::model::{self, CancelToken};
 /// within one step cannot be told apart.
 const REST: Duration = Duration::from_secs(3);
 /// Smaller files are read as fast as they are looked up.
-const LEAST_BYTES: u64 = 8 << 20;
+const LEAST_BYTES: usize = 8 << 20;
 
 /// A file with the hashes of others.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl HashStore {
 
     /// Where it is remembered and how it is known again; none for a file that is not worth it or may be changing.
     fn place(&self, file: &OpenFile) -> Option<(PathBuf, Stamp)> {
-        if matches!(file.bytes, FileBytes::Static(_)) || (file.bytes.len() as u64) < LEAST_BYTES {
+        if matches!(file.bytes, FileBytes::Static(_)) || file.bytes.len() < LEAST_BYTES {
             return None;
         }
         let path = file.path().canonicalize().ok()?;
@@ -127,8 +127,6 @@ mod tests {
 
     use super::*;
 
-    const LARGE: usize = LEAST_BYTES as usize;
-
     fn later() -> SystemTime {
         #[expect(clippy::disallowed_methods, reason = "a test has no one else to ask")]
         let now = SystemTime::now();
@@ -151,7 +149,7 @@ mod tests {
     fn a_file_is_read_again_only_if_it_changed() {
         let dir = tempfile::tempdir().unwrap();
         let (path, cancel) = (dir.path().join("a.gguf"), CancelToken::default());
-        fs::write(&path, vec![0; LARGE]).unwrap();
+        fs::write(&path, vec![0; LEAST_BYTES]).unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(1)).unwrap();
         let store = HashStore::new(dir.path().join("cache").join("hashes.json"), later());
         let first = store.sha256(&weights(&path), &cancel).unwrap();
@@ -172,11 +170,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, cancel) = (dir.path().join("a.gguf"), CancelToken::default());
         let file = dir.path().join("hashes.json");
-        fs::write(&path, vec![0; LARGE]).unwrap();
+        fs::write(&path, vec![0; LEAST_BYTES]).unwrap();
         let store = HashStore::new(file.clone(), later() - 2 * REST);
         assert_eq!(store.sha256(&weights(&path), &cancel).unwrap().len(), 64);
         assert!(!file.exists(), "it was written a moment ago");
-        fs::write(&path, vec![0; LARGE - 1]).unwrap();
+        fs::write(&path, vec![0; LEAST_BYTES - 1]).unwrap();
         let store = HashStore::new(file.clone(), later());
         assert_eq!(store.sha256(&weights(&path), &cancel).unwrap().len(), 64);
         assert!(!file.exists(), "it is small");
