@@ -19,6 +19,9 @@ use crate::eval::request::{Request, Response, Told};
 use crate::eval::results;
 use crate::eval::task::{Aggregation, Better, Bounds, Graded, MetricSpec, Observation, Observed, TaskItemRecord};
 
+/// The member that tells of the run.
+const HEADER: &str = "header.json";
+
 /// The most bytes of one member that are unpacked.
 const LIMIT: u64 = 256 << 20;
 
@@ -51,7 +54,7 @@ fn archive(record: &Record, task: &TaskInfo, file: &Path) -> Result<Vec<u8>, Err
     }
     let brief = |sample: &Value| json!({"id": sample["id"], "epoch": 1, "input": sample["input"], "target": sample["target"], "scores": sample["scores"]});
     members.push(("summaries.json".into(), samples.iter().map(brief).collect()));
-    members.push(("header.json".into(), header));
+    members.push((HEADER.into(), header));
     for (name, value) in members {
         archive.start_file(name, SimpleFileOptions::default()).map_err(zip)?;
         let bytes = serde_json::to_vec(&value)?;
@@ -139,11 +142,14 @@ fn score(value: &Observed) -> Value {
 pub(super) fn import(file: &Path) -> Result<Record, Error> {
     let opened = File::open(file).map_err(|source| Error::Io { file: file.into(), source })?;
     let mut archive = ZipArchive::new(opened).map_err(|source| Error::Zip { file: file.into(), source })?;
-    let header = member(&mut archive, "header.json", file)?;
-    let name = header["eval"]["task"].as_str();
-    let name = name.ok_or_else(|| Error::Missing { file: file.into(), part: "`eval.task` of header.json".into() })?;
     let all: Result<Vec<String>, _> = archive.file_names().map(|name| name.map(Cow::into_owned)).collect();
     let mut names = all.map_err(|source| Error::Zip { file: file.into(), source })?;
+    // a run that was broken off has only what was written at its start
+    let head = [HEADER, "_journal/start.json"].into_iter().find(|head| names.iter().any(|name| name == head));
+    let head = head.unwrap_or(HEADER);
+    let header = member(&mut archive, head, file)?;
+    let name = header["eval"]["task"].as_str();
+    let name = name.ok_or_else(|| Error::Missing { file: file.into(), part: format!("`eval.task` of {head}") })?;
     names.retain(|name| name.starts_with("samples/"));
     names.sort();
     let mut samples = Vec::new();
@@ -180,6 +186,13 @@ fn member(archive: &mut ZipArchive<File>, name: &str, file: &Path) -> Result<Val
 
 fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
+}
+
+/// What a message says: a text, or those among its parts.
+fn written(content: &Value) -> Option<String> {
+    let Value::Array(parts) = content else { return text(content) };
+    let texts = parts.iter().filter(|part| part["type"] == "text").filter_map(|part| part["text"].as_str());
+    Some(texts.collect::<Vec<_>>().join("\n"))
 }
 
 /// A text as it is, anything else as JSON.
@@ -248,7 +261,7 @@ fn item(index: usize, task: &str, sample: &Value) -> TaskItemRecord {
         .filter(|name| !sample[*name].is_null())
         .map(|name| (name.to_owned(), sample[name].clone()))
         .collect();
-    let said = text(&sample["output"]["choices"][0]["message"]["content"]);
+    let said = written(&sample["output"]["choices"][0]["message"]["content"]);
     let scores = sample["scores"].as_object().into_iter().flatten();
     let observations = scores.flat_map(|(name, score)| observations(name, &score["value"])).collect();
     TaskItemRecord {

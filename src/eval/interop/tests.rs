@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::{Cursor, Write as _};
 
 use super::*;
 use crate::eval::record::sample::{item, record};
@@ -112,6 +113,87 @@ fn inspects_files_are_written_and_read() {
     assert_eq!(brief(&found), brief(&before));
     assert_eq!((found.run.model.name.as_str(), &found.run.model.sha256), ("lmscope/tiny", &None));
     assert_eq!(found.run.outcome.unwrap().results[0].value, Some(0.75));
+}
+
+/// A log with these members, as Inspect 0.3.154 writes it.
+fn log(file: &Path, members: &[(&str, serde_json::Value)]) {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, value) in members {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&serde_json::to_vec_pretty(value).unwrap()).unwrap();
+    }
+    fs::write(file, archive.finish().unwrap().into_inner()).unwrap();
+}
+
+#[test]
+fn a_log_of_inspect_is_read_and_so_is_one_that_was_broken_off() {
+    use serde_json::json;
+    let eval = json!({
+        "eval_id": "e", "run_id": "r", "created": "2026-01-01T00:00:00+00:00", "task": "evals/colours", "task_id": "t",
+        "task_version": 3, "task_attribs": {}, "task_args": {"cot": false}, "task_args_passed": {},
+        "dataset": {"name": "colours", "samples": 40, "sample_ids": [1, "two"], "shuffled": false},
+        "model": "openai/tiny", "model_args": {}, "model_roles": {}, "config": {"limit": 2, "epochs": 2},
+        "packages": {"inspect_ai": "0.3.154"}, "scorers": [{"name": "choice", "options": {}, "metadata": {}}],
+    });
+    let start = json!({"version": 2, "eval": eval, "plan": {"name": "plan", "steps": [], "config": {}}});
+    let metrics = json!({"accuracy": {"name": "accuracy", "value": 0.5, "params": {}}});
+    let header = json!({
+        "version": 2, "status": "success", "eval": eval, "plan": start["plan"], "stats": {"model_usage": {}},
+        "results": {"total_samples": 4, "completed_samples": 4,
+            "scores": [{"name": "choice", "scorer": "choice", "params": {}, "metrics": metrics}]},
+    });
+    let sample = |id: serde_json::Value, epoch: u64, content: serde_json::Value, value: serde_json::Value| {
+        json!({
+            "id": id, "epoch": epoch, "input": "The rose is", "choices": ["red", "green"], "target": "A",
+            "messages": [{"id": "m", "content": "The rose is", "source": "input", "role": "user"}],
+            "output": {"model": "tiny", "completion": "A", "choices":
+                [{"message": {"content": content, "role": "assistant"}, "stop_reason": "stop"}]},
+            "scores": {"choice": {"value": value, "answer": "A", "history": []}},
+            "metadata": {"kind": "plant"}, "store": {}, "events": [{"event": "sample_init"}], "model_usage": {},
+            "attachments": {"dfed": "x"}, "uuid": "u",
+        })
+    };
+    let parts = json!([{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "ANSWER: A"}]);
+    let samples = [
+        ("samples/1_epoch_1.json", sample(json!(1), 1, json!("ANSWER: A"), json!("C"))),
+        ("samples/1_epoch_2.json", sample(json!(1), 2, json!("B"), json!("I"))),
+        ("samples/two_epoch_1.json", sample(json!("two"), 1, parts, json!("C"))),
+        ("samples/two_epoch_2.json", sample(json!("two"), 2, json!(""), json!("N"))),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("2026.eval");
+    let whole = [("_journal/start.json", start.clone()), ("header.json", header), ("reductions.json", json!([]))];
+    log(&file, &[&whole[..], &samples].concat());
+    let found = import(&file).unwrap();
+    let (task, outcome) = (&found.run.tasks[0], found.run.outcome.as_ref().unwrap());
+    assert_eq!((task.name.as_str(), task.version.as_str(), task.n_items), ("evals/colours", "3", 40));
+    assert_eq!(
+        (found.run.model.name.as_str(), found.run.status, found.run.settings.limit),
+        ("openai/tiny", Status::Complete, Some(2))
+    );
+    let ids: Vec<(&str, Option<&str>)> =
+        found.items.iter().map(|item| (item.id.as_str(), item.cluster.as_deref())).collect();
+    let expected = [("two", Some("two")), ("two_epoch_2", Some("two")), ("1", Some("1")), ("1_epoch_2", Some("1"))];
+    assert_eq!(ids, expected);
+    let said = |at: usize| match &found.items[at].responses[..] {
+        [Response::Told(told)] => told.text.clone().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((said(0), said(1), said(2)), ("ANSWER: A".into(), String::new(), "ANSWER: A".into()));
+    let result = &outcome.results[0];
+    assert_eq!((result.metric.as_str(), result.value, result.n, result.clusters), ("choice", Some(0.5), 4, Some(2)));
+
+    log(&file, &[&whole[..1], &samples[..1]].concat());
+    let part = import(&file).unwrap();
+    assert_eq!(
+        (part.items.len(), part.run.status, part.run.tasks[0].name.as_str()),
+        (1, Status::Running, "evals/colours")
+    );
+    log(&file, &samples);
+    let error = import(&file).unwrap_err();
+    assert!(matches!(error, Error::Zip { .. }), "{error}");
+    log(&file, &[("header.json", json!({"eval": {}}))]);
+    assert!(import(&file).unwrap_err().to_string().contains("`eval.task` of header.json is missing"));
 }
 
 #[test]
