@@ -97,8 +97,7 @@ impl ModelArgs {
 
     /// Where the model is.
     pub(super) fn source(&self) -> anyhow::Result<ModelSource> {
-        ModelSource::from_arg(&self.model, &Cache::new(settings().cache))
-            .with_context(|| format!("cannot load model `{}`", self.model))
+        ModelSource::from_arg(&self.model, &hub_cache()).with_context(|| format!("cannot load model `{}`", self.model))
     }
 
     /// Where the model is, if its weights take no more memory than allowed.
@@ -145,6 +144,11 @@ pub(super) fn rescue_file(model: &str) -> PathBuf {
 /// Where the hub and its cache are, from the environment.
 pub(super) fn settings() -> Settings {
     Settings::read(&|name| std::env::var_os(name))
+}
+
+/// The cache of the hub, from the environment.
+pub(super) fn hub_cache() -> Cache {
+    Cache::new(settings().cache)
 }
 
 /// The user's configuration.

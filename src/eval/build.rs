@@ -10,16 +10,17 @@ use super::definition::{Data, Definition, Dialect};
 use super::fewshot::Picker;
 use super::grade::{Facts, HarnessGrader};
 use super::metric_list::{OutputType, Wanted};
+use super::place::Place;
 use super::prepare::PrepareOptions;
 use super::problem::Problem;
 use super::python;
 use super::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request};
-use super::suite::hex;
+use super::suite::hex_of_bytes;
 use super::task::{Better, Bounds, MetricSpec, Task, TaskItem};
 
 /// The task of a definition.
 pub(super) fn task(definition: Definition, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
-    let splits = Splits::read(&definition)?;
+    let splits = Splits::read(&definition, options)?;
     let n_shot = options.num_fewshot.unwrap_or(definition.shots.n);
     let builder = Builder { definition: &definition, splits: &splits, options, n_shot };
     let (items, facts) = builder.items()?;
@@ -44,10 +45,11 @@ struct Splits {
 }
 
 impl Splits {
-    fn read(definition: &Definition) -> Result<Self, Vec<Problem>> {
+    fn read(definition: &Definition, options: &PrepareOptions<'_>) -> Result<Self, Vec<Problem>> {
         let data = &definition.data;
+        let place = Place::of(&data.source, options.hub)?;
         let asked_split = data.test.as_ref().or(data.validation.as_ref());
-        let asked = rows(definition, asked_split.map_or("", String::as_str))?;
+        let asked = rows(definition, &place, asked_split.map_or("", String::as_str))?;
         let mut bytes = asked.bytes.clone();
         let pool = match (&definition.shots.samples, data.fewshot.as_ref()) {
             (Some(samples), None) => Some(samples.clone()),
@@ -56,7 +58,7 @@ impl Splits {
                 if split == asked_split || split.is_none() {
                     None
                 } else {
-                    let rows = rows(definition, split.map_or("", String::as_str))?;
+                    let rows = rows(definition, &place, split.map_or("", String::as_str))?;
                     bytes.extend(&rows.bytes);
                     Some(rows.all.into_iter().map(|row| row.fields).collect())
                 }
@@ -75,19 +77,20 @@ fn fallback_split(data: &Data) -> Option<&String> {
     data.training.as_ref().or(data.validation.as_ref()).or(data.test.as_ref())
 }
 
-fn rows(definition: &Definition, split: &str) -> Result<Rows, Vec<Problem>> {
-    let data = &definition.data;
+fn rows(definition: &Definition, place: &Place<'_>, split: &str) -> Result<Rows, Vec<Problem>> {
     let here = |what: String| vec![Problem::new(&definition.file, definition.line, what)];
-    let Some((_, files)) = data.splits.iter().find(|(name, _)| name == split) else {
-        let known = data.splits.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(here(format!("there is no split `{split}`, only {known}")));
+    let of = &place.files;
+    let Some((_, files)) = of.splits.iter().find(|(name, _)| name == split) else {
+        let known = of.splits.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(here(format!("there is no split `{split}`, only {known}{}", place.remedy(split))));
     };
-    let format = match (data.format, files.first()) {
+    let format = match (of.format, files.first()) {
         (Some(format), _) => format,
         (None, Some(file)) => Format::of_file(file).map_err(|problem| vec![problem])?,
         (None, None) => return Err(here(format!("the split `{split}` has no files"))),
     };
-    let rows = dataset::read(files, format, data.field.as_deref())?;
+    let rows = dataset::read(files, format, of.field.as_deref())?;
+    place.check(split, &rows)?;
     Ok(if definition.dialect == Dialect::LmEval { rows.squared() } else { rows })
 }
 
@@ -101,12 +104,13 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn hash(&self) -> String {
         let definition = self.definition;
-        let data = String::from_utf8_lossy(&self.splits.bytes);
         let chat = self.options.chat.as_ref().map_or_else(String::new, |chat| format!("{:?}", chat.turns));
         let n = self.n_shot.to_string();
         let seed = self.options.fewshot_seed.to_string();
         let system = self.options.system.unwrap_or_default();
-        hex(&[&definition.source.to_string(), &data, &n, &seed, &chat, system])
+        let (source, data) = (definition.source.to_string(), &self.splits.bytes);
+        let parts = [source.as_bytes(), data, n.as_bytes(), seed.as_bytes(), chat.as_bytes(), system.as_bytes()];
+        hex_of_bytes(&parts)
     }
 
     fn items(&self) -> Result<(Vec<TaskItem>, Vec<Facts>), Vec<Problem>> {

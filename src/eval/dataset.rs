@@ -1,10 +1,12 @@
-//! Rows of data from files: JSON lines, a JSON list, CSV, plain lines, Parquet.
+//! Rows of data from files: JSON lines, a JSON list, CSV, plain lines, each perhaps compressed by gzip, and Parquet.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Number, Value};
 
 use super::problem::{Problem, nearest};
@@ -56,23 +58,36 @@ impl Format {
 
     /// The format that a file's ending speaks of.
     pub(super) fn of_file(file: &Path) -> Result<Self, Problem> {
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        match ending {
-            "json" | "jsonl" => Ok(Self::Json),
-            "csv" => Ok(Self::Csv),
-            "txt" => Ok(Self::Text),
-            "parquet" => Ok(Self::Parquet),
-            other => {
-                let near = nearest(other, ["json", "jsonl", "csv", "txt", "parquet"].into_iter());
-                let what = format!("files that end in `.{other}` cannot be read as data, {near}");
-                Err(Problem::new(&file.display().to_string(), None, what))
-            }
+        let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        Self::of_name(&name).ok_or_else(|| {
+            let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+            let near = nearest(ending, ["json", "jsonl", "csv", "txt", "parquet"].into_iter());
+            let what = format!("files that end in `.{ending}` cannot be read as data, {near}");
+            Problem::new(&file.display().to_string(), None, what)
+        })
+    }
+
+    /// The same of a name alone.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let unpacked = name.strip_suffix(GZIP);
+        match unpacked.unwrap_or(name).rsplit_once('.')?.1 {
+            "json" | "jsonl" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            "txt" => Some(Self::Text),
+            "parquet" if unpacked.is_none() => Some(Self::Parquet),
+            _ => None,
         }
     }
 }
 
+/// What the name of a compressed file ends with.
+const GZIP: &str = ".gz";
+
+/// The most bytes that a compressed file is unpacked to.
+const MOST_UNPACKED: u64 = 1 << 30;
+
 /// Reads the files of a split. `field` is where the list is in a JSON object.
-pub(super) fn read(files: &[std::path::PathBuf], format: Format, field: Option<&str>) -> Result<Rows, Vec<Problem>> {
+pub(super) fn read(files: &[PathBuf], format: Format, field: Option<&str>) -> Result<Rows, Vec<Problem>> {
     let (mut all, mut problems) = (Rows::default(), Vec::new());
     for path in files {
         let file = path.display().to_string();
@@ -83,10 +98,12 @@ pub(super) fn read(files: &[std::path::PathBuf], format: Format, field: Option<&
                 continue;
             }
         };
-        let source = Source { file: &file, bytes: &bytes };
-        match source.rows(format, field) {
-            Ok(rows) => all.all.extend(rows),
-            Err(found) => problems.extend(found),
+        match unpacked(&file, &bytes) {
+            Ok(bytes) => match (Source { file: &file, bytes: &bytes }).rows(format, field) {
+                Ok(rows) => all.all.extend(rows),
+                Err(found) => problems.extend(found),
+            },
+            Err(problem) => problems.push(problem),
         }
         if all.file.is_empty() {
             all.file = file;
@@ -105,6 +122,22 @@ pub(super) fn read(files: &[std::path::PathBuf], format: Format, field: Option<&
         }
     }
     Ok(all)
+}
+
+/// The bytes of a file, or what they are compressed.
+fn unpacked<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Problem> {
+    if !file.ends_with(GZIP) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut unpacked = Vec::new();
+    let read = MultiGzDecoder::new(bytes).take(MOST_UNPACKED + 1).read_to_end(&mut unpacked);
+    match read {
+        Ok(_) if unpacked.len() as u64 > MOST_UNPACKED => {
+            Err(Problem::new(file, None, format!("it holds more than {MOST_UNPACKED} bytes, unpack it")))
+        }
+        Ok(_) => Ok(Cow::Owned(unpacked)),
+        Err(error) => Err(Problem::new(file, None, format!("it cannot be unpacked: {error}"))),
+    }
 }
 
 fn unreadable(error: &io::Error) -> String {
@@ -337,11 +370,13 @@ fn boolean(cell: &str) -> Option<bool> {
 }
 
 /// The files of a folder that hold the splits of a data set, by the name of the split in theirs.
-pub(super) fn of_folder(folder: &Path) -> io::Result<BTreeMap<String, Vec<std::path::PathBuf>>> {
-    let mut found: BTreeMap<String, Vec<std::path::PathBuf>> = BTreeMap::new();
+pub(super) fn of_folder(folder: &Path) -> io::Result<BTreeMap<String, Vec<PathBuf>>> {
+    let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name.strip_suffix(GZIP).unwrap_or(&name);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         let known = path.is_file() && Format::of_file(&path).is_ok();
         let split = ["train", "validation", "test", "dev"].into_iter().find(|split| {
             stem == *split || stem.starts_with(&format!("{split}-")) || stem.starts_with(&format!("{split}_"))

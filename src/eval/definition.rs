@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::card::{self, Patterns};
 use super::dataset::Format;
 use super::filter::{self, Chain};
 use super::group::Membership;
@@ -13,6 +14,7 @@ use super::problem::{Problem, nearest};
 use super::python;
 use super::task::Bounds;
 use super::template::Templates;
+use crate::hub::DatasetName;
 
 /// Whose rules hold where the two formats differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(super) struct Definition {
     pub(super) templates: Templates,
     /// The line of the whole, for mistakes that have none of their own.
     pub(super) line: usize,
+    /// Where the task is named: its file and line, or those of the member of a group.
+    pub(super) named: (String, usize),
     /// What the file says, all includes in it.
     pub(super) source: Value,
 }
@@ -89,16 +93,48 @@ pub(super) enum Sampler {
 /// Where items and examples are.
 #[derive(Debug, Clone)]
 pub(super) struct Data {
+    pub(super) source: Source,
+    pub(super) training: Option<String>,
+    pub(super) validation: Option<String>,
+    pub(super) test: Option<String>,
+    pub(super) fewshot: Option<String>,
+}
+
+/// Where the files of splits are.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// Files that the task names.
+    Files(Files),
+    /// A data set of the hub.
+    Hub(Box<Hub>),
+}
+
+/// The files of splits.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
     /// The files of each split.
     pub(super) splits: Vec<(String, Vec<PathBuf>)>,
     /// Their format; none if their endings tell.
     pub(super) format: Option<Format>,
     /// Where the list is in a JSON object.
     pub(super) field: Option<String>,
-    pub(super) training: Option<String>,
-    pub(super) validation: Option<String>,
-    pub(super) test: Option<String>,
-    pub(super) fewshot: Option<String>,
+}
+
+/// A data set of the hub.
+#[derive(Debug, Clone)]
+pub(super) struct Hub {
+    /// Its name.
+    pub(super) name: DatasetName,
+    /// Which configuration of it; the default if none is named.
+    pub(super) config: Option<String>,
+    /// Its files, whatever its card says.
+    pub(super) files: Option<Patterns>,
+    /// The folder that they are in, whatever its card says.
+    pub(super) dir: Option<String>,
+    /// Where the list is in a JSON object.
+    pub(super) field: Option<String>,
+    /// Where the task file names it.
+    pub(super) at: Node,
 }
 
 /// How the model writes.
@@ -125,6 +161,9 @@ const MAX_NEW: usize = 256;
 const NO_VERSION: &str = "Yaml";
 
 const COMMON: &[&str] = &[
+    "dataset_kwargs",
+    "dataset_name",
+    "dataset_path",
     "description",
     "doc_to_choice",
     "doc_to_target",
@@ -146,9 +185,6 @@ pub(super) const OWN: &[&str] =
 
 /// Keys of a task file besides those that both formats have; the last ones change no score.
 const LM_EVAL: &[&str] = &[
-    "dataset_kwargs",
-    "dataset_name",
-    "dataset_path",
     "fewshot_split",
     "metadata",
     "repeats",
@@ -239,6 +275,7 @@ impl Reader<'_> {
             groups: Vec::new(),
             templates: Templates::new(),
             line: self.root.line,
+            named: (self.root.file.to_string(), self.root.line),
             source: self.root.value(),
         })
     }
@@ -514,23 +551,28 @@ impl Reader<'_> {
         }
     }
 
-    /// The files of `items` and `fewshot_items`.
+    /// The files of `items` and `fewshot_items`, or the splits of these names where `dataset_path` says of what.
     fn own_data(&mut self) -> Option<Data> {
-        let folder = self.file.parent().unwrap_or(Path::new(""));
-        let items = self.text(self.root, "items").unwrap_or_else(|| "items.jsonl".into());
-        let mut splits = vec![("items".to_owned(), vec![folder.join(items)])];
-        let fewshot = self.text(self.root, "fewshot_items");
-        let has_own = fewshot.is_some();
-        splits.extend(fewshot.map(|file| ("fewshot".to_owned(), vec![folder.join(file)])));
-        Some(Data {
-            splits,
-            format: None,
-            field: None,
+        let folder = self.file.parent().unwrap_or(Path::new("")).to_owned();
+        let (items, fewshot) = (self.text(self.root, "items"), self.text(self.root, "fewshot_items"));
+        let data = |source, test: String, fewshot| Data {
+            source,
             training: None,
             validation: None,
-            test: Some("items".into()),
-            fewshot: Some(if has_own { "fewshot" } else { "items" }.into()),
-        })
+            test: Some(test),
+            fewshot: Some(fewshot),
+        };
+        if let Some(path) = self.root.get("dataset_path") {
+            let test = items.unwrap_or_else(|| "test".into());
+            let fewshot = fewshot.unwrap_or_else(|| test.clone());
+            return self.source(path, &folder).map(|source| data(source, test, fewshot));
+        }
+        let items = items.unwrap_or_else(|| "items.jsonl".into());
+        let mut splits = vec![("items".to_owned(), vec![folder.join(items)])];
+        let has_own = fewshot.is_some();
+        splits.extend(fewshot.map(|file| ("fewshot".to_owned(), vec![folder.join(file)])));
+        let source = Source::Files(Files { splits, format: None, field: None });
+        Some(data(source, "items".into(), if has_own { "fewshot" } else { "items" }.into()))
     }
 
     fn own(&mut self, metrics: &[Wanted], chains: &[Chain]) -> Own {
@@ -588,30 +630,61 @@ impl Reader<'_> {
             self.wrong(self.root, "`dataset_path` is missing");
             return None;
         };
-        let name = path.text().unwrap_or_default().to_owned();
-        let data = |splits, format, field| Data { splits, format, field, training, validation, test, fewshot };
-        let kwargs = self.root.get("dataset_kwargs");
-        if let Some(format) = Format::by_name(&name) {
-            let field = kwargs.and_then(|kwargs| kwargs.get("field")).and_then(Node::text).map(str::to_owned);
-            let splits = self.data_files(path, &folder)?;
-            return Some(data(splits, Some(format), field));
+        let source = self.source(path, &folder)?;
+        Some(Data { source, training, validation, test, fewshot })
+    }
+
+    /// Files, a folder, or a data set of the hub.
+    fn source(&mut self, path: &Node, folder: &Path) -> Option<Source> {
+        let name = path.text().unwrap_or_default();
+        if let Some(format) = Format::by_name(name) {
+            let field = self.kwarg("field");
+            let splits = self.data_files(path, folder)?;
+            return Some(Source::Files(Files { splits, format: Some(format), field }));
         }
-        let local = [folder.join(&name), PathBuf::from(&name)].into_iter().find(|folder| folder.is_dir());
+        let local = [folder.join(name), PathBuf::from(name)].into_iter().find(|folder| folder.is_dir());
         match local.map(|folder| (super::dataset::of_folder(&folder), folder)) {
-            Some((Ok(found), _)) if !found.is_empty() => Some(data(found.into_iter().collect(), None, None)),
+            Some((Ok(found), _)) if !found.is_empty() => {
+                Some(Source::Files(Files { splits: found.into_iter().collect(), format: None, field: None }))
+            }
             Some((_, folder)) => {
                 self.wrong(path, format!("`{}` holds no train, validation or test file", folder.display()));
                 None
             }
-            None => {
-                let what = format!(
-                    "`dataset_path` is `{name}`, which is neither json, csv, parquet or text nor a folder here: \
-                     fetch the data set and name its folder, or its files as `dataset_kwargs.data_files`"
-                );
-                self.wrong(path, what);
-                None
-            }
+            None => self.hub(path).map(|hub| Source::Hub(Box::new(hub))),
         }
+    }
+
+    fn hub(&mut self, path: &Node) -> Option<Hub> {
+        if let Some(kwargs) = self.root.get("dataset_kwargs") {
+            let known = ["data_dir", "data_files", "field", "revision", "trust_remote_code"];
+            self.problems.extend(filter::unknown_keys(kwargs, &known));
+        }
+        let revision = self.kwarg("revision");
+        let Ok(name) = DatasetName::new(path.text().unwrap_or_default(), revision.as_deref()) else {
+            let at = revision.map(|revision| format!(" at the revision `{revision}`")).unwrap_or_default();
+            let what = format!(
+                "`dataset_path` is {}{at}, which is neither json, csv, parquet or text nor a folder here nor the name of \
+                 a data set of the hub, org/name",
+                path.is_a()
+            );
+            self.wrong(path, what);
+            return None;
+        };
+        let files = self.root.get("dataset_kwargs").and_then(|kwargs| kwargs.get("data_files"));
+        let files = files.map(card::patterns).transpose().unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            None
+        });
+        let config = self.root.get("dataset_name").map(Node::value).filter(|config| !config.is_null());
+        let (dir, field) = (self.kwarg("data_dir"), self.kwarg("field"));
+        Some(Hub { name, config: config.as_ref().map(python::str), files, dir, field, at: path.clone() })
+    }
+
+    /// A text of `dataset_kwargs`.
+    fn kwarg(&mut self, key: &str) -> Option<String> {
+        let kwargs = self.root.get("dataset_kwargs")?;
+        self.text(kwargs, key)
     }
 
     fn data_files(&mut self, path: &Node, folder: &Path) -> Option<Vec<(String, Vec<PathBuf>)>> {
@@ -626,22 +699,9 @@ impl Reader<'_> {
             self.wrong(path, "`dataset_kwargs.data_files` is missing: which files are read?");
             return None;
         };
-        let place = |name: &str| located(folder, &base.join(name));
-        let list = |node: &Node| match node.value() {
-            Value::String(name) => Some(vec![place(&name)]),
-            Value::Array(names) => names.iter().map(|name| name.as_str().map(place)).collect::<Option<Vec<_>>>(),
-            _ => None,
-        };
-        let splits = match &files.kind {
-            Kind::Table(entries) => {
-                entries.iter().map(|(split, node)| Some((split.clone(), list(node)?))).collect::<Option<Vec<_>>>()
-            }
-            _ => list(files).map(|files| vec![("train".to_owned(), files)]),
-        };
-        if splits.is_none() {
-            self.wrong(files, "`data_files` is no file, no list of files and no table of those");
-        }
-        splits
+        let found = card::patterns(files).map_err(|problem| self.problems.push(problem)).ok()?;
+        let place = |name: &String| located(folder, &base.join(name));
+        Some(found.iter().map(|(split, names)| (split.clone(), names.iter().map(place).collect())).collect())
     }
 }
 

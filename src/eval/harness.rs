@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::line_of;
 use super::definition::{self, Definition, Dialect};
-use super::group;
+use super::group::{self, Membership};
 use super::node::{Kind, Node};
 use super::problem::{Problem, nearest};
 use super::yaml;
@@ -55,7 +55,33 @@ pub(super) fn folder(path: &Path) -> Result<Vec<Definition>, Vec<Problem>> {
             Err(found) => problems.extend(found),
         }
     }
+    let definitions = once(definitions, &mut problems);
     if problems.is_empty() { Ok(definitions) } else { Err(problems) }
+}
+
+/// Each task once. Named twice it is the same one if nothing differs; else its results could not be told apart.
+fn once(definitions: Vec<Definition>, problems: &mut Vec<Problem>) -> Vec<Definition> {
+    let mut kept: Vec<Definition> = Vec::new();
+    for definition in definitions {
+        let Some(first) = kept.iter_mut().find(|first| first.name == definition.name) else {
+            kept.push(definition);
+            continue;
+        };
+        if first.file == definition.file && first.source == definition.source {
+            let more = definition.groups.into_iter().filter(|group| !first.groups.contains(group));
+            let more: Vec<Membership> = more.collect();
+            first.groups.extend(more);
+        } else {
+            let ((file, line), (at, of)) = (&definition.named, &first.named);
+            let what = format!(
+                "the task `{}` is here once more, with other keys than at {at}:{of}: results go by the name of a task, \
+                 leave one of the two out or call it otherwise",
+                first.name
+            );
+            problems.push(Problem::new(file, *line, what));
+        }
+    }
+    kept
 }
 
 /// Whether a file is a task by itself, and not what others include or a group of others. A broken file is.
@@ -171,8 +197,13 @@ impl Index {
         let own = entries.iter().filter(|(key, _)| !OF_GROUP.contains(&key.as_str())).cloned();
         let over = updated(own.collect(), over.iter().cloned());
         self.open.push(name);
-        let mut found: Vec<Definition> = members.iter().flat_map(|member| self.member(path, member, &over)).collect();
+        let mut found: Vec<Definition> = Vec::new();
+        for member in members {
+            let tasks = self.member(path, member, &over).into_iter();
+            found.extend(tasks.map(|task| Definition { named: (member.file.to_string(), member.line), ..task }));
+        }
         self.open.pop();
+        let mut found = once(found, &mut self.problems);
         for definition in &mut found {
             definition.groups.extend_from_slice(&counted);
         }

@@ -16,6 +16,7 @@ use super::problem::{self, Problem};
 use super::suite::{self, Suite};
 use super::suite_toml;
 use super::task::Task;
+use crate::hub::Cache;
 use crate::text::{self, ChatTemplate, Tokenizer};
 
 /// What may be chosen about a task apart from its file.
@@ -31,6 +32,8 @@ pub struct PrepareOptions<'a> {
     pub chat: Option<Chat<'a>>,
     /// What comes before everything else.
     pub system: Option<&'a str>,
+    /// Where data sets of the hub are looked up; nothing is fetched.
+    pub hub: Option<&'a Cache>,
 }
 
 /// lm-evaluation-harness's seed of few-shot examples.
@@ -38,7 +41,7 @@ pub const FEWSHOT_SEED: u64 = 1234;
 
 impl Default for PrepareOptions<'_> {
     fn default() -> Self {
-        Self { seed: 0, fewshot_seed: FEWSHOT_SEED, num_fewshot: None, chat: None, system: None }
+        Self { seed: 0, fewshot_seed: FEWSHOT_SEED, num_fewshot: None, chat: None, system: None, hub: None }
     }
 }
 
@@ -70,6 +73,16 @@ pub enum Error {
     /// Its texts could not be cut into tokens.
     #[error("cut the suite's texts into tokens")]
     Text(#[from] text::Error),
+    /// Two suites have a task of one name.
+    #[error("run `{first}` with `{second}`: both have a task `{task}`, and results go by the name of a task")]
+    Twice {
+        /// The task.
+        task: String,
+        /// The suite that came first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
     /// The files hold mistakes.
     #[error("use the suite `{name}`:\n  {}", problem::list(problems))]
     Problems {
@@ -90,6 +103,8 @@ impl Error {
         match self {
             Self::Suite(error) => error.hint(),
             Self::Text(error) => error.hint(),
+            Self::Twice { first, second, .. } if first == second => Some("name each suite once".into()),
+            Self::Twice { .. } => Some("run one after the other, or give one of the two tasks another name".into()),
             Self::Problems { .. } => Some("docs/suites.md says what a suite and a task file may hold".into()),
         }
     }
@@ -109,6 +124,24 @@ pub fn prepare(source: &str, tokenizer: &Tokenizer, options: &PrepareOptions<'_>
         Opened::Facts(suite) => Ok(vec![direction::task(*suite, tokenizer, options.seed)?]),
         Opened::Files(definitions) => build(source, definitions, options),
     }
+}
+
+/// The tasks of several suites, each of another name.
+pub fn prepare_all(
+    sources: &[String],
+    tokenizer: &Tokenizer,
+    options: &PrepareOptions<'_>,
+) -> Result<Vec<Task>, Error> {
+    let mut all: Vec<(&String, Task)> = Vec::new();
+    for source in sources {
+        for task in prepare(source, tokenizer, options)? {
+            if let Some((first, _)) = all.iter().find(|(_, known)| known.name == task.name) {
+                return Err(Error::Twice { task: task.name, first: (*first).clone(), second: source.clone() });
+            }
+            all.push((source, task));
+        }
+    }
+    Ok(all.into_iter().map(|(_, task)| task).collect())
 }
 
 /// What a suite is, without its items.

@@ -126,9 +126,15 @@ impl ChildWords {
 
 /// SHA-256 of texts in a row, each ended by a zero byte, as hexadecimal digits.
 pub(crate) fn hex(parts: &[&str]) -> String {
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    hex_of_bytes(&parts)
+}
+
+/// The same of bytes, which need be no text.
+pub(crate) fn hex_of_bytes(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        hash.update(part.as_bytes());
+        hash.update(part);
         hash.update([0]);
     }
     let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');

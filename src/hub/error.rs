@@ -1,11 +1,11 @@
-//! Why a model could not be found or fetched.
+//! Why a model or a data set could not be found or fetched.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::name::ModelName;
+use super::name::{DatasetName, ModelName};
 
-/// A model that the cache or the hub did not give.
+/// A model or a data set that the cache or the hub did not give.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text names no model on the hub.
@@ -15,6 +15,20 @@ pub enum Error {
         found: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// The text names no data set on the hub.
+    #[error("`{found}` is no name of a data set on the hub")]
+    BadDataset {
+        /// The text.
+        found: String,
+    },
+    /// The cache has no such data set, or not this revision of it.
+    #[error("there is no data set `{name}` in the cache `{}`", cache.display())]
+    NoDataset {
+        /// The data set.
+        name: DatasetName,
+        /// Where it was looked for.
+        cache: PathBuf,
     },
     /// The cache has no such model, or not this revision or file of it.
     #[error("there is no path `{name}`, and no such model in the cache `{}`", cache.display())]
@@ -61,16 +75,16 @@ pub enum Error {
     /// A file name that would leave the cache.
     #[error("the repository `{name}` names a file `{file}`, which leads out of its folder")]
     UnsafePath {
-        /// The model.
-        name: ModelName,
+        /// The repository.
+        name: String,
         /// The name.
         file: String,
     },
     /// The environment forbids the network.
     #[error("`{name}` would have to be fetched, and HF_HUB_OFFLINE is set")]
     Offline {
-        /// The model.
-        name: ModelName,
+        /// The model or data set.
+        name: String,
     },
     /// The server refused.
     #[error("{url} answers {status}{}", reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default())]
@@ -185,6 +199,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::BadName { .. } => Some("write org/name, hf://org/name@revision or hf://org/name/file.gguf".into()),
+            Self::BadDataset { .. } => Some("write hf://datasets/org/name or hf://datasets/org/name@revision".into()),
+            Self::NoDataset { name, .. } => Some(format!(
+                "`{}` fetches it; lmscope uses the network only when asked to",
+                name.pull_command(None)
+            )),
             Self::NotCached { name, .. } | Self::Incomplete { name, .. } => {
                 Some(format!("`{}` fetches it; lmscope uses the network only when asked to", name.pull_command()))
             }
@@ -200,7 +219,7 @@ impl Error {
             Self::NotInRepository { .. } => {
                 Some("lmscope reads config.json, tokenizer.json and model.safetensors (or its shards), or a .gguf".into())
             }
-            Self::Offline { .. } => Some("unset HF_HUB_OFFLINE, or fetch the model elsewhere and copy the cache".into()),
+            Self::Offline { .. } => Some("unset HF_HUB_OFFLINE, or fetch it elsewhere and copy the cache".into()),
             Self::Status { status, reason, page, token, .. } => refused(*status, reason.as_deref(), page, *token),
             Self::Transport { .. } => {
                 Some("check the connection; HF_ENDPOINT names another server, HTTPS_PROXY a proxy, SSL_CERT_FILE its certificates".into())
@@ -236,7 +255,7 @@ fn refused(status: u16, reason: Option<&str>, page: &str, token: TokenSent) -> O
             format!("accept the licence on {page} with the account of your HF_TOKEN, or check that the token is valid")
         }
         (401 | 403, TokenSent::No) if gated => {
-            format!("the model is gated: accept the licence on {page} and set HF_TOKEN")
+            format!("it is gated: accept the licence on {page} and set HF_TOKEN")
         }
         (401 | 403, TokenSent::No) => format!(
             "the repository does not exist, is private, or is gated: check the name, or accept the licence on {page} and set HF_TOKEN"

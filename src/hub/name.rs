@@ -1,4 +1,5 @@
-//! Names of models on the hub: `org/name`, `hf://org/name@revision`, `hf://org/name/file.gguf`.
+//! Names on the hub: of models `org/name`, `hf://org/name@revision`, `hf://org/name/file.gguf`, of data sets
+//! `hf://datasets/org/name@revision`.
 
 use std::fmt;
 
@@ -7,12 +8,36 @@ use super::error::Error;
 /// What an unmistakable name of the hub begins with.
 pub const SCHEME: &str = "hf://";
 
+/// What the name of a data set begins with.
+pub const DATASETS: &str = "hf://datasets/";
+
 /// The branch that is meant if no revision is named.
 pub(super) const DEFAULT_REVISION: &str = "main";
 
+/// What a repository holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A model.
+    Model,
+    /// A data set.
+    Dataset,
+}
+
 /// A repository: `org/name`, or the few old ones without an organisation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RepoId(String);
+pub struct RepoId {
+    kind: Kind,
+    id: String,
+}
+
+/// A data set on the hub, perhaps at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetName {
+    /// The repository.
+    pub repo: RepoId,
+    /// A branch, a tag, a commit; `main` if there is none.
+    pub revision: Option<String>,
+}
 
 /// A model on the hub, perhaps at a revision, perhaps one file of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,25 +51,45 @@ pub struct ModelName {
 }
 
 impl RepoId {
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(kind: Kind, text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('/').collect();
         let valid = parts.len() <= 2 && parts.iter().all(|part| is_name(part));
-        valid.then(|| Self(text.to_owned()))
+        valid.then(|| Self { kind, id: text.to_owned() })
     }
 
     /// The text, `org/name`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.id
+    }
+
+    /// Where the server has it: `org/name`, or `datasets/org/name`.
+    pub(super) fn address(&self) -> String {
+        match self.kind {
+            Kind::Model => self.id.clone(),
+            Kind::Dataset => format!("datasets/{}", self.id),
+        }
+    }
+
+    /// Where the server tells of it.
+    pub(super) fn api(&self) -> String {
+        match self.kind {
+            Kind::Model => format!("api/models/{}", self.id),
+            Kind::Dataset => format!("api/datasets/{}", self.id),
+        }
     }
 
     /// Its folder in the cache.
     pub(super) fn folder(&self) -> String {
-        format!("models--{}", self.0.replace('/', "--"))
+        let of = match self.kind {
+            Kind::Model => "models",
+            Kind::Dataset => "datasets",
+        };
+        format!("{of}--{}", self.id.replace('/', "--"))
     }
 
-    /// The repository whose folder this is.
+    /// The model whose folder this is.
     pub(super) fn of_folder(folder: &str) -> Option<Self> {
-        Self::parse(&folder.strip_prefix("models--")?.replace("--", "/"))
+        Self::parse(Kind::Model, &folder.strip_prefix("models--")?.replace("--", "/"))
     }
 }
 
@@ -64,7 +109,7 @@ impl ModelName {
         let bad = |why| Error::BadName { found: text.to_owned(), why };
         let (rest, scheme) = text.strip_prefix(SCHEME).map_or((text, false), |rest| (rest, true));
         let (id, revision, file) = split(rest, scheme);
-        let repo = RepoId::parse(id).ok_or_else(|| bad("a repository is called org/name"))?;
+        let repo = RepoId::parse(Kind::Model, id).ok_or_else(|| bad("a repository is called org/name"))?;
         if is_gguf(id) || id.ends_with(".safetensors") {
             return Err(bad("it looks like a file"));
         }
@@ -96,7 +141,7 @@ impl ModelName {
 
     /// The shortest text that `--model` takes.
     pub fn model_arg(&self) -> String {
-        if self.file.is_none() && self.repo.0.contains('/') { self.to_string() } else { self.url() }
+        if self.file.is_none() && self.repo.id.contains('/') { self.to_string() } else { self.url() }
     }
 
     /// The command that fetches it.
@@ -114,7 +159,7 @@ impl ModelName {
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.repo.0)?;
+        write!(f, "{}", self.repo.id)?;
         if let Some(revision) = &self.revision {
             write!(f, "@{revision}")?;
         }
@@ -122,6 +167,49 @@ impl fmt::Display for ModelName {
             write!(f, "/{file}")?;
         }
         Ok(())
+    }
+}
+
+impl DatasetName {
+    /// Reads `hf://datasets/org/name[@revision]`.
+    ///
+    /// # Errors
+    /// [`Error::BadDataset`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let rest = text.strip_prefix(DATASETS).ok_or_else(|| Error::BadDataset { found: text.to_owned() })?;
+        match rest.split_once('@') {
+            Some((id, revision)) => Self::new(id, Some(revision)),
+            None => Self::new(rest, None),
+        }
+    }
+
+    /// The data set `org/name`, or one of the few old ones without an organisation, at a revision.
+    ///
+    /// # Errors
+    /// [`Error::BadDataset`] if one of the two is none.
+    pub fn new(id: &str, revision: Option<&str>) -> Result<Self, Error> {
+        let repo = RepoId::parse(Kind::Dataset, id).filter(|_| revision.is_none_or(is_safe_path));
+        let at = revision.map(|revision| format!("@{revision}")).unwrap_or_default();
+        let repo = repo.ok_or_else(|| Error::BadDataset { found: format!("{id}{at}") })?;
+        Ok(Self { repo, revision: revision.map(str::to_owned) })
+    }
+
+    /// The command that fetches it, or one configuration of it.
+    pub fn pull_command(&self, config: Option<&str>) -> String {
+        let config = config.map(|config| format!(" {config}")).unwrap_or_default();
+        format!("lmscope pull {DATASETS}{self}{config}")
+    }
+
+    /// The revision, or the default branch.
+    pub(super) fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or(DEFAULT_REVISION)
+    }
+}
+
+impl fmt::Display for DatasetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.repo.id)?;
+        self.revision.as_ref().map_or(Ok(()), |revision| write!(f, "@{revision}"))
     }
 }
 
@@ -197,9 +285,39 @@ mod tests {
     #[test]
     fn folders_are_read_back() {
         for text in ["org/name", "gpt2", "a_b/c.d-e"] {
-            let repo = RepoId::parse(text).unwrap();
+            let repo = RepoId::parse(Kind::Model, text).unwrap();
             assert_eq!(RepoId::of_folder(&repo.folder()), Some(repo));
         }
         assert_eq!(RepoId::of_folder("datasets--org--name"), None);
+    }
+
+    #[test]
+    fn data_sets_are_told_apart_from_models() {
+        let check = |text: &str, id: &str, revision: Option<&str>, folder: &str| {
+            let name = DatasetName::parse(text).unwrap();
+            assert_eq!((name.repo.as_str(), name.revision.as_deref()), (id, revision));
+            assert_eq!(
+                (name.repo.folder().as_str(), name.pull_command(None)),
+                (folder, format!("lmscope pull {text}"))
+            );
+        };
+        check("hf://datasets/openai/gsm8k", "openai/gsm8k", None, "datasets--openai--gsm8k");
+        check("hf://datasets/anli@v1", "anli", Some("v1"), "datasets--anli");
+        check("hf://datasets/a/b@refs/convert/parquet", "a/b", Some("refs/convert/parquet"), "datasets--a--b");
+        let gsm8k = DatasetName::new("openai/gsm8k", None).unwrap();
+        assert_eq!(gsm8k.pull_command(Some("main")), "lmscope pull hf://datasets/openai/gsm8k main");
+        assert_eq!(
+            (gsm8k.repo.address().as_str(), gsm8k.repo.api().as_str()),
+            ("datasets/openai/gsm8k", "api/datasets/openai/gsm8k")
+        );
+        for text in [
+            "openai/gsm8k",
+            "hf://datasets/",
+            "hf://datasets/a/b/c.parquet",
+            "hf://datasets/a/b@",
+            "hf://datasets/a/b@../x",
+        ] {
+            assert!(matches!(DatasetName::parse(text), Err(Error::BadDataset { .. })), "{text}");
+        }
     }
 }

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::cache::{Cache, RepoDir};
-use super::download;
 use super::error::Error;
 use super::files::{self, INDEX, NEEDED, OPTIONAL, SINGLE, Weights};
 use super::name::{ModelName, is_safe_path};
-use super::remote::{Listing, Remote, RemoteFile};
-use super::settings::{Reach, Settings};
+use super::remote::Listing;
+use super::settings::Settings;
+use super::transfer::Transfer;
 
-/// What happens while a model is fetched.
+/// What happens while a model or a data set is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullEvent<'a> {
     /// More is going to be fetched.
@@ -68,7 +67,7 @@ pub trait Watch {
     fn is_cancelled(&self) -> bool;
 }
 
-/// A model that was fetched.
+/// A model or a data set that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
     /// The commit.
@@ -82,33 +81,22 @@ pub struct Pulled {
 /// # Errors
 /// Whatever keeps the model from being complete; the parts that have arrived stay, and the next call goes on there.
 pub fn pull(settings: &Settings, name: &ModelName, watch: &mut dyn Watch) -> Result<Pulled, Error> {
-    if settings.reach == Reach::Offline {
-        return Err(Error::Offline { name: name.clone() });
-    }
-    let remote = Remote::new(settings)?;
-    let listing = remote.listing(name)?;
-    let dir = Cache::new(&settings.cache).repo(&name.repo);
-    let mut puller = Puller { remote, name, commit: listing.commit.clone(), dir, watch };
+    let (transfer, listing) = Transfer::begin(settings, &name.repo, name.revision(), watch)?;
+    let mut puller = Puller { name, transfer };
     puller.pull(&listing)?;
-    if name.revision() != listing.commit {
-        puller.dir.set_reference(name.revision(), &listing.commit)?;
-    }
-    Ok(Pulled { snapshot: puller.dir.snapshot(&listing.commit), commit: listing.commit })
+    puller.transfer.finish()
 }
 
 struct Puller<'a> {
-    remote: Remote,
     name: &'a ModelName,
-    commit: String,
-    dir: RepoDir,
-    watch: &'a mut dyn Watch,
+    transfer: Transfer<'a>,
 }
 
 impl Puller<'_> {
     fn pull(&mut self, listing: &Listing) -> Result<(), Error> {
         if let Some(file) = &self.name.file {
             self.require(listing, [file.clone()])?;
-            return self.files(vec![file.clone()]);
+            return self.transfer.files(vec![file.clone()]);
         }
         let weights = files::weights(&listing.files);
         match weights {
@@ -122,22 +110,22 @@ impl Puller<'_> {
         let mut small: Vec<String> = wanted.filter(|file| listing.files.contains(file)).collect();
         if weights == Weights::Single {
             small.push(SINGLE.to_owned());
-            return self.files(small);
+            return self.transfer.files(small);
         }
         small.push(INDEX.to_owned());
-        self.files(small)?;
+        self.transfer.files(small)?;
         let shards = self.shards()?;
         self.require(listing, shards.iter().cloned())?;
-        self.files(shards.into_iter().collect())
+        self.transfer.files(shards.into_iter().collect())
     }
 
     /// The shards that the index names.
     fn shards(&self) -> Result<BTreeSet<String>, Error> {
-        let path = self.dir.snapshot(&self.commit).join(INDEX);
+        let path = self.transfer.snapshot().join(INDEX);
         let index = fs::read(&path).map_err(Error::disk(&path))?;
         let shards = files::shards(&index).map_err(|source| Error::Index { file: INDEX.into(), source })?;
         match shards.iter().find(|file| !is_safe_path(file)) {
-            Some(file) => Err(Error::UnsafePath { name: self.name.clone(), file: file.clone() }),
+            Some(file) => Err(Error::UnsafePath { name: self.name.to_string(), file: file.clone() }),
             None => Ok(shards),
         }
     }
@@ -149,35 +137,5 @@ impl Puller<'_> {
             return Ok(());
         }
         Err(Error::NotInRepository { name: self.name.clone(), lacks, gguf: files::gguf(&listing.files) })
-    }
-
-    /// Fetches those of the files that are not there.
-    fn files(&mut self, names: Vec<String>) -> Result<(), Error> {
-        let mut missing = Vec::new();
-        for file in names {
-            self.stop_if_cancelled()?;
-            match self.dir.snapshot(&self.commit).join(&file).metadata() {
-                Ok(meta) => self.finished(&file, meta.len(), How::AlreadyThere),
-                Err(_) => missing.push(self.remote.describe(self.name, &self.commit, &file)?),
-            }
-        }
-        self.watch.event(PullEvent::Planned { bytes: missing.iter().map(|file| file.size).sum() });
-        missing.iter().try_for_each(|file| self.file(file))
-    }
-
-    fn file(&mut self, file: &RemoteFile) -> Result<(), Error> {
-        self.stop_if_cancelled()?;
-        let how = download::fetch(&self.remote, file, &self.dir, self.watch)?;
-        self.dir.link(&self.commit, &file.name, file.checksum.hex())?;
-        self.finished(&file.name, file.size, how);
-        Ok(())
-    }
-
-    fn finished(&mut self, file: &str, bytes: u64, how: How) {
-        self.watch.event(PullEvent::Finished { file, bytes, how });
-    }
-
-    fn stop_if_cancelled(&self) -> Result<(), Error> {
-        if self.watch.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }

@@ -15,7 +15,7 @@ use ureq::{Agent, Body};
 
 use super::checksum::Checksum;
 use super::error::{Error, TokenSent};
-use super::name::{ModelName, is_safe_path};
+use super::name::{RepoId, is_safe_path};
 use super::settings::{Settings, Token};
 
 const MOST_REDIRECTS: usize = 10;
@@ -93,7 +93,7 @@ impl Remote {
     }
 
     /// The commit of a revision, and its files; a file name that leads out of the repository is refused.
-    pub(super) fn listing(&self, name: &ModelName) -> Result<Listing, Error> {
+    pub(super) fn listing(&self, repo: &RepoId, revision: &str) -> Result<Listing, Error> {
         #[derive(Deserialize)]
         struct Info {
             sha: String,
@@ -103,9 +103,8 @@ impl Remote {
         struct Sibling {
             rfilename: String,
         }
-        let page = self.page(name);
-        let url =
-            format!("{}/api/models/{}/revision/{}", self.endpoint, name.repo.as_str(), encode(name.revision(), ""));
+        let page = self.page(repo);
+        let url = format!("{}/{}/revision/{}", self.endpoint, repo.api(), encode(revision, ""));
         let mut answer = self.ask(&Request { method: Method::GET, url: &url, from: 0, page: &page })?;
         let text = answer.body_mut().with_config().limit(MOST_LISTING_BYTES).read_to_vec();
         let text = text.map_err(|source| Error::Transport { url: url.clone(), source })?;
@@ -116,15 +115,15 @@ impl Remote {
         }
         let files: BTreeSet<String> = info.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
         match files.iter().find(|file| !is_safe_path(file)) {
-            Some(file) => Err(Error::UnsafePath { name: name.clone(), file: file.clone() }),
+            Some(file) => Err(Error::UnsafePath { name: repo.as_str().to_owned(), file: file.clone() }),
             None => Ok(Listing { commit: info.sha, files }),
         }
     }
 
     /// Checksum and size of a file.
-    pub(super) fn describe(&self, name: &ModelName, commit: &str, file: &str) -> Result<RemoteFile, Error> {
-        let page = self.page(name);
-        let url = format!("{}/{}/resolve/{commit}/{}", self.endpoint, name.repo.as_str(), encode(file, "/"));
+    pub(super) fn describe(&self, repo: &RepoId, commit: &str, file: &str) -> Result<RemoteFile, Error> {
+        let page = self.page(repo);
+        let url = format!("{}/{}/resolve/{commit}/{}", self.endpoint, repo.address(), encode(file, "/"));
         let answer = self.ask(&Request { method: Method::HEAD, url: &url, from: 0, page: &page })?;
         let header = |names: [&str; 2]| names.into_iter().find_map(|name| header(&answer, name));
         let odd = |lacks: &str| Error::Answer { url: url.clone(), lacks: lacks.into() };
@@ -148,8 +147,8 @@ impl Remote {
     }
 
     /// The page of a repository, for people.
-    fn page(&self, name: &ModelName) -> String {
-        format!("{}/{}", self.endpoint, name.repo.as_str())
+    fn page(&self, repo: &RepoId) -> String {
+        format!("{}/{}", self.endpoint, repo.address())
     }
 
     /// Sends a request and follows redirects: a `HEAD` only as far as the answer that describes the file.

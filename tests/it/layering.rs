@@ -30,13 +30,17 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // zip: Inspect's logs
     (
         "eval",
-        // reading: what may have been meant is found in one way
-        &["disk", "figure", "model", "reading", "text"],
-        // minijinja, saphyr_parser, toml, csv, parquet: task files and their data; fancy_regex: filters, in Python's terms
+        // reading: what may have been meant is found in one way; hub: a data set may be one in the cache, and the arrow is
+        // to the cache on disk
+        &["disk", "figure", "hub", "model", "reading", "text"],
+        // minijinja, saphyr_parser, toml, csv, parquet, flate2: task files and their data; fancy_regex: filters, in
+        // Python's terms; globset: the files of a data set
         &[
             "candle_core",
             "csv",
             "fancy_regex",
+            "flate2",
+            "globset",
             "minijinja",
             "minijinja_contrib",
             "parquet",

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::cli::Exit;
-use crate::cli::args::{Format, settings};
+use crate::cli::args::{Format, hub_cache};
 use crate::cli::output::Output;
 use crate::figure::{Cell, Column, Content, Figure, Provenance, Table};
 use crate::hub::{Cache, Cached};
@@ -34,7 +34,7 @@ struct Row {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let cache = Cache::new(settings().cache);
+    let cache = hub_cache();
     let rows: Vec<Row> = cache.list()?.into_iter().map(row).collect();
     match args.format {
         Format::Json => {

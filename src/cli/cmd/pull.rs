@@ -8,25 +8,29 @@ use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressStyle};
 use crate::cli::Exit;
 use crate::cli::args::settings;
 use crate::cli::output::Output;
-use crate::hub::{How, ModelName, PullEvent, Watch, pull};
+use crate::eval::repository;
+use crate::hub::{DATASETS, DatasetName, DatasetPull, How, ModelName, PullEvent, Pulled, Settings, Watch, pull};
 use crate::model::CancelToken;
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  lmscope pull HuggingFaceTB/SmolLM2-135M\n  lmscope pull openai-community/gpt2@main\n  lmscope pull HuggingFaceTB/SmolLM2-135M-Instruct-GGUF smollm2-135m-instruct-q8_0.gguf\n\nThen: lmscope -m HuggingFaceTB/SmolLM2-135M\n\nFetched are configuration, tokenizer and safetensors, or the one GGUF file; never pickles. A transfer that broke off\ngoes on where it stopped. HF_TOKEN opens gated models; HF_HOME, HF_HUB_CACHE and HF_ENDPOINT say where things are."
+    after_help = "Examples:\n  lmscope pull HuggingFaceTB/SmolLM2-135M\n  lmscope pull openai-community/gpt2@main\n  lmscope pull HuggingFaceTB/SmolLM2-135M-Instruct-GGUF smollm2-135m-instruct-q8_0.gguf\n  lmscope pull hf://datasets/openai/gsm8k main\n\nThen: lmscope -m HuggingFaceTB/SmolLM2-135M\n\nFetched are configuration, tokenizer and safetensors, or the one GGUF file; never pickles. Of a data set: its card and\nits files of data, or those of one configuration. A transfer that broke off goes on where it stopped. HF_TOKEN opens\nwhat is gated; HF_HOME, HF_HUB_CACHE and HF_ENDPOINT say where things are."
 )]
 pub(in crate::cli) struct Args {
-    /// The model on the hub, with a branch, tag or commit behind @ if it is not main
+    /// The model on the hub, or a data set behind `hf://datasets/`, with a branch, tag or commit behind @ if it is not main
     #[arg(value_name = "ORG/NAME[@REV]")]
-    model: String,
-    /// One GGUF file of it
-    #[arg(value_name = "FILE.gguf")]
-    file: Option<String>,
+    name: String,
+    /// One GGUF file of a model, or one configuration of a data set
+    #[arg(value_name = "FILE.gguf|CONFIG")]
+    part: Option<String>,
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let mut name = ModelName::parse(&args.model)?;
-    if let Some(file) = &args.file {
+    if args.name.starts_with(DATASETS) {
+        return dataset(args, out);
+    }
+    let mut name = ModelName::parse(&args.name)?;
+    if let Some(file) = &args.part {
         name = name.with_file(file)?;
     }
     let mut bars = Bars::new(out);
@@ -37,6 +41,31 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         out.note(&format!("in {}; next: lmscope -m {}", pulled.snapshot.display(), name.model_arg()));
     }
     Ok(Exit::Done)
+}
+
+fn dataset(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
+    let name = DatasetName::parse(&args.name)?;
+    let mut bars = Bars::new(out);
+    let pulled = pull_dataset(&settings(), &name, args.part.as_deref(), &mut bars);
+    bars.clear();
+    let pulled = pulled.with_context(|| format!("cannot fetch the data set `{name}`"))?;
+    if std::io::stderr().is_terminal() {
+        out.note(&format!("in {}; in a task file: dataset_path: {}", pulled.snapshot.display(), name.repo.as_str()));
+    }
+    Ok(Exit::Done)
+}
+
+/// Fetches the card, which says what else is wanted.
+fn pull_dataset(
+    settings: &Settings,
+    name: &DatasetName,
+    config: Option<&str>,
+    watch: &mut dyn Watch,
+) -> anyhow::Result<Pulled> {
+    let mut pull = DatasetPull::begin(settings, name, watch)?;
+    let card = pull.card()?;
+    let wanted = repository::needed(name, card.as_deref(), pull.files(), config)?;
+    Ok(pull.fetch(wanted)?)
 }
 
 /// A line a file on standard output; bars on a terminal.

@@ -244,9 +244,10 @@ fn groups_tags_and_includes_come_to_tasks() {
         ("two.yaml", "include: [base.yaml]\ntask: two\ntag: [both]\ndoc_to_text: q\n"),
         (
             "all.yaml",
-            "group: all\ntask:\n- both\n- task: one\n  description: 'D '\n- group: inner\n  task: [two]\n  \
+            "group: all\ntask:\n- both\n- one\n- group: inner\n  task: [two]\n  \
              aggregate_metric_list: {metric: acc}\nfewshot_delimiter: x\naggregate_metric_list: [{metric: perplexity}]\n",
         ),
+        ("twice.yaml", "group: twice\ntask:\n- both\n- task: one\n  description: 'D '\n"),
         ("cycle.yaml", "include: cycle.yaml\n"),
         ("lost.yaml", "group: lost\ntask: [oen]\naggregate_metric_list: [{metric: acc, aggregation: max}]\n"),
     ]);
@@ -256,12 +257,15 @@ fn groups_tags_and_includes_come_to_tasks() {
     };
     let tasks = of("all.yaml").unwrap();
     let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    assert_eq!(names, ["one", "two", "one", "two"]);
-    assert_eq!(tasks.iter().map(|task| context(&task.items[0])).collect::<Vec<_>>(), ["Q", "Q", "D Q", "Q"]);
+    assert_eq!(names, ["one", "two"], "what is the same is counted once");
+    assert_eq!(tasks.iter().map(|task| context(&task.items[0])).collect::<Vec<_>>(), ["Q", "Q"]);
     let groups =
         |task: &Task| task.groups.iter().map(|one| format!("{}.{}", one.group, one.metric)).collect::<Vec<_>>();
     assert_eq!(groups(&tasks[0]), ["all.perplexity"]);
-    assert_eq!(groups(&tasks[3]), ["inner.acc", "all.perplexity"]);
+    assert_eq!(groups(&tasks[1]), ["inner.acc", "all.perplexity"]);
+    let twice = of("twice.yaml").err().unwrap().to_string();
+    assert!(twice.contains("twice.yaml:4: the task `one` is here once more, with other keys than at "), "{twice}");
+    assert!(twice.contains("twice.yaml:3: results go by the name"), "{twice}");
     assert!(of("cycle.yaml").err().unwrap().to_string().contains("includes itself"));
     let lost = of("lost.yaml").err().unwrap().to_string();
     assert!(lost.contains("lost.yaml:2: no file in") && lost.contains("nearest is `one`"), "{lost}");
@@ -269,9 +273,49 @@ fn groups_tags_and_includes_come_to_tasks() {
 }
 
 #[test]
+fn parquet_of_python_is_read_as_it_was_written() {
+    let task = "task: x\ndataset_path: parquet\ndataset_kwargs: {data_files: {test: d.parquet}}\ntest_split: test\n\
+        output_type: multiple_choice\ndoc_to_text: country\ndoc_to_choice: choices\ndoc_to_target: gold\n";
+    let source = files(&[("x.yaml", task)]);
+    fs::copy("fixtures/suites/data/capitals.parquet", source.path().join("d.parquet")).unwrap();
+    let task = prepared(&source, &PrepareOptions::default()).unwrap().remove(0);
+    // what `datasets` 5.2.0 says of the same file
+    let second = serde_json::json!({"country": "Japan", "choices": ["Kyoto", "Osaka", "Tokyo", "Nara"], "gold": 2,
+        "notes": {"n": 1, "of": [{"k": "ü", "x": 0.5}]}, "maybe": null});
+    let last = serde_json::json!({"country": "Peru", "choices": ["Lima", "Cusco", "Ica", "Puno"], "gold": 0,
+        "notes": {"n": 5, "of": [{"k": "ü", "x": 2.5}, {"k": "ü", "x": 2.5}]}, "maybe": null});
+    let doc = |at: usize| serde_json::Value::Object(task.items[at].doc.clone());
+    assert_eq!((task.items.len(), doc(1), doc(5)), (6, second, last));
+    // bytes that are no text tell files apart
+    assert_ne!(suite::hex_of_bytes(&[b"\xfe"]), suite::hex_of_bytes(&[b"\xff"]));
+    assert_eq!(suite::hex_of_bytes(&["é".as_bytes()]), suite::hex(&["é"]));
+}
+
+#[test]
+fn two_tasks_of_one_name_are_refused() {
+    let one = "include: base.yaml\ntask: one\n";
+    let base = ("base.yaml", BASE);
+    let source = files(&[base, ("d.jsonl", "{\"q\": \"Q\", \"a\": \" A\"}\n"), ("a.yaml", one), ("b.yaml", one)]);
+    let found = told(&source);
+    assert!(found[0].starts_with("b.yaml:1: the task `one` is here once more"), "{found:#?}");
+    let path = |name: &str| source.path().join(name).to_string_lossy().into_owned();
+    let both = |first: &str, second: &str| {
+        let suites = [path(first), path(second)];
+        let error = prepare_all(&suites, &tokenizer(), &PrepareOptions::default()).err().unwrap();
+        (error.to_string(), error.hint().unwrap())
+    };
+    let (error, hint) = both("a.yaml", "a.yaml");
+    assert!(error.contains("both have a task `one`") && hint == "name each suite once", "{error}");
+    assert!(both("a.yaml", "b.yaml").1.contains("another name"));
+    fs::write(path("b.yaml"), one.replace("one", "other")).unwrap();
+    let tasks = prepare_all(&[path("a.yaml"), path("b.yaml")], &tokenizer(), &PrepareOptions::default()).unwrap();
+    assert_eq!(tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>(), ["one", "other"]);
+}
+
+#[test]
 fn what_a_task_file_cannot_ask_here_is_refused_by_name_and_line() {
     let text = "task: x\nprocess_docs: !function utils.f\ndoc_to_image: i\noutput_type: multiple_chioce\nfoo: 1\n\
-        dataset_path: org/data\nrepeats: 4\ngeneration_kwargs: {do_sample: true}\nmetric_list: [{metric: bleu}]\n";
+        dataset_path: org/data/x\nrepeats: 4\ngeneration_kwargs: {do_sample: true}\nmetric_list: [{metric: bleu}]\n";
     let source = files(&[("x.yaml", text)]);
     let found = told(&source);
     let expected = [
@@ -279,7 +323,7 @@ fn what_a_task_file_cannot_ask_here_is_refused_by_name_and_line() {
         "x.yaml:3: `doc_to_image` is not known here: only texts",
         "x.yaml:4: `output_type` is \"multiple_chioce\", the nearest is `multiple_choice`",
         "x.yaml:5: `foo` is not known here",
-        "x.yaml:6: `dataset_path` is `org/data`",
+        "x.yaml:6: `dataset_path` is \"org/data/x\"",
         "x.yaml:1: `test_split` is missing",
         "x.yaml:1: `doc_to_text` is missing",
     ];

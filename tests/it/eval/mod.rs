@@ -4,6 +4,7 @@ mod compare;
 mod hostile;
 mod lm_eval;
 mod lm_eval_tasks;
+mod mutated;
 mod scheduler;
 mod suites_doc;
 mod whole;

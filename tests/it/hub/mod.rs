@@ -1,6 +1,7 @@
 //! The hub and its cache, against a server on this machine.
 
 mod cache;
+mod datasets;
 mod pull;
 mod refusals;
 mod server;

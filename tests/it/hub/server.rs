@@ -20,10 +20,19 @@ const MOST_REQUESTS: usize = 64;
 /// A repository called `tests/tiny`.
 #[derive(Clone, Default)]
 pub(super) struct Repo {
+    pub(super) holds: Holds,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) fault: Fault,
     /// Where large files are, if not here.
     pub(super) cdn: Option<String>,
+}
+
+/// What a repository is of.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Holds {
+    #[default]
+    Model,
+    Dataset,
 }
 
 /// What goes wrong.
@@ -60,6 +69,11 @@ pub(super) struct Server {
 }
 
 impl Repo {
+    /// A data set of one card and no files yet.
+    pub(super) fn of_dataset(card: &str) -> Self {
+        Self { holds: Holds::Dataset, ..Self::default() }.with("README.md", card.as_bytes())
+    }
+
     /// The files of a directory.
     pub(super) fn of(dir: &Path) -> Self {
         let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -91,18 +105,22 @@ impl Repo {
             None if self.fault == Fault::Renamed => return Answer::redirect(&format!("/renamed{}", request.path)),
             stripped => stripped.unwrap_or(&request.path),
         };
-        if path == "/api/models/tests/tiny/revision/main" {
+        let (api, address) = match self.holds {
+            Holds::Model => ("/api/models/tests/tiny", "/tests/tiny"),
+            Holds::Dataset => ("/api/datasets/tests/tiny", "/datasets/tests/tiny"),
+        };
+        if path.strip_prefix(api).is_some_and(|rest| ["/revision/main", "/revision/v1%2Fb"].contains(&rest)) {
             return self.listing();
         }
         if let Some(sha256) = path.strip_prefix("/cdn/") {
             let bytes = self.files.values().find(|bytes| hex(&sha2::Sha256::digest(bytes)) == sha256).unwrap();
             return self.large(bytes, request);
         }
-        let file = path.strip_prefix(&format!("/tests/tiny/resolve/{COMMIT}/"));
+        let file = path.strip_prefix(&format!("{address}/resolve/{COMMIT}/"));
         let Some((name, bytes)) = file.and_then(|file| self.files.get_key_value(file)) else {
             return Answer { status: 404, ..Answer::default() };
         };
-        if ![".safetensors", ".gguf"].iter().any(|large| name.ends_with(large)) {
+        if ![".safetensors", ".gguf", ".parquet"].iter().any(|large| name.ends_with(large)) {
             let git = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize();
             let headers = vec![("etag".into(), format!("W/\"{}\"", hex(&git)))];
             return Answer { headers, body: bytes.clone(), ..Answer::default() };

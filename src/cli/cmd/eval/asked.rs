@@ -2,6 +2,7 @@
 
 use crate::eval::PrepareOptions;
 use crate::eval::prepare::{Chat, FEWSHOT_SEED, Turns};
+use crate::hub::Cache;
 use crate::text::ChatTemplate;
 
 /// Examples, chat and system message.
@@ -48,12 +49,13 @@ impl NoTemplate {
 }
 
 impl AskArgs {
-    /// What a suite is prepared with; `template` is that of the model, which is called `model`.
+    /// What a suite is prepared with; `template` is that of the model, which is called `model`; data sets of the hub
+    /// are looked up in `hub`.
     pub(super) fn options<'a>(
         &'a self,
         seed: u64,
-        template: Option<&'a ChatTemplate>,
-        model: &str,
+        (template, model): (Option<&'a ChatTemplate>, &str),
+        hub: &'a Cache,
     ) -> Result<PrepareOptions<'a>, NoTemplate> {
         let chat = match (self.turns(), template) {
             (None, _) => None,
@@ -61,7 +63,7 @@ impl AskArgs {
             (Some(_), None) => return Err(NoTemplate { model: model.to_owned() }),
         };
         let (fewshot_seed, num_fewshot, system) = (self.fewshot_seed, self.num_fewshot, self.system());
-        Ok(PrepareOptions { seed, fewshot_seed, num_fewshot, chat, system })
+        Ok(PrepareOptions { seed, fewshot_seed, num_fewshot, chat, system, hub: Some(hub) })
     }
 
     /// How examples stand in a chat, if it is one.

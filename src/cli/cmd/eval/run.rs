@@ -8,7 +8,7 @@ use super::asked::AskArgs;
 use super::source::{Identified, Source, open};
 use super::{EvalFormat, print};
 use crate::cli::Exit;
-use crate::cli::args::ModelArgs;
+use crate::cli::args::{ModelArgs, hub_cache};
 use crate::cli::folders;
 use crate::cli::gate::{BaselineArgs, GateFormat, scores};
 use crate::cli::intervene::InterveneArgs;
@@ -108,12 +108,9 @@ fn tell(args: &Args, record: &Record, old: Option<&Scores>, out: &mut Output) ->
 
 /// The tasks of all suites.
 fn prepared(args: &Args, identified: &Identified) -> anyhow::Result<Vec<Task>> {
-    let options = args.asked.options(args.seed, identified.source.chat(), &identified.model.name)?;
-    let mut tasks = Vec::new();
-    for suite in &args.suites {
-        tasks.extend(eval::prepare(suite, identified.source.tokenizer(), &options)?);
-    }
-    Ok(tasks)
+    let hub = hub_cache();
+    let options = args.asked.options(args.seed, (identified.source.chat(), &identified.model.name), &hub)?;
+    Ok(eval::prepare_all(&args.suites, identified.source.tokenizer(), &options)?)
 }
 
 fn plan(args: &Args, tasks: &[Task], identified: &Identified) -> Run {

@@ -4,13 +4,12 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::cli::args::{ModelArgs, settings};
+use crate::cli::args::{ModelArgs, hub_cache};
 use crate::cli::folders;
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::engine::{EngineError, Inquiry, Loaded, TextSide, describe, identity, open_text_side};
 use crate::eval::record::{Model, Record, TokenizerInfo, read};
-use crate::hub::Cache;
 use crate::intervene::Interventions;
 use crate::model::LoadOptions;
 use crate::model::source::ModelSource;
@@ -100,7 +99,7 @@ fn room(source: &ModelSource, options: LoadOptions) -> Result<Option<u64>, Engin
 
 fn open_record(folder: &Path, tokenizer: &str) -> anyhow::Result<Identified> {
     let record = read(folder)?;
-    let source = ModelSource::from_arg(tokenizer, &Cache::new(settings().cache))?;
+    let source = ModelSource::from_arg(tokenizer, &hub_cache())?;
     let words = open_text_side(&source)?;
     let (model, known) = (record.run.model.clone(), record.run.tokenizer.clone());
     if known.as_ref().is_some_and(|known| known.sha256 != words.sha256) {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::asked::AskArgs;
 use crate::cli::Exit;
-use crate::cli::args::ModelArgs;
+use crate::cli::args::{ModelArgs, hub_cache};
 use crate::cli::output::Output;
 use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request};
 use crate::eval::task::{Task, TaskItem};
@@ -52,8 +52,9 @@ pub(super) fn list(out: &mut Output) -> anyhow::Result<Exit> {
 /// Says all that is wrong.
 pub(super) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
+    let hub = hub_cache();
     for suite in &args.suites {
-        match eval::outline(suite, &PrepareOptions::default()) {
+        match eval::outline(suite, &PrepareOptions { hub: Some(&hub), ..PrepareOptions::default() }) {
             Ok(outlines) => {
                 for outline in outlines {
                     let (version, items, kind) = (&outline.version, outline.items, &outline.output_type);
@@ -74,9 +75,10 @@ pub(super) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<
 
 /// Shows an item as the model is asked it.
 pub(super) fn show(args: &ShowArgs, out: &mut Output) -> anyhow::Result<Exit> {
-    eval::outline(&args.suite, &PrepareOptions::default())?;
+    let hub = hub_cache();
+    eval::outline(&args.suite, &PrepareOptions { hub: Some(&hub), ..PrepareOptions::default() })?;
     let loaded = args.model.open(out)?;
-    let options = args.asked.options(0, loaded.chat.as_ref(), &loaded.info.name)?;
+    let options = args.asked.options(0, (loaded.chat.as_ref(), &loaded.info.name), &hub)?;
     let tasks = eval::prepare(&args.suite, &loaded.tokenizer, &options)?;
     for task in &tasks {
         let wanted = |item: &&TaskItem| args.item.as_ref().is_none_or(|id| item.id == *id);

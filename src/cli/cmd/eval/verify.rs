@@ -6,7 +6,7 @@ use super::asked::AskArgs;
 use super::source::{Source, open};
 use super::{EvalFormat, print};
 use crate::cli::Exit;
-use crate::cli::args::ModelArgs;
+use crate::cli::args::{ModelArgs, hub_cache};
 use crate::cli::intervene::InterveneArgs;
 use crate::cli::output::Output;
 use crate::eval::recheck::{self, Subject, Way};
@@ -62,7 +62,8 @@ pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let tasks: Vec<Vec<TaskItem>> = match &record {
         Some(record) => record.run.tasks.iter().map(|task| asked(record, &task.name)).collect(),
         None => {
-            let options = args.asked.options(args.seed, loaded.chat.as_ref(), &loaded.info.name)?;
+            let hub = hub_cache();
+            let options = args.asked.options(args.seed, (loaded.chat.as_ref(), &loaded.info.name), &hub)?;
             let tasks = eval::prepare(&args.what, &loaded.tokenizer, &options)?;
             tasks.into_iter().map(|task| task.items).collect()
         }
