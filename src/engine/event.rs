@@ -7,6 +7,7 @@ use super::{
     Chain, Comparison, Description, EngineError, EvalItem, Evaluated, Inputs, ModelInfo, Outline, PatchFrame, Why,
 };
 use crate::figure::Figure;
+use crate::hook::Head;
 use crate::lens::Ask;
 use crate::lens::atlas::Atlas;
 use crate::model::checkpoint::survey::Survey;
@@ -190,7 +191,9 @@ pub struct Inspection {
     pub interventions: Vec<String>,
     /// One a position, if asked for.
     pub distributions: Option<Vec<Distribution>>,
-    /// The attention pattern of the head that was asked for.
+    /// The head that was asked for.
+    pub head: Option<Head>,
+    /// Its attention pattern.
     pub attention: Option<Arc<Figure>>,
     /// How much that head writes of what it finds where, with its pattern.
     pub written: Option<Arc<Figure>>,

@@ -267,6 +267,7 @@ impl Look<'_> {
                 };
                 let (now, base) = self.both(found, read)?;
                 let [attention, written] = now;
+                found.head = Some(head);
                 (found.attention, found.written) = (Some(attention?), Some(written?));
                 if let Some([attention, written]) = base {
                     (found.base.attention, found.base.written) = (Some(attention?), Some(written?));

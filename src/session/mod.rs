@@ -78,6 +78,31 @@ pub struct SavedIntervention {
     pub is_on: bool,
 }
 
+/// Panels that a screen has at most.
+pub const MOST_PANELS: usize = 4;
+
+/// Where a panel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavedPlace {
+    /// It is the one that the others were split off.
+    First,
+    /// To the right of a panel that comes before it.
+    Beside(usize),
+    /// Under a panel that comes before it.
+    Below(usize),
+}
+
+/// One of several panels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedPanel {
+    /// The view that it shows.
+    pub view: String,
+    /// The head that its attention view shows.
+    pub head: Head,
+    /// Where it is.
+    pub place: SavedPlace,
+}
+
 /// An exploration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saved {
@@ -85,7 +110,7 @@ pub struct Saved {
     pub model: ModelRef,
     /// Whether a BOS is put before texts.
     pub bos: BosPolicy,
-    /// The visible view.
+    /// The visible view; of several panels, that of the focused one.
     pub view: String,
     /// The node at the end of the present tokens.
     pub at: usize,
@@ -103,6 +128,10 @@ pub struct Saved {
     pub interventions: Vec<SavedIntervention>,
     /// Everything that was tried, parents first.
     pub nodes: Vec<SavedNode>,
+    /// The panels, if there are several, each after those that it stands next to.
+    pub panels: Vec<SavedPanel>,
+    /// The number of the panel that takes keys.
+    pub focus: usize,
 }
 
 impl Saved {

@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use toml::de::DeValue;
 
-use super::{FORMAT, ModelRef, Problem, Saved, SavedIntervention, SavedNode, SavedToken};
+use super::{
+    FORMAT, MOST_PANELS, ModelRef, Problem, Saved, SavedIntervention, SavedNode, SavedPanel, SavedPlace, SavedToken,
+};
 use crate::model::Dtype;
 use crate::model::checkpoint::Arithmetic;
 use crate::model::sample::Sampling;
@@ -15,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<Saved, Vec<Problem>> {
     reading::parse(text, "the session", session)
 }
 
-const TOP: [&str; 14] = [
+const TOP: [&str; 16] = [
     "format",
     "lmscope",
     "view",
@@ -30,6 +32,8 @@ const TOP: [&str; 14] = [
     "model",
     "intervention",
     "tree",
+    "panel",
+    "focus",
 ];
 
 fn session<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Option<Saved> {
@@ -54,6 +58,8 @@ fn session<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Option<Saved> {
     });
     let (token, versus) = (token(reader, top, "token"), token(reader, top, "versus"));
     let sampling = chain(reader, top);
+    let panels = panels(reader, top);
+    let focus = reader.optional(top, "focus", "a panel's number", count).unwrap_or(0);
     let saved = Saved {
         model: model?,
         bos: bos?,
@@ -66,6 +72,8 @@ fn session<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Option<Saved> {
         sampling: Sampling { seed: seed?, ..sampling? },
         interventions,
         nodes,
+        panels,
+        focus,
     };
     check(reader, top, &saved);
     Some(saved)
@@ -73,6 +81,12 @@ fn session<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Option<Saved> {
 
 /// Places that are not there.
 fn check<'a>(reader: &mut Reader<'a>, top: At<'a>, saved: &Saved) {
+    let n_panels = saved.panels.len();
+    if reader.is_sound() && saved.focus >= n_panels.max(1) {
+        let what = format!("focus is {}, the last panel is {}", saved.focus, n_panels.saturating_sub(1));
+        let line = reader.line_of(top, "focus");
+        reader.problem(line, what);
+    }
     let n = saved.nodes.len();
     if n == 0 {
         reader.problem(top.line, "there is no [[tree]] with tokens".into());
@@ -145,6 +159,33 @@ fn interventions<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Vec<SavedIntervent
         }
     }
     out
+}
+
+fn panels<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Vec<SavedPanel> {
+    let tables = reader.tables(top, "panel");
+    if let Some(more) = tables.get(MOST_PANELS) {
+        reader.problem(more.line, format!("there are {} panels, {MOST_PANELS} at most", tables.len()));
+    }
+    tables.into_iter().enumerate().filter_map(|(number, at)| panel(reader, number, at)).collect()
+}
+
+fn panel<'a>(reader: &mut Reader<'a>, number: usize, at: At<'a>) -> Option<SavedPanel> {
+    reader.known(at, &["view", "head", "beside", "below"]);
+    let view = reader.needed(at, "view", "a view's name", string);
+    let head = reader.needed(at, "head", "a head such as L0H3", |value| string(value)?.parse().ok());
+    let beside = reader.optional(at, "beside", "a panel's number", count);
+    let below = reader.optional(at, "below", "a panel's number", count);
+    let place = match (beside, below) {
+        (None, None) if number == 0 => Some(SavedPlace::First),
+        (Some(other), None) if other < number => Some(SavedPlace::Beside(other)),
+        (None, Some(other)) if other < number => Some(SavedPlace::Below(other)),
+        _ => None,
+    };
+    if place.is_none() && reader.is_sound() {
+        let expected = if number == 0 { "neither beside nor below" } else { "beside or below a panel before it" };
+        reader.problem(at.line, format!("panel {number} has no place, expected {expected}"));
+    }
+    Some(SavedPanel { view: view?, head: head?, place: place? })
 }
 
 fn nodes<'a>(reader: &mut Reader<'a>, top: At<'a>) -> Vec<SavedNode> {

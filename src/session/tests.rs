@@ -37,7 +37,25 @@ fn saved() -> Saved {
                 ..SavedNode::default()
             },
         ],
+        panels: Vec::new(),
+        focus: 0,
     }
+}
+
+/// Panels, each next to one before it.
+fn panels() -> impl Strategy<Value = Vec<SavedPanel>> {
+    let panel = |number: usize| {
+        let place = match number {
+            0 => Just(SavedPlace::First).boxed(),
+            _ => prop_oneof![(0..number).prop_map(SavedPlace::Beside), (0..number).prop_map(SavedPlace::Below)].boxed(),
+        };
+        (any::<String>(), 0usize..40, place).prop_map(|(view, layer, place)| SavedPanel {
+            view,
+            head: Head { layer, head: 1 },
+            place,
+        })
+    };
+    prop_oneof![Just(0), 2..=MOST_PANELS].prop_flat_map(move |n| (0..n).map(panel).collect::<Vec<_>>())
 }
 
 fn node(at: usize) -> impl Strategy<Value = SavedNode> {
@@ -62,17 +80,18 @@ fn node(at: usize) -> impl Strategy<Value = SavedNode> {
 fn any_saved() -> impl Strategy<Value = Saved> {
     let nodes = (1usize..6).prop_flat_map(|n| (0..n).map(node).collect::<Vec<_>>());
     let rest = (any::<String>(), prop::option::of(any::<u32>()), 0u64..(i64::MAX as u64), 0.0f64..3.0);
-    (nodes, rest, prop::collection::vec((any::<String>(), any::<bool>()), 0..3)).prop_map(|(nodes, rest, specs)| {
-        Saved {
-            at: nodes.len() - 1,
-            position: 0,
-            view: rest.0,
-            token: rest.1.map(|id| SavedToken { id, text: "t".into() }),
-            sampling: Sampling { temperature: rest.3, seed: rest.2, ..Sampling::default() },
-            interventions: specs.into_iter().map(|(spec, is_on)| SavedIntervention { spec, is_on }).collect(),
-            nodes,
-            ..saved()
-        }
+    let specs = prop::collection::vec((any::<String>(), any::<bool>()), 0..3);
+    (nodes, rest, specs, panels()).prop_map(|(nodes, rest, specs, panels)| Saved {
+        focus: panels.len().saturating_sub(1),
+        panels,
+        at: nodes.len() - 1,
+        position: 0,
+        view: rest.0,
+        token: rest.1.map(|id| SavedToken { id, text: "t".into() }),
+        sampling: Sampling { temperature: rest.3, seed: rest.2, ..Sampling::default() },
+        interventions: specs.into_iter().map(|(spec, is_on)| SavedIntervention { spec, is_on }).collect(),
+        nodes,
+        ..saved()
     })
 }
 
@@ -117,6 +136,29 @@ fn every_mistake_is_told_with_its_line() {
         );
     }
     assert_eq!(problems.len(), expected.len(), "{problems:?}");
+}
+
+#[test]
+fn panels_without_a_place_are_told_with_their_lines() {
+    let panel = |rest: &str| format!("\n[[panel]]\nview = \"why\"\nhead = \"L0H0\"\n{rest}");
+    let with = |focus: &str, panels: &[&str]| {
+        let text = saved().text().unwrap().replace("seed = 3\n", &format!("seed = 3\n{focus}\n"));
+        text + &panels.iter().map(|rest| panel(rest)).collect::<String>()
+    };
+    let read = Saved::parse(&with("focus = 1", &["", "below = 0"])).unwrap();
+    assert_eq!((read.focus, read.panels[1].place), (1, SavedPlace::Below(0)));
+    let cases: [(&str, &[&str], &str); 6] = [
+        ("", &["", "beside = 1"], "panel 1 has no place, expected beside or below a panel before it"),
+        ("", &["", ""], "panel 1 has no place"),
+        ("", &["", "beside = 0\nbelow = 0"], "panel 1 has no place"),
+        ("", &["below = 0"], "panel 0 has no place, expected neither"),
+        ("focus = 2", &["", "below = 0"], "focus is 2, the last panel is 1"),
+        ("", &["", "beside = 0", "beside = 0", "beside = 0", "beside = 0"], "there are 5 panels, 4 at most"),
+    ];
+    for (focus, panels, expected) in cases {
+        let Err(error) = Saved::parse(&with(focus, panels)) else { panic!("{expected}") };
+        assert!(error.to_string().contains(expected) && error.to_string().contains("line "), "{error}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{FORMAT, Saved, SavedNode, SessionError};
+use super::{FORMAT, Saved, SavedNode, SavedPanel, SavedPlace, SessionError};
 use crate::model::checkpoint::Arithmetic;
 
 #[derive(Serialize)]
@@ -16,6 +16,8 @@ struct File<'a> {
     bos: &'static str,
     chain: String,
     seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    focus: Option<usize>,
     model: Model<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Token<'a>>,
@@ -23,6 +25,8 @@ struct File<'a> {
     versus: Option<Token<'a>>,
     #[serde(rename = "intervention", skip_serializing_if = "Vec::is_empty")]
     interventions: Vec<Intervention<'a>>,
+    #[serde(rename = "panel", skip_serializing_if = "Vec::is_empty")]
+    panels: Vec<Panel<'a>>,
     #[serde(rename = "tree")]
     nodes: Vec<Node<'a>>,
 }
@@ -46,6 +50,27 @@ struct Intervention<'a> {
     #[serde(rename = "do")]
     spec: &'a str,
     on: bool,
+}
+
+#[derive(Serialize)]
+struct Panel<'a> {
+    view: &'a str,
+    head: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beside: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below: Option<usize>,
+}
+
+impl<'a> From<&'a SavedPanel> for Panel<'a> {
+    fn from(panel: &'a SavedPanel) -> Self {
+        let (beside, below) = match panel.place {
+            SavedPlace::First => (None, None),
+            SavedPlace::Beside(other) => (Some(other), None),
+            SavedPlace::Below(other) => (None, Some(other)),
+        };
+        Self { view: &panel.view, head: panel.head.to_string(), beside, below }
+    }
 }
 
 #[derive(Serialize)]
@@ -95,6 +120,7 @@ pub(super) fn text(saved: &Saved) -> Result<String, SessionError> {
         bos: saved.bos.name(),
         chain: saved.sampling.chain_text(),
         seed: saved.sampling.seed,
+        focus: (!saved.panels.is_empty()).then_some(saved.focus),
         model: Model {
             source: &saved.model.source,
             fingerprint: &saved.model.fingerprint,
@@ -106,6 +132,7 @@ pub(super) fn text(saved: &Saved) -> Result<String, SessionError> {
             .iter()
             .map(|entry| Intervention { spec: &entry.spec, on: entry.is_on })
             .collect(),
+        panels: saved.panels.iter().map(Panel::from).collect(),
         nodes: saved.nodes.iter().map(Node::from).collect(),
     };
     toml::to_string(&file).map_err(|source| SessionError::Toml { source: Box::new(source) })

@@ -92,6 +92,18 @@ pub enum Action {
     PreviousView,
     /// Show a view.
     ShowView(ViewName),
+    /// Make a panel beside the focused one.
+    SplitBeside,
+    /// Make a panel below the focused one.
+    SplitBelow,
+    /// Focus another panel.
+    Panel(Move),
+    /// Show the focused panel alone, or all panels.
+    Maximise,
+    /// Keep what the focused panel shows, or let it follow again.
+    Pin,
+    /// Close the focused panel.
+    ClosePanel,
     /// Draw for a light or a dark terminal.
     ToggleGround,
     /// Colour the prompt by surprisal, by entropy, or not.
@@ -224,6 +236,7 @@ impl Action {
             Self::Sibling(to) => format!("sibling-{}", to.name()).into(),
             Self::Head(to) => format!("head-{}", to.name()).into(),
             Self::Column(to) => format!("column-{}", to.name()).into(),
+            Self::Panel(to) => format!("panel-{}", to.name()).into(),
             other => other.word().into(),
         }
     }
@@ -239,6 +252,12 @@ impl Action {
             Self::NextView => "next-view",
             Self::PreviousView => "previous-view",
             Self::ShowView(_) => "show",
+            Self::SplitBeside => "split-beside",
+            Self::SplitBelow => "split-below",
+            Self::Panel(_) => "panel",
+            Self::Maximise => "maximise",
+            Self::Pin => "pin",
+            Self::ClosePanel => "close-panel",
             Self::ToggleGround => "toggle-ground",
             Self::NextTint => "next-tint",
             Self::Position(_) => "position",

@@ -4,10 +4,13 @@ mod answer;
 mod command;
 mod exporting;
 mod find;
+mod panels;
 mod saving;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use ratatui::layout::Rect;
 
 use super::action::Action;
 use super::clipboard::{CopyError, told};
@@ -19,11 +22,12 @@ use super::keymap::{Context, Keymap};
 use super::line_entry::LineEntry;
 use super::mouse::{Hits, MouseUse};
 use super::overlay::Overlay;
+use super::panels::Panels;
 use super::saving::SessionOptions;
 use super::search::Search;
 use super::session::Session;
 use super::theme::Theme;
-use super::view::{Scene, VIEWS, View, ViewName};
+use super::view::{Scene, View, ViewName};
 use super::{Offer, Settings, TuiOptions};
 use crate::engine::worker::{JobId, Report, Slot};
 use crate::engine::{ModelInfo, Named, Request, Verified};
@@ -111,8 +115,9 @@ pub struct State {
     folder: Option<PathBuf>,
     /// The ending of the last export.
     ending: &'static str,
-    views: Vec<Box<dyn View>>,
-    current: usize,
+    panels: Panels,
+    /// The screen, once it is known.
+    size: Option<Rect>,
     overlays: Vec<Box<dyn Overlay>>,
     jobs: Jobs,
     theme: Theme,
@@ -151,8 +156,8 @@ impl State {
             options: options.options,
             folder: None,
             ending: exporting::FIRST_ENDING,
-            views: VIEWS.iter().map(|make| make()).collect(),
-            current: 0,
+            panels: Panels::new(options.settings),
+            size: None,
             overlays: Vec::new(),
             jobs: Jobs::default(),
             theme,
@@ -163,7 +168,6 @@ impl State {
             search: None,
             mouse: options.mouse,
         };
-        state.views.iter_mut().for_each(|view| view.begin_with(&options.settings));
         let load = Request::Load { source: options.source, options: options.options };
         let effects = vec![state.submit(LOAD, load)];
         (state, effects)
@@ -254,9 +258,9 @@ impl State {
         self.line.as_ref()
     }
 
-    /// The place of the visible view.
-    pub const fn current(&self) -> usize {
-        self.current
+    /// The place of the focused panel's view.
+    pub fn current(&self) -> usize {
+        self.panels.focused().current()
     }
 
     /// Where keys are looked up.
@@ -266,7 +270,7 @@ impl State {
         self.overlay().map(Overlay::context).or(editing).unwrap_or_else(|| self.view().context())
     }
 
-    /// What views and overlays are drawn with.
+    /// What overlays and the panels that follow are drawn with.
     pub(super) fn scene<'a>(&'a self, note: &'a str, hits: &'a Hits) -> Scene<'a> {
         let atlas = match &self.model {
             Model::Loaded(open) => match &open.heads {
@@ -301,12 +305,13 @@ impl State {
         self.theme
     }
 
-    pub(super) fn view(&self) -> &dyn View {
-        self.views[self.current].as_ref()
+    /// The focused panel's view.
+    fn view(&self) -> &dyn View {
+        self.panels.focused().view()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = ViewName> {
-        self.views.iter().map(|view| view.name())
+        self.panels.focused().views().map(View::name)
     }
 
     pub(super) fn overlay(&self) -> Option<&dyn Overlay> {

@@ -13,8 +13,10 @@ use crate::session::{IfThere, Saved};
 pub const LOAD: Slot = Slot(0);
 /// Tokenises the prompt being typed.
 pub const TOKENISE: Slot = Slot(1);
-/// Computes what the visible view shows.
+/// Computes what the visible panels show.
 pub const INSPECT: Slot = Slot(2);
+/// Computes it in several forward passes, where panels show different heads or follow different tokens.
+pub const INSPECTIONS: [Slot; 4] = [INSPECT, Slot(23), Slot(24), Slot(25)];
 /// Appends tokens.
 pub const GENERATE: Slot = Slot(3);
 /// Tries the laws of every decoder on the model, when nothing else is to be done.

@@ -41,10 +41,15 @@ pub fn run(options: TuiOptions, end: &CancelToken, log: Log) -> Result<(), TuiEr
     let engine = engine.spelling(theme.glyphs.spelling());
     let rescue_file = options.session.rescue.clone();
     let mouse = options.mouse;
-    let (mut state, first) = State::new(options, theme);
+    let (mut state, mut first) = State::new(options, theme);
     let mut screen = Screen::enter()?;
     screen.mouse(mouse)?;
-    screen.draw(|frame| screen::render(&state, frame.area(), frame.buffer_mut()))?;
+    let (width, height) = screen.draw(|frame| {
+        screen::render(&state, frame.area(), frame.buffer_mut());
+        (frame.area().width, frame.area().height)
+    })?;
+    // from now on it is told when it changes
+    first.extend(state.update(Msg::Input(InputEvent::Resize(width, height))));
     let thread = |name| move |source| TuiError::Thread { name, source };
     let (worker, reports) = Worker::spawn(engine).map_err(thread("model-worker"))?;
     let (_input, inputs) = InputThread::spawn().map_err(thread("input"))?;

@@ -476,6 +476,19 @@ pub static KEYMAP: &[Binding] = &[
     bind(Context::Global, &[Key::char('7')], Action::ShowView(ViewName::Compare), "", "show the compare view"),
     bind(Context::Global, &[Key::char('8')], Action::ShowView(ViewName::Evals), "", "show the evals view"),
     bind(Context::Global, &[Key::char('9')], Action::ShowView(ViewName::Model), "", "show the model view"),
+    bind(Context::Global, &[Key::char('|')], Action::SplitBeside, "", "make a panel beside this one"),
+    bind(Context::Global, &[Key::char('-')], Action::SplitBelow, "", "make a panel below this one"),
+    bind(Context::Global, &[Key::char(',')], Action::Panel(Move::Back), "", "focus the panel before"),
+    bind(Context::Global, &[Key::char('.')], Action::Panel(Move::On), "", "focus the next panel"),
+    bind(Context::Global, &[Key::char('z')], Action::Maximise, "", "show the focused panel alone, or all panels"),
+    bind(
+        Context::Global,
+        &[Key::char('P')],
+        Action::Pin,
+        "",
+        "pin the focused panel to what it shows, to compare with; again, it follows",
+    ),
+    bind(Context::Global, &[Key::char('X')], Action::ClosePanel, "", "close the focused panel"),
     bind(
         Context::Global,
         &[Key::char('c')],
@@ -618,6 +631,12 @@ impl Keymap {
     pub fn action(&self, context: Context, key: Key) -> Option<Action> {
         let own = self.rows(context).find(|binding| binding.keys.contains(&key));
         own.map(|binding| binding.action).or_else(|| self.action(context.fallback()?, key))
+    }
+
+    /// The first key of an action in every view; its name in the palette if it has none.
+    pub(super) fn key_of(&self, action: Action) -> String {
+        let keys = self.rows(Context::Global).find(|row| row.action == action).and_then(|row| row.keys.first());
+        keys.map_or_else(|| format!(":{}", action.name()), |key| key_name(*key))
     }
 
     /// Gives an action other keys in a context; nothing happens where there is no such action.

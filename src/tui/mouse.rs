@@ -69,17 +69,14 @@ impl Hits {
     /// What a gesture asks for.
     pub fn actions(&self, pointing: Pointing) -> Vec<Action> {
         let at = Position { x: pointing.column, y: pointing.row };
+        let regions = self.regions.borrow();
+        let under = regions.iter().filter(|region| region.area.contains(at)).flat_map(|region| region.press.clone());
+        // the wheel turns in the panel that it is over
+        let panel = |action: &Action| matches!(action, Action::Panel(_));
         match pointing.gesture {
-            Gesture::WheelUp => vec![Action::Cursor(Move::Back)],
-            Gesture::WheelDown => vec![Action::Cursor(Move::On)],
-            Gesture::Press => {
-                let regions = self.regions.borrow();
-                regions
-                    .iter()
-                    .filter(|region| region.area.contains(at))
-                    .flat_map(|region| region.press.clone())
-                    .collect()
-            }
+            Gesture::WheelUp => under.filter(panel).chain([Action::Cursor(Move::Back)]).collect(),
+            Gesture::WheelDown => under.filter(panel).chain([Action::Cursor(Move::On)]).collect(),
+            Gesture::Press => under.collect(),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Draws a state: header, prompt, view, footer, and what lies over them.
+//! Draws a state: header, prompt, panels, footer, and what lies over them.
+
+mod panels;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -31,20 +33,14 @@ fn draw(state: &State, area: Rect, buffer: &mut Buffer) -> Hits {
         line(buffer, area, 1, "enlarge the window, or Ctrl-C", state.theme().faint());
         return hits;
     }
-    let rows = if state.editor().is_some() || state.line_entry().is_some() {
-        2
-    } else {
-        token_strip::rows(&state.session().tokens().visible, area.width)
-    };
-    let areas = areas(area, rows);
+    let areas = areas(area, state.prompt_rows(area.width));
     header(state, &hits, areas.header, buffer);
     prompt(state, &hits, areas.prompt, buffer);
     let note = state.note();
-    let scene = state.scene(&note, &hits);
-    state.view().render(&scene, areas.body, buffer);
+    panels::render(state, (&note, &hits), areas.body, buffer);
     if let Some(overlay) = state.overlay() {
         hits.cover();
-        overlay.render(&scene, over(area), buffer);
+        overlay.render(&state.scene(&note, &hits), over(area), buffer);
     }
     footer(state, &hits, areas.footer, buffer);
     hits

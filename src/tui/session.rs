@@ -284,6 +284,8 @@ impl Session {
             sampling: self.sampling,
             interventions: interventions_of(&self.interventions),
             nodes,
+            panels: Vec::new(),
+            focus: 0,
         })
     }
 

@@ -11,8 +11,8 @@ impl State {
     pub(super) fn report(&mut self, report: Report) -> Vec<Effect> {
         // a job that was replaced or cancelled has no slot any more
         let Some(slot) = self.jobs.slot(report.job) else { return Vec::new() };
-        if let Some(at) = self.views.iter().position(|view| view.name().slot() == slot) {
-            return self.tell(at, report.event);
+        if let Some(owner) = self.panels.owner(slot) {
+            return self.tell(slot, owner, report.event);
         }
         match report.event {
             JobEvent::Event(event) => {
@@ -40,10 +40,10 @@ impl State {
         }
     }
 
-    /// Tells a view what became of its own job.
-    fn tell(&mut self, at: usize, event: JobEvent) -> Vec<Effect> {
+    /// Tells a view of a panel what became of its own job.
+    fn tell(&mut self, slot: Slot, (panel, view): (usize, usize), event: JobEvent) -> Vec<Effect> {
         if !matches!(event, JobEvent::Event(_)) {
-            self.jobs.end(self.views[at].name().slot());
+            self.jobs.end(slot);
         }
         let news = match &event {
             JobEvent::Event(event) => {
@@ -60,7 +60,7 @@ impl State {
                 News::Stopped
             }
         };
-        let reply = self.views[at].hear(news, &self.session);
+        let reply = self.panels.get_mut(panel).hear(view, news, &self.session);
         self.do_as_told(reply)
     }
 
@@ -86,7 +86,7 @@ impl State {
             Outcome::Tokens(tokens) => self.tokens(tokens),
             Outcome::Inspected(inspection) => {
                 self.session.learn(&inspection);
-                self.views.iter_mut().for_each(|view| view.receive(&inspection));
+                self.panels.receive(&inspection);
                 Vec::new()
             }
             Outcome::Verified(verified) => {

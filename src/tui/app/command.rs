@@ -4,13 +4,14 @@ use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::super::action::Action;
 use super::super::editor::Editor;
-use super::super::effect::{APPEND, ATTRIBUTION, Effect, FIGURES, GENERATE, HEADS, INSPECT, TOKENISE, VERIFY};
+use super::super::effect::{APPEND, ATTRIBUTION, Effect, FIGURES, GENERATE, HEADS, INSPECTIONS, TOKENISE, VERIFY};
 use super::super::input::{InputEvent, Key};
+use super::super::layout::wrapped;
 use super::super::line_entry::{LineEntry, Purpose};
 use super::super::mouse::MouseUse;
 use super::super::overlay::{HelpOverlay, InterventionsOverlay, Wish};
-use super::super::session::Session;
-use super::super::view::{News, Reply, View, ViewName};
+use super::super::split::Way;
+use super::super::view::{Reply, ViewName};
 use super::{Heads, Laws, Model, State};
 use crate::engine::Request;
 use crate::model::sample::Sampling;
@@ -31,7 +32,8 @@ impl State {
             InputEvent::Key(key) => self.key(*key),
             InputEvent::Paste(text) => self.paste(text),
             // the event loop knows what lies under the pointer
-            InputEvent::Mouse(_) | InputEvent::Resize(..) => Vec::new(),
+            InputEvent::Mouse(_) => Vec::new(),
+            InputEvent::Resize(width, height) => self.resized(*width, *height),
             InputEvent::Closed => vec![Effect::Quit],
         }
     }
@@ -56,16 +58,10 @@ impl State {
             return Vec::new();
         }
         let Some(editor) = &mut self.editor else {
-            return self.type_into_view(|view, session| view.key(key, session));
+            let reply = self.panels.focused_mut().key(key, &self.session);
+            return self.do_as_told(reply);
         };
         if editor.key(key) { self.tokenise_draft() } else { Vec::new() }
-    }
-
-    /// What a view does with a key or a text that is typed into it.
-    fn type_into_view(&mut self, typed: impl FnOnce(&mut dyn View, &Session) -> Reply) -> Vec<Effect> {
-        let view = self.views[self.current].as_mut();
-        let reply = if view.is_typing() { typed(view, &self.session) } else { Reply::Done };
-        self.do_as_told(reply)
     }
 
     /// What a digit of a count does, or a move right behind it; nothing if the key is neither.
@@ -93,7 +89,8 @@ impl State {
             return Vec::new();
         }
         let Some(editor) = &mut self.editor else {
-            return self.type_into_view(|view, session| view.paste(text, session));
+            let reply = self.panels.focused_mut().paste(text, &self.session);
+            return self.do_as_told(reply);
         };
         editor.paste(text);
         self.tokenise_draft()
@@ -137,9 +134,15 @@ impl State {
             Action::EditChain => self.ask_for(Purpose::Chain),
             Action::TypeTokens => self.ask_for(Purpose::Append),
             Action::Cancel => self.stop(),
-            Action::NextView => self.show((self.current + 1) % self.views.len()),
-            Action::PreviousView => self.show((self.current + self.views.len() - 1) % self.views.len()),
+            Action::NextView => self.show_after(1),
+            Action::PreviousView => self.show_after(-1),
             Action::ShowView(name) => self.show_named(name),
+            Action::SplitBeside => self.split(Way::Beside),
+            Action::SplitBelow => self.split(Way::Below),
+            Action::Panel(to) => self.focus(to),
+            Action::Maximise => self.maximise(),
+            Action::Pin => self.pin(),
+            Action::ClosePanel => self.close_panel(),
             Action::ToggleGround => {
                 self.theme = self.theme.toggled();
                 Vec::new()
@@ -205,41 +208,40 @@ impl State {
     }
 
     fn show(&mut self, at: usize) -> Vec<Effect> {
-        // the worker does one thing at a time: what is not looked at does not keep it from what is
-        let stopped = if at == self.current { None } else { self.stop_own_job() };
-        if at < self.views.len() {
-            self.current = at;
+        if self.panels.focused().pinned().is_some() {
+            return self.is_pinned();
         }
+        // the worker does one thing at a time: what is not looked at does not keep it from what is
+        let is_shown = at == self.current();
+        let stopped = if is_shown { None } else { self.stop_own_job(self.panels.focus()) };
+        self.panels.focused_mut().show(at);
         stopped.into_iter().chain(self.inspect()).collect()
     }
 
-    fn show_named(&mut self, name: ViewName) -> Vec<Effect> {
-        let at = self.views.iter().position(|view| view.name() == name);
-        at.map_or_else(Vec::new, |at| self.show(at))
+    /// Shows the view so many further, round and round.
+    fn show_after(&mut self, steps: isize) -> Vec<Effect> {
+        self.show(wrapped(self.current(), steps, self.names().count()))
     }
 
-    /// Stops the visible view's own job; what it has shown so far stays.
-    fn stop_own_job(&mut self) -> Option<Effect> {
-        let stopped = self.cancel(self.view().name().slot());
-        if stopped.is_some() {
-            // a view that is stopped asks for nothing
-            let _ = self.views[self.current].hear(News::Stopped, &self.session);
-        }
-        stopped
+    pub(super) fn show_named(&mut self, name: ViewName) -> Vec<Effect> {
+        let at = self.names().position(|other| other == name);
+        at.map_or_else(Vec::new, |at| self.show(at))
     }
 
     /// Stops what can be stopped; the tokens generated so far stay.
     fn stop(&mut self) -> Vec<Effect> {
-        let own = self.stop_own_job();
+        let own: Vec<Effect> = (0..self.panels.len()).filter_map(|at| self.stop_own_job(at)).collect();
         let generated = self.cancel(GENERATE);
-        let others = [INSPECT, VERIFY, HEADS, FIGURES, APPEND, ATTRIBUTION].map(|slot| self.cancel(slot));
-        if others[1].is_some() {
+        let inspections = INSPECTIONS.map(|slot| self.cancel(slot));
+        let others = [VERIFY, HEADS, FIGURES, APPEND, ATTRIBUTION].map(|slot| self.cancel(slot));
+        if others[0].is_some() {
             self.learn(Laws::GivenUp);
         }
-        if others[2].is_some() {
+        if others[1].is_some() {
             self.learn_heads(Heads::GivenUp);
         }
-        let stopped: Vec<Effect> = generated.into_iter().chain(own).chain(others.into_iter().flatten()).collect();
+        let others = inspections.into_iter().chain(others).flatten();
+        let stopped: Vec<Effect> = generated.into_iter().chain(own).chain(others).collect();
         let is_generated = stopped.contains(&Effect::Cancel(GENERATE));
         let inspect = if is_generated { self.inspect() } else { Vec::new() };
         stopped.into_iter().chain(inspect).collect()
@@ -315,10 +317,12 @@ impl State {
 
     fn view_action(&mut self, action: Action) -> Vec<Effect> {
         if let Action::Position(to) = action {
-            self.session.select(to);
+            return self.select(to);
         }
-        let reply = self.views[self.current].update(action, &self.session);
-        self.do_as_told(reply)
+        match self.panels.focused_mut().update(action, &self.session) {
+            Some(reply) => self.do_as_told(reply),
+            None => self.is_pinned(),
+        }
     }
 
     /// Does what a view wants.
@@ -361,7 +365,7 @@ impl State {
             Reply::Look(look) => {
                 let stopped = self.cancel(GENERATE);
                 self.session.look(*look);
-                stopped.into_iter().chain(self.show_named(ViewName::Step)).collect()
+                stopped.into_iter().chain(self.show_beside(ViewName::Step)).collect()
             }
             Reply::Append { id, visible } => {
                 let stopped = self.cancel(GENERATE);
@@ -372,16 +376,20 @@ impl State {
         }
     }
 
-    /// Asks for what the visible view lacks: panels, and a job of its own.
+    /// Asks for what the visible panels lack: forward passes, and jobs of their views' own.
     pub(super) fn inspect(&mut self) -> Vec<Effect> {
         if !matches!(self.model, Model::Loaded(_)) {
             return Vec::new();
         }
-        let view = &mut self.views[self.current];
-        let (slot, own) = (view.name().slot(), view.job(&self.session));
-        let panels = self.inspect_panels();
-        let own = own.map(|request| self.submit(slot, request));
-        panels.into_iter().chain(own).chain(self.attribute()).collect()
+        let visible = self.visible();
+        let mut effects = self.inspect_panels(&visible);
+        if effects.iter().any(|effect| matches!(effect, Effect::Submit { .. })) {
+            self.panels.give_way(&visible);
+        }
+        let own = self.own_jobs(&visible);
+        effects.extend(own.into_iter().map(|(slot, request)| self.submit(slot, request)));
+        effects.extend(self.attribute());
+        effects
     }
 
     /// Asks for the attribution that the prompt is to be coloured by.
@@ -391,18 +399,5 @@ impl State {
         }
         let (ids, ask) = (self.session.tokens().ids.clone(), self.session.ask());
         Some(self.submit(ATTRIBUTION, Request::Attribution { ids, ask }))
-    }
-
-    fn inspect_panels(&mut self) -> Option<Effect> {
-        let ids = self.session.tokens().ids.clone();
-        if ids.is_empty() {
-            return None;
-        }
-        let panels = self.view().needs(&self.session);
-        if panels.is_empty() {
-            return self.cancel(INSPECT);
-        }
-        let (ask, interventions) = (self.session.ask(), self.session.interventions().active());
-        Some(self.submit(INSPECT, Request::Inspect { ids, ask, interventions, panels }))
     }
 }

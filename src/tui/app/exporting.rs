@@ -23,10 +23,10 @@ const COPIED: &str = "md";
 const REPLACE: char = '!';
 
 impl State {
-    /// What the visible view shows.
+    /// What the focused panel shows.
     pub fn figures(&self) -> Vec<Figure> {
         let (note, hits) = (self.note(), Hits::default());
-        self.view().figures(&self.scene(&note, &hits))
+        self.view().figures(&self.scene_of(self.panels.focused(), &note, &hits))
     }
 
     /// Lets a file be named, if there is something to be written.
@@ -35,7 +35,7 @@ impl State {
             self.notice = Some("nothing to export: the view shows no numbers yet".into());
             return Vec::new();
         }
-        let name = format!("{}-{}.{}", self.view().name().word(), self.session.position(), self.ending);
+        let name = format!("{}-{}.{}", self.view().name().word(), self.shown_session().position(), self.ending);
         self.line = Some(LineEntry::new(Purpose::Export, name));
         Vec::new()
     }

@@ -6,6 +6,7 @@ use crate::tui::effect::Effect;
 use crate::tui::keymap::{Binding, Context, key_names};
 use crate::tui::overlay::{Entry, NoticeOverlay, PaletteOverlay, SearchOverlay, Wish};
 use crate::tui::search::{Found, Haystack, Search};
+use crate::tui::view::View;
 use crate::tui::{Offer, layout};
 
 /// Contexts whose keys mean something only while they are shown.
@@ -29,7 +30,8 @@ impl State {
 
     /// An offer: the view that shows it, if there is one, else how it is run.
     fn offered(&self, offer: &Offer) -> Entry {
-        let view = self.views.iter().find(|view| view.shows().contains(&offer.name.as_str())).map(|view| view.name());
+        let view =
+            self.panels.focused().views().find(|view| view.shows().contains(&offer.name.as_str())).map(View::name);
         let wish = match view {
             Some(view) => Wish::Act { context: Context::Global, action: Action::ShowView(view) },
             None => Wish::Tell(offer.clone()),
@@ -46,7 +48,7 @@ impl State {
 
     /// Acts as in a context: in the view that has it.
     pub(super) fn act_in(&mut self, context: Context, action: Action) -> Vec<Effect> {
-        let view = self.views.iter().find(|view| view.context() == context).map(|view| view.name());
+        let view = self.panels.focused().views().find(|view| view.context() == context).map(View::name);
         let is_shown = view == Some(self.view().name());
         let shown = view.filter(|_| !is_shown).map_or_else(Vec::new, |view| self.act(Action::ShowView(view)));
         shown.into_iter().chain(self.act(action)).collect()
@@ -56,7 +58,7 @@ impl State {
     fn haystack(&self) -> Haystack {
         let view = self.view();
         let tokens = self.session.tokens().visible.clone();
-        Haystack { tokens, rows: view.searchable(&self.session), view: view.name().title() }
+        Haystack { tokens, rows: view.searchable(self.shown_session()), view: view.name().title() }
     }
 
     /// Opens the search.

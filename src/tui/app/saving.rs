@@ -10,7 +10,6 @@ use super::super::saving::resume;
 use super::{Model, State};
 use crate::engine::{Inspected, Request, Tokens};
 use crate::figure::Figure;
-use crate::hook::Head;
 use crate::session::{EXTENSION, ModelRef, Saved, SessionError};
 use crate::text::BosPolicy;
 
@@ -24,11 +23,9 @@ impl State {
             arithmetic: self.options.arithmetic,
             dtype: self.options.dtype,
         };
-        self.session.saved(model, self.view().name().word(), self.head())
-    }
-
-    fn head(&self) -> Head {
-        self.views.iter().find_map(|view| view.head()).unwrap_or(Head { layer: 0, head: 0 })
+        let (panels, focus) = self.panels.saved();
+        let saved = self.session.saved(model, self.view().name().word(), self.panels.focused().head())?;
+        Some(Saved { panels, focus, ..saved })
     }
 
     /// Goes on with the session that was asked for, if it belongs to the model that was loaded.
@@ -47,10 +44,10 @@ impl State {
                 return None;
             }
         }
-        self.views.iter_mut().for_each(|view| view.show_head(saved.head));
-        if let Some(at) = self.views.iter().position(|view| view.name().word() == saved.view) {
-            self.current = at;
-        }
+        self.panels.resume(&saved.panels, saved.focus);
+        let panel = self.panels.focused_mut();
+        panel.show_head(saved.head);
+        panel.show_named(|name| name.word() == saved.view);
         Some(self.inspect())
     }
 
@@ -107,7 +104,7 @@ impl State {
             ids: self.session.tokens().ids.clone(),
             ask: self.session.ask(),
             interventions: self.session.interventions().active(),
-            head: self.head(),
+            head: self.panels.focused().head(),
             sampling: self.session.sampling(),
         };
         vec![self.submit(FIGURES, Request::Figures(asked))]

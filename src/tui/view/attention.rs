@@ -308,8 +308,16 @@ impl View for AttentionView {
         if self.head == before { Reply::Done } else { Reply::Refresh }
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(
+            action,
+            Action::ToggleGrid | Action::ToggleSide | Action::ToggleSink | Action::NextRanking | Action::NextRun
+        )
+    }
+
     fn receive(&mut self, inspection: &Arc<Inspection>) {
-        if inspection.attention.is_some() {
+        // another panel asks about another head
+        if inspection.attention.is_some() && inspection.head == Some(self.named()) {
             let (inspection, basis) = (Arc::clone(inspection), Basis::of(inspection));
             self.shown = Some(Shown { inspection, basis, head: self.head });
         }

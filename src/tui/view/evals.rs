@@ -497,6 +497,10 @@ impl View for EvalsView {
         Reply::Done
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(action, Action::Cursor(_) | Action::NextFilter | Action::NextRanking | Action::Out)
+    }
+
     fn receive(&mut self, _: &Arc<Inspection>) {}
 
     fn job(&mut self, _: &Session) -> Option<Request> {

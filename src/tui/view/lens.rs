@@ -250,8 +250,13 @@ impl View for LensView {
         Reply::Done
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(action, Action::Cursor(_) | Action::NextRanking | Action::NextRun)
+    }
+
     fn receive(&mut self, inspection: &Arc<Inspection>) {
-        if inspection.logit_lens.is_some() {
+        // another panel follows other tokens
+        if inspection.logit_lens.is_some() && inspection.watched == self.ids() {
             self.inspection = Some(Arc::clone(inspection));
         }
     }

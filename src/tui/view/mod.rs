@@ -157,6 +157,10 @@ pub trait View {
     fn needs(&self, session: &Session) -> Vec<Panel>;
     /// Acts on a key.
     fn update(&mut self, action: Action, session: &Session) -> Reply;
+    /// Whether an action only turns to another side of what is there already: then a pinned panel takes it.
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(action, Action::Cursor(_))
+    }
     /// Takes what was computed; other views' results come along.
     fn receive(&mut self, inspection: &Arc<Inspection>);
     /// A job of its own that is to be begun now, in place of one under way. It remembers what it asked for, and asks
@@ -164,6 +168,8 @@ pub trait View {
     fn job(&mut self, _: &Session) -> Option<Request> {
         None
     }
+    /// Lets other work go first: a job of its own that can go on where it was is asked for again.
+    fn give_way(&mut self) {}
     /// Takes what becomes of its own job.
     fn hear(&mut self, _: News<'_>, _: &Session) -> Reply {
         Reply::Done

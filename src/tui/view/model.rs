@@ -312,6 +312,10 @@ impl View for ModelView {
         Reply::Done
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(action, Action::Cursor(_) | Action::NextRanking)
+    }
+
     fn receive(&mut self, _: &Arc<Inspection>) {}
 
     fn job(&mut self, session: &Session) -> Option<Request> {

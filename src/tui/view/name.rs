@@ -1,6 +1,7 @@
 //! The names of views: by these they are shown, and not by where they happen to stand.
 
 use crate::engine::worker::Slot;
+use crate::tui::split::Seat;
 
 /// A view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum ViewName {
 
 /// The slots of the views' own jobs begin here.
 const FIRST_SLOT: u16 = 64;
+/// More than there are views.
+const SLOTS_A_PANEL: u16 = 16;
 
 impl ViewName {
     /// Its title in the header.
@@ -64,8 +67,13 @@ impl ViewName {
         self.title().to_lowercase().replace(' ', "-")
     }
 
-    /// The slot of a job of its own.
+    /// The slot of a job of its own, in the first panel.
     pub const fn slot(self) -> Slot {
-        Slot(FIRST_SLOT + self as u16)
+        self.slot_in(Seat(0))
+    }
+
+    /// The slot of a job of its own in a panel: two panels do not take each other's place.
+    pub const fn slot_in(self, seat: Seat) -> Slot {
+        Slot(FIRST_SLOT + seat.0 * SLOTS_A_PANEL + self as u16)
     }
 }

@@ -461,6 +461,10 @@ impl View for PatchView {
         if matches!(action, Action::Cursor(_) | Action::Column(_)) { Reply::Done } else { Reply::Refresh }
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(action, Action::Cursor(_) | Action::Column(_))
+    }
+
     fn receive(&mut self, _: &Arc<Inspection>) {}
 
     fn job(&mut self, session: &Session) -> Option<Request> {
@@ -478,6 +482,12 @@ impl View for PatchView {
         }
         self.sheet = Some(Sheet::new(work.clone()));
         Some(Request::Patch(Box::new(work)))
+    }
+
+    fn give_way(&mut self) {
+        if let Some(sheet) = self.sheet.as_mut().filter(|sheet| matches!(sheet.state, SheetState::Filling(_))) {
+            sheet.state = SheetState::Resumed;
+        }
     }
 
     fn hear(&mut self, news: News<'_>, session: &Session) -> Reply {

@@ -148,6 +148,12 @@ impl View for StepView {
         }
     }
 
+    fn keeps(&self, action: Action, session: &Session) -> bool {
+        // behind the last candidate the whole vocabulary is computed
+        let is_there = |to: Move| to.apply(self.chosen, usize::MAX) < self.n_candidates(session);
+        matches!(action, Action::Cursor(to) if self.is_whole(session) || to == Move::Last || is_there(to))
+    }
+
     fn receive(&mut self, inspection: &Arc<Inspection>) {
         if inspection.distributions.is_some() {
             self.inspection = Some(Arc::clone(inspection));

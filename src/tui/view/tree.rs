@@ -150,6 +150,10 @@ impl View for TreeView {
         Reply::Done
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        matches!(action, Action::Cursor(_) | Action::Sibling(_) | Action::Parent | Action::Child | Action::Out)
+    }
+
     fn receive(&mut self, inspection: &Arc<Inspection>) {
         if inspection.distributions.is_some() {
             self.known = Some(Basis::of(inspection));

@@ -183,6 +183,15 @@ impl View for WhyView {
         Reply::Done
     }
 
+    fn keeps(&self, action: Action, _: &Session) -> bool {
+        match action {
+            Action::Cursor(_) | Action::Open | Action::Out => true,
+            // scores of tokens are computed
+            Action::NextRanking => self.level.next().method().is_none(),
+            _ => false,
+        }
+    }
+
     fn receive(&mut self, inspection: &Arc<Inspection>) {
         if inspection.why.is_some() {
             self.inspection = Some(Arc::clone(inspection));

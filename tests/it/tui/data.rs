@@ -233,6 +233,7 @@ pub(super) fn intervened(tokens: &Tokens, interventions: &[String]) -> Inspectio
     Inspection {
         tokens: tokens.clone(),
         distributions: Some((0..n).map(|position| distribution(position, tokens, !interventions.is_empty())).collect()),
+        head: Some(Head { layer: 0, head: 0 }),
         attention: square(&|_, weight| weight),
         written: square(&|key, weight| weight * (key + 1) as f32 / 2.0),
         base,

@@ -13,6 +13,7 @@ mod lens;
 mod live;
 mod model;
 mod mouse;
+mod panels;
 mod patch;
 mod pty;
 mod random;

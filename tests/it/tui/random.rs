@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use lmscope::engine::{Event, JobEvent, Outcome, Request};
-use lmscope::tui::input::Key;
+use lmscope::tui::input::{InputEvent, Key};
 use lmscope::tui::keymap::KEYMAP;
 use lmscope::tui::mouse::{Gesture, Pointing};
 use lmscope::tui::view::VIEWS;
@@ -103,7 +103,7 @@ impl Walk {
             Step::Tick => self.ui.send(Msg::Tick),
             Step::Resize(width, height) => {
                 self.size = (*width, *height);
-                Vec::new()
+                self.ui.send(Msg::Input(InputEvent::Resize(*width, *height)))
             }
         };
         if let Some((_, request)) = submits(&effects).last() {

@@ -152,6 +152,9 @@ static MODES: &[(&str, Make)] = &[
         ui.answer(JobEvent::Panicked("index out of bounds".into()));
         ui
     }),
+    ("panels_four", super::panels::four),
+    ("panels_maximised", || after(super::panels::four(), "z")),
+    ("panels_pinned", super::panels::pinned),
     ("patch_begun", || with_both_prompts().0),
     ("patch_filling", || {
         let (mut ui, request) = with_both_prompts();

@@ -153,7 +153,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_was_done_is_saved_and_gone_on_with(keys in "[tuUxmj\n←12345a\\[\\]pf]{0,30}") {
+    fn whatever_was_done_is_saved_and_gone_on_with(keys in "[tuUxmj\n←12345a\\[\\]pf|.,z-]{0,30}") {
         let mut ui = Ui::with_data();
         for c in keys.chars() {
             match c {
