@@ -47,10 +47,10 @@ pub(super) enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SplitError {
     /// There are as many as there can be.
-    #[error("not split: there are {MOST_PANELS} panels, which is the most")]
+    #[error("not split: {MOST_PANELS} panels are the most")]
     Most,
     /// A panel would be too small for any view.
-    #[error("not split: a panel would have {}x{}, a view needs {}x{}", found.0, found.1, SMALLEST.0, SMALLEST.1)]
+    #[error("no room to split: {}x{}, a view needs {}x{}", found.0, found.1, SMALLEST.0, SMALLEST.1)]
     NoRoom {
         /// Columns and rows.
         found: (u16, u16),

@@ -49,6 +49,8 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 const FIXED: u16 = 4 + 9 + 8 + 3;
 /// Columns of the model's own probability, where interventions change it.
 const BASE: u16 = 9;
+/// Columns of a logit, of which FIXED has room.
+const LOGIT: u16 = 8;
 
 impl CandidateBars<'_> {
     /// The headings and one row a candidate.
@@ -56,13 +58,16 @@ impl CandidateBars<'_> {
         let label = self.label_width(area.width);
         let has_base = self.candidates.iter().any(|candidate| candidate.base.is_some());
         let fixed = if has_base { FIXED + BASE } else { FIXED };
-        let bar = usize::from(area.width.saturating_sub(fixed)).saturating_sub(label + 1);
+        let needed = usize::from(fixed) + label + 2;
+        // probabilities and marks come before the logit where there is no room for all
+        let logit = if has_base && usize::from(area.width) < needed { 0 } else { usize::from(LOGIT) };
+        let bar = usize::from(area.width.saturating_sub(fixed - LOGIT)).saturating_sub(logit + label + 1);
         let base = if has_base { "     base" } else { "" };
-        let head =
-            format!("{:>4} {} {}{base}{:>9}{:>8}", "rank", fit("token", label), " ".repeat(bar), "prob", "logit");
+        let name = fit(&format!("{:>8}", "logit"), logit);
+        let head = format!("{:>4} {} {}{base}{:>9}{name}", "rank", fit("token", label), " ".repeat(bar), "prob");
         super::line(buffer, area, 0, head.trim_end(), self.theme.faint());
         for (row, candidate) in (0..area.height.saturating_sub(1)).zip(self.candidates) {
-            self.row(area, row, candidate, (label, bar), buffer);
+            self.row(area, row, candidate, (label, bar, logit), buffer);
         }
     }
 
@@ -71,7 +76,14 @@ impl CandidateBars<'_> {
         widest.clamp(6, usize::from(columns / 4).max(6))
     }
 
-    fn row(&self, area: Rect, row: u16, candidate: &Candidate, (label, bar): (usize, usize), buffer: &mut Buffer) {
+    fn row(
+        &self,
+        area: Rect,
+        row: u16,
+        candidate: &Candidate,
+        (label, bar, logit): (usize, usize, usize),
+        buffer: &mut Buffer,
+    ) {
         let theme = self.theme;
         let is_chosen = usize::from(row) == self.chosen;
         let follows = self.marks.actual == Some(candidate.id);
@@ -84,7 +96,7 @@ impl CandidateBars<'_> {
         let rank = format!("{:>4} ", candidate.rank);
         let prob = format!("{:>8.3}%", candidate.prob * 100.0);
         let base = candidate.base.map_or_else(String::new, |base| format!("{:>8.3}%", base * 100.0));
-        let logit = format!("{:>8.2}", candidate.logit);
+        let logit = fit(&format!("{:>8.2}", candidate.logit), logit);
         let pieces = [
             (rank.as_str(), theme.faint()),
             (&fit(&candidate.visible, label), token),
