@@ -10,6 +10,7 @@ use super::input::Key;
 use super::session::Session;
 use super::settings::Settings;
 use super::split::Seat;
+use super::text::{cut, one_line};
 use super::view::{News, Reply, VIEWS, View, ViewName};
 use crate::engine::worker::Slot;
 use crate::engine::{Inspection, Panel as Needed, Request, Verified};
@@ -25,14 +26,20 @@ pub(super) struct Pinned {
     pub(super) atlas: Option<Arc<Atlas>>,
     /// What became of the laws, if they were tried.
     pub(super) verified: Option<Verified>,
+    /// What it is of: interventions and the beginning of the prompt, as every frame tells it.
+    pub(super) of: String,
 }
 
+/// More columns than a title has.
+const LONGEST_TITLE: usize = 400;
+
 impl Pinned {
-    /// What it is of: interventions and the prompt.
-    pub(super) fn of(&self) -> String {
-        let active = self.session.interventions().active();
+    /// The session as it is, before anything is known of the model.
+    pub(super) fn new(session: Session) -> Self {
+        let active = session.interventions().active();
         let done = if active.is_empty() { String::new() } else { format!(", do {}", active.join(" ")) };
-        format!("pinned{done}: {}", self.session.text())
+        let of = cut(&one_line(&format!("pinned{done}: {}", session.text())), LONGEST_TITLE);
+        Self { session, atlas: None, verified: None, of }
     }
 }
 

@@ -183,7 +183,14 @@ impl State {
     pub(super) fn pointed(&mut self, actions: Vec<Action>) -> Vec<Effect> {
         self.notice = None;
         self.count = None;
-        actions.into_iter().flat_map(|action| self.act(action)).collect()
+        let in_panel = actions.iter().any(|action| matches!(action, Action::Panel(_)));
+        let mut effects = Vec::new();
+        for action in actions {
+            // a token of a pinned panel may be one of another prompt
+            let is_past = matches!(action, Action::Position(_)) && self.panels.focused().pinned().is_some();
+            effects.extend(if in_panel && is_past { self.is_pinned() } else { self.act(action) });
+        }
+        effects
     }
 
     fn toggle_mouse(&mut self) -> Vec<Effect> {

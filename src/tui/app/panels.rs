@@ -1,5 +1,7 @@
 //! What the panels do together: they are split, focused, pinned and closed, and ask the model in one voice.
 
+use std::sync::Arc;
+
 use ratatui::layout::Rect;
 
 use super::super::action::{Action, Move};
@@ -64,7 +66,10 @@ impl State {
 
     pub(super) fn split(&mut self, way: Way) -> Vec<Effect> {
         match self.panels.split(way, self.body()) {
-            Ok(()) => self.inspect(),
+            Ok(()) => {
+                self.notice = (self.panels.len() == 2).then(|| self.about_panels());
+                self.inspect()
+            }
             Err(error) => {
                 let close = self.keymap.key_of(Action::ClosePanel);
                 let remedy = match error {
@@ -75,6 +80,14 @@ impl State {
                 self.say(format!("{error}; {remedy}"))
             }
         }
+    }
+
+    /// What can be done once there are two panels.
+    fn about_panels(&self) -> String {
+        let key = |action| self.keymap.key_of(action);
+        let (back, on) = (key(Action::Panel(Move::Back)), key(Action::Panel(Move::On)));
+        let (alone, pin, close) = (key(Action::Maximise), key(Action::Pin), key(Action::ClosePanel));
+        format!("{back} {on} focus the other panel, {alone} shows one alone, {pin} pins it, {close} closes it")
     }
 
     pub(super) fn focus(&mut self, to: Move) -> Vec<Effect> {
@@ -123,11 +136,11 @@ impl State {
     }
 
     fn as_it_is(&self) -> Pinned {
-        let session = self.session.clone();
-        let Model::Loaded(open) = &self.model else { return Pinned { session, atlas: None, verified: None } };
-        let atlas = if let Heads::Measured(atlas) = &open.heads { Some(atlas.clone()) } else { None };
+        let pinned = Pinned::new(self.session.clone());
+        let Model::Loaded(open) = &self.model else { return pinned };
+        let atlas = if let Heads::Measured(atlas) = &open.heads { Some(Arc::clone(atlas)) } else { None };
         let verified = if let Laws::Tried(verified) = &open.laws { Some(verified.clone()) } else { None };
-        Pinned { session, atlas, verified }
+        Pinned { atlas, verified, ..pinned }
     }
 
     /// Says that a pinned panel does not change.

@@ -10,7 +10,7 @@ use crate::tui::layout::part;
 use crate::tui::mouse::Hits;
 use crate::tui::panel::Panel;
 use crate::tui::panels::Seen;
-use crate::tui::text::{cut, one_line, width};
+use crate::tui::text::{cut, width};
 use crate::tui::widget::{line, spans};
 
 pub(super) fn render(state: &State, (note, hits): (&str, &Hits), area: Rect, buffer: &mut Buffer) {
@@ -22,9 +22,7 @@ pub(super) fn render(state: &State, (note, hits): (&str, &Hits), area: Rect, buf
     }
     let (places, lines) = panels.places(area);
     for (at, place) in places {
-        if seen == Seen::All {
-            hits.on(place, &[Action::Panel(Move::To(panels.number(at)))]);
-        }
+        hits.on(place, &[Action::Panel(Move::To(panels.number(at)))]);
         let panel = panels.get(at);
         title(state, at, &remark(state, seen, panel), place, buffer);
         let body = part(place, 0, 1, place.width, place.height.saturating_sub(1));
@@ -46,7 +44,7 @@ fn remark(state: &State, seen: Seen, panel: &Panel) -> String {
         Seen::Maximised => format!("{}, {} shows all", of(), state.keymap().key_of(Action::Maximise)),
         Seen::NoRoom => format!("{}, no room for all: enlarge the window", of()),
     };
-    let pinned = panel.pinned().map_or_else(String::new, |pinned| one_line(&pinned.of()));
+    let pinned = panel.pinned().map_or_else(String::new, |pinned| pinned.of.clone());
     [alone, pinned].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 

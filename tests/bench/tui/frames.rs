@@ -143,6 +143,29 @@ fn measure(ui: &mut Ui, folder: &Path, name: ViewName) -> Times {
     ui.settle();
     fill(ui, name, folder);
     assert!(!ui.state.figures().is_empty(), "{} has nothing to show", name.title());
+    moved(ui)
+}
+
+/// Prints a line for four panels that follow one position, and one with one of them pinned.
+pub(super) fn panels(folder: &Path) -> Result<(), SessionError> {
+    let mut ui = Ui::new(folder, &model::prompt(folder, N_TOKENS));
+    ui.give(InputEvent::Resize(SIZE.0, SIZE.1));
+    ui.settle();
+    // Step and Attention, Why and Lens, which has the keys
+    for key in "|5-4,,-3..".chars() {
+        ui.press(Key::char(key));
+        ui.settle();
+    }
+    println!("{}", moved(&mut ui).line("four that follow"));
+    ui.press(Key::char(','));
+    ui.press(Key::char('P'));
+    ui.press(Key::char('.'));
+    println!("{}", moved(&mut ui).line("three, and Why pinned"));
+    Ok(())
+}
+
+/// The cursor moves, then the position does.
+fn moved(ui: &mut Ui) -> Times {
     let (mut times, begun) = (Times::default(), Instant::now());
     for frame in (0..FRAMES).take_while(|_| begun.elapsed() < LIMIT) {
         // now and then a new position, which asks for a new forward pass

@@ -44,6 +44,7 @@ struct Part {
 /// Everything that is measured, in this order.
 static PARTS: &[Part] = &[
     Part { name: "views", about: "frames of every view: update, draw, what a terminal is sent", run: frames::views },
+    Part { name: "panels", about: "frames of four panels: Step, Attention, Why and Lens", run: frames::panels },
     Part { name: "attention", about: "frames of the attention view with a long prompt", run: frames::attention },
     Part { name: "idle", about: "key to frame through a pty, nothing runs", run: latency::idle },
     Part { name: "forward", about: "key to frame through a pty while a forward pass runs", run: latency::forward },

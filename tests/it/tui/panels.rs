@@ -266,6 +266,7 @@ fn a_panel_that_no_view_fits_in_is_refused() {
     let mut ui = Ui::with_data();
     resize(&mut ui, 80, 24);
     press(&mut ui, "|");
+    assert!(ui.rows(80, 24)[23].starts_with(", . focus the other panel, z shows one alone, P pins it, X closes it"));
     assert_eq!(ui.chars("|"), []);
     let said = "no room to split: 26x18, a view needs 39x7; enlarge the window, or X closes one";
     assert!(ui.text().contains(said), "{}", ui.text());
@@ -300,6 +301,14 @@ fn a_click_focuses_a_panel_and_acts_in_it() {
     assert_eq!(ui.state.context(), Context::Why);
     let effects = ui.chars("x");
     assert!(format!("{effects:?}").contains("zero:L0.attn"), "{effects:?}");
+    let mut ui = Ui::with_data();
+    press(&mut ui, "4|,P.");
+    point(&mut ui, 100, 8, Gesture::Press);
+    let position = ui.state.session().position();
+    assert!(position < 5, "a token was clicked");
+    point(&mut ui, 10, 8, Gesture::Press);
+    assert_eq!(ui.state.session().position(), position, "what is pinned selects nothing");
+    assert!(ui.text().contains("this panel is pinned"), "{}", ui.text());
     let mut ui = step_and_why();
     point(&mut ui, 100, 30, Gesture::WheelDown);
     let effects = ui.chars("x");
