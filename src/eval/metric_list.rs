@@ -187,13 +187,21 @@ pub(super) fn read(node: &Node, output: OutputType) -> Result<Vec<Wanted>, Vec<P
     if problems.is_empty() { Ok(wanted) } else { Err(problems) }
 }
 
+/// Metrics of lm-evaluation-harness that are not computed here.
+const ELSEWHERE: &[&str] = &["acc_all", "bleu", "bypass", "chrf", "chrf++", "likelihood", "mcc", "ter"];
+
 fn read_metric(node: &Node, output: OutputType) -> Result<Wanted, Vec<Problem>> {
     let Some(name) = node.text().or_else(|| node.get("metric").and_then(Node::text)) else {
         return Err(vec![node.problem("a metric needs its name, as `metric`")]);
     };
     let fitting = || METRICS.iter().filter(|kind| kind.of.contains(&output)).map(|kind| kind.name);
     let Some(kind) = METRICS.iter().find(|kind| kind.name == name && kind.of.contains(&output)) else {
-        let what = format!("metric `{name}` does not exist for {}, {}", output.name(), nearest(name, fitting()));
+        let what = if ELSEWHERE.contains(&name) {
+            let here = fitting().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            format!("metric `{name}` of lm-evaluation-harness is not computed here; of {} are {here}", output.name())
+        } else {
+            format!("metric `{name}` does not exist for {}, {}", output.name(), nearest(name, fitting()))
+        };
         return Err(vec![node.problem(what)]);
     };
     let mut known = vec!["metric", "aggregation", "higher_is_better"];
@@ -267,6 +275,19 @@ mod tests {
         assert_eq!(names(Loglikelihood), ["acc", "perplexity"]);
         assert_eq!(names(LoglikelihoodRolling), ["bits_per_byte", "byte_perplexity", "word_perplexity"]);
         assert_eq!(names(GenerateUntil), ["exact_match"]);
+    }
+
+    #[test]
+    fn what_only_the_harness_computes_is_refused_as_that() {
+        for name in ELSEWHERE {
+            assert!(METRICS.iter().all(|kind| kind.name != *name), "{name} is computed here");
+            let problems =
+                read(&yaml::read("t.yaml", &format!("- metric: {name}\n")).unwrap(), GenerateUntil).unwrap_err();
+            let expected = format!(
+                "t.yaml:1: metric `{name}` of lm-evaluation-harness is not computed here; of generate_until are `"
+            );
+            assert!(problems[0].to_string().starts_with(&expected), "{problems:?}");
+        }
     }
 
     #[test]
