@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Number, Value};
 
 use super::problem::{Problem, nearest};
+use crate::text::fenced;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,7 +197,11 @@ impl Source<'_> {
             Format::Json => self.json(field),
             Format::Csv => self.csv(),
             Format::Text => Ok(self.text()?.lines().map(text_row).zip(1..).map(numbered).collect()),
-            Format::Parquet => self.parquet().map_err(|problem| vec![problem]),
+            Format::Parquet => {
+                // the library panics on some damaged files
+                let read = fenced(|| self.parquet()).unwrap_or_else(|why| Err(self.problem(None, why)));
+                read.map_err(|problem| vec![problem])
+            }
         }
     }
 

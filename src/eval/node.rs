@@ -55,6 +55,15 @@ impl Node {
         1 + inside
     }
 
+    /// How many lists and tables are in each other, itself included.
+    pub(super) fn depth(&self) -> usize {
+        match &self.kind {
+            Kind::Scalar(_) | Kind::Tagged(_) => 0,
+            Kind::List(nodes) => 1 + nodes.iter().map(Self::depth).max().unwrap_or(0),
+            Kind::Table(entries) => 1 + entries.iter().map(|(_, node)| node.depth()).max().unwrap_or(0),
+        }
+    }
+
     /// The entry of a table.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Kind::Table(entries) = &self.kind else { return None };

@@ -73,9 +73,12 @@ fn is_printable(c: char) -> bool {
     c == ' ' || !(c.is_control() || c.is_whitespace() || unseen)
 }
 
+/// Brackets that Python opens within each other before it gives up.
+const DEEPEST: usize = 200;
+
 /// Python's `ast.literal_eval`; tuples are lists. None if the text is no literal.
 pub(super) fn literal(text: &str) -> Option<Value> {
-    let mut parser = Literal { rest: text.trim_start_matches([' ', '\t']) };
+    let mut parser = Literal { rest: text.trim_start_matches([' ', '\t']), depth: 0 };
     let value = parser.value()?;
     parser.space();
     if parser.rest.is_empty() {
@@ -96,6 +99,8 @@ pub(super) fn literal(text: &str) -> Option<Value> {
 
 struct Literal<'a> {
     rest: &'a str,
+    /// Brackets that are open.
+    depth: usize,
 }
 
 impl Literal<'_> {
@@ -118,19 +123,31 @@ impl Literal<'_> {
             }
         }
         match self.rest.chars().next()? {
-            '[' => self.list("[", "]"),
-            '(' => self.parentheses(),
-            '{' => self.dict(),
+            '[' | '(' | '{' => self.bracketed(),
             '\'' | '"' | 'r' | 'u' | 'b' | 'R' | 'U' | 'B' => self.texts(),
             _ => self.number(),
         }
     }
 
-    fn list(&mut self, open: &str, close: &str) -> Option<Value> {
-        let mut values = Vec::new();
-        if !self.take(open) {
+    fn bracketed(&mut self) -> Option<Value> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
             return None;
         }
+        let found = if self.take("[") {
+            self.list("]", Vec::new())
+        } else if self.take("(") {
+            self.parentheses()
+        } else {
+            self.take("{");
+            self.dict()
+        };
+        self.depth -= 1;
+        found
+    }
+
+    /// The rest of a list.
+    fn list(&mut self, close: &str, mut values: Vec<Value>) -> Option<Value> {
         loop {
             if self.take(close) {
                 return Some(Value::Array(values));
@@ -142,19 +159,20 @@ impl Literal<'_> {
         }
     }
 
-    /// A value in parentheses, or a tuple.
+    /// The rest of a value in parentheses, or of a tuple.
     fn parentheses(&mut self) -> Option<Value> {
-        let mut ahead = Self { rest: &self.rest[1..] };
-        if let Some(value) = ahead.value().filter(|_| ahead.take(")")) {
-            self.rest = self.rest.get(self.rest.len() - ahead.rest.len()..)?;
-            return Some(value);
+        if self.take(")") {
+            return Some(Value::Array(Vec::new()));
         }
-        self.list("(", ")")
+        let first = self.value()?;
+        if self.take(")") {
+            return Some(first);
+        }
+        if self.take(",") { self.list(")", vec![first]) } else { None }
     }
 
     fn dict(&mut self) -> Option<Value> {
         let mut fields = Map::new();
-        self.take("{");
         loop {
             if self.take("}") {
                 return Some(Value::Object(fields));
@@ -301,11 +319,19 @@ mod tests {
             ("1, 2", json!([1, 2])),
             ("['''x\ny''']", json!(["x\ny"])),
             ("[0, 1, ]", json!([0, 1])),
+            ("()", json!([])),
+            ("((1), (2,), (3, 4))", json!([1, [2], [3, 4]])),
         ];
         for (text, expected) in cases {
             assert_eq!(literal(text).as_ref(), Some(&expected), "{text}");
         }
-        for text in ["[a]", "['a'", "[1] x", "f(1)", "", "[,]", "012"] {
+        let nested = |n: usize| format!("{}{}", "(".repeat(n), "1,)".to_owned() + &",)".repeat(n - 1));
+        assert!(literal(&nested(DEEPEST)).is_some());
+        assert_eq!(literal(&nested(DEEPEST + 1)), None);
+        for open in ["(", "[", "{1:"] {
+            assert_eq!(literal(&open.repeat(50_000)), None);
+        }
+        for text in ["(1 2)", "[a]", "['a'", "[1] x", "f(1)", "", "[,]", "012"] {
             assert_eq!(literal(text), None, "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! Jinja templates over the fields of an item, printed as Python prints. A missing field is an error.
 
 use std::collections::HashMap;
+use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, ValueKind};
@@ -12,6 +13,16 @@ use super::python;
 
 /// Steps of one rendering, some seconds of them: a template that takes more never comes to its end.
 const FUEL: u64 = 20_000_000;
+
+/// The most bytes of a template.
+const LONGEST: usize = 256 << 10;
+
+/// The stack on which a template is compiled, and more of it for each of its bytes: a text without brackets, such as
+/// `1+1+1`, nests as well.
+const STACK: (usize, usize) = (4 << 20, 4 << 10);
+
+/// The widest that a text is filled to.
+const WIDEST: usize = 1 << 20;
 
 /// The templates of a task, each compiled once.
 pub(super) struct Templates {
@@ -41,10 +52,23 @@ impl Templates {
             return Ok(());
         }
         let name = self.known.len().to_string();
-        let added = self.environment.add_template_owned(name.clone(), source.to_owned());
-        added.map_err(|error| describe(&error))?;
+        self.compile(name.clone(), source.to_owned())?;
         self.known.insert(source.to_owned(), name);
         Ok(())
+    }
+
+    fn compile(&mut self, name: String, source: String) -> Result<(), String> {
+        if source.len() > LONGEST {
+            return Err(format!("it has {} bytes, at most {LONGEST} are expected", source.len()));
+        }
+        let environment = &mut self.environment;
+        let stack = STACK.0 + STACK.1 * source.len();
+        let add = || environment.add_template_owned(name, source).map_err(|error| describe(&error));
+        thread::scope(|scope| {
+            let compiling = thread::Builder::new().name("template".into()).stack_size(stack).spawn_scoped(scope, add);
+            let compiling = compiling.map_err(|error| format!("there is no memory to compile it: {error}"))?;
+            compiling.join().unwrap_or_else(|_| Err("it cannot be compiled".into()))
+        })
     }
 
     /// The template filled with these fields.
@@ -74,6 +98,9 @@ fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> 
         (Some(whole), "isdigit", 0) => Ok(Value::from(!whole.is_empty() && whole.chars().all(char::is_numeric))),
         (Some(whole), "zfill", 1) => {
             let width = arguments[0].as_usize().unwrap_or(0);
+            if width > WIDEST {
+                return Err(Error::new(ErrorKind::InvalidOperation, format!("{width} is wider than {WIDEST}")));
+            }
             let missing = width.saturating_sub(whole.chars().count());
             let at = usize::from(whole.starts_with(['-', '+']));
             Ok(Value::from(format!("{}{}{}", &whole[..at], "0".repeat(missing), &whole[at..])))
@@ -194,5 +221,19 @@ mod tests {
         assert!(render("a\n{{ nobody }}").unwrap_err().contains("line 2"));
         assert!(render("{{ z.nobody }}").is_err());
         assert!(render("{% if %}").unwrap_err().contains("line 1"));
+        assert!(render("{{ '7'.zfill(99999999999) }}").unwrap_err().contains("wider than"));
+    }
+
+    #[test]
+    fn what_nests_deeply_is_refused_or_compiled() {
+        let all = |part: &str| part.repeat(60_000 / part.len());
+        assert_eq!(render(&format!("{{{{ {}1 }}}}", all("1+"))).as_deref(), Ok("30001"));
+        for part in ["(", "[", "q[", "q(", "q.", "q|upper|", "q if n else "] {
+            assert!(render(&format!("{{{{ {} }}}}", all(part))).is_err(), "{part}");
+        }
+        for part in ["{% if q %}", "{% if q %}{% elif q %}", "{% for x in list %}"] {
+            assert!(render(&all(part)).is_err(), "{part}");
+        }
+        assert!(render(&"x".repeat(LONGEST + 1)).unwrap_err().contains("at most"));
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Node, Vec<Problem>> {
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
         copied: 0,
+        depth: 0,
         problems: Vec::new(),
     };
     let root = reader.document();
@@ -34,8 +35,13 @@ struct Reader<'a> {
     anchors: HashMap<usize, Node>,
     /// Values that aliases stood for.
     copied: usize,
+    /// Lists and tables that are open.
+    depth: usize,
     problems: Vec<Problem>,
 }
+
+/// Lists and tables within each other.
+const DEEPEST: usize = 100;
 
 /// Values that aliases may stand for, aliases within what they stand for included.
 const MOST_COPIED: usize = 1_000_000;
@@ -83,8 +89,14 @@ impl<'a> Reader<'a> {
         let (kind, anchor) = match event {
             Event::Alias(id) => return self.alias(id, line),
             Event::Scalar(text, style, anchor, tag) => (self.scalar(&text, style, tag.as_deref(), line), anchor),
-            Event::SequenceStart(anchor, tag) => (tagged(tag.as_deref(), self.list()?), anchor),
-            Event::MappingStart(anchor, tag) => (tagged(tag.as_deref(), self.table()?), anchor),
+            Event::SequenceStart(anchor, tag) => {
+                let list = self.deeper(line, 1, Self::list)?;
+                (tagged(tag.as_deref(), list), anchor)
+            }
+            Event::MappingStart(anchor, tag) => {
+                let table = self.deeper(line, 1, Self::table)?;
+                (tagged(tag.as_deref(), table), anchor)
+            }
             _ => return None,
         };
         let node = Node { file: Arc::clone(&self.file), line, kind };
@@ -92,6 +104,20 @@ impl<'a> Reader<'a> {
             self.anchors.insert(anchor, node.clone());
         }
         Some(node)
+    }
+
+    /// What is read `by` levels further down, if that is not too deep.
+    fn deeper<T>(&mut self, line: usize, by: usize, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.depth += by;
+        let found = if self.depth > DEEPEST {
+            let what = format!("lists and tables are more than {DEEPEST} deep in each other");
+            self.problems.push(Problem::new(&self.file, line, what));
+            None
+        } else {
+            read(self)
+        };
+        self.depth -= by;
+        found
     }
 
     fn alias(&mut self, id: usize, line: usize) -> Option<Node> {
@@ -105,7 +131,8 @@ impl<'a> Reader<'a> {
             self.problems.push(Problem::new(&self.file, line, what));
             return None;
         }
-        Some(found.clone())
+        let found = found.clone();
+        self.deeper(line, found.depth(), |_| Some(found))
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Kind {
@@ -275,6 +302,10 @@ mod tests {
         assert_eq!(lines("a: [1\nb: 2\n").len(), 1);
         assert_eq!(lines("a: 1\n---\nb: 2\n"), [Some(2)]);
         assert_eq!(lines(""), [None]);
+        assert_eq!(lines(&format!("a:\n{}1", "- ".repeat(20_000))), [Some(2)]);
+        let chain: Vec<String> = (1..200).map(|n| format!("k{n}: &a{n} [*a{}]\n", n - 1)).collect();
+        assert_eq!(lines(&format!("k0: &a0 x\n{}", chain.concat())), [Some(101)]);
+        assert!(read("t.yaml", &format!("a: {}{}", "[".repeat(99), "]".repeat(99))).is_ok());
         assert_eq!(lines("a: !!int x\n"), [Some(1)]);
     }
 }

@@ -1,5 +1,5 @@
-//! A fence around the tokenizer library, which panics on some of the files that it accepts (a template that names a
-//! token it does not define, for one). The panic becomes an error, and nothing is printed.
+//! A fence around libraries that panic on some of the files that they accept: that of tokenizers (a template that names a
+//! token it does not define, for one), and that of Parquet. The panic becomes an error, and nothing is printed.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -13,7 +13,7 @@ thread_local! {
 static HOOK: Once = Once::new();
 
 /// What `work` returns, or what it panicked with. What it has changed by then must not be used again.
-pub(super) fn fenced<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn fenced<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     HOOK.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |info| {

@@ -29,6 +29,7 @@ pub use chat::{ChatTemplate, Ending, Message};
 pub use error::Error;
 pub use facts::{Marker, TokenizerFacts};
 pub use gguf_vocab::GgufVocab;
+pub(crate) use guard::fenced;
 pub use prompt::{Bos, BosPolicy, NoBos, Prompt};
 pub use special::{HfFiles, SpecialTokens};
 pub use tokenizer::{TokenSpan, Tokenizer};
