@@ -202,6 +202,12 @@ impl Runtime {
                 Effect::Suspend => {
                     self.screen.suspend()?;
                     self.screen.mouse(state.mouse())?;
+                    // a window may have changed while nobody listened
+                    let (width, height) = self.screen.size()?;
+                    let asked = state.update(Msg::Input(InputEvent::Resize(width, height)));
+                    if self.perform(state, asked)? == Flow::Quit {
+                        return Ok(Flow::Quit);
+                    }
                 }
                 Effect::Mouse(whose) => self.screen.mouse(whose)?,
                 Effect::Copy(text) => {

@@ -73,6 +73,11 @@ impl Screen {
         Ok(answer)
     }
 
+    /// Columns and rows.
+    pub(super) fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height))
+    }
+
     /// Takes the mouse, or leaves it to the terminal.
     pub(super) fn mouse(&mut self, whose: MouseUse) -> io::Result<()> {
         match whose {
