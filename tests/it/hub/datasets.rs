@@ -1,6 +1,7 @@
 //! Data sets of the hub: fetched once, then read from the cache by task files that name them.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use lmscope::eval::task::Task;
@@ -141,6 +142,17 @@ fn a_suite_of_our_own_and_a_revision() {
     assert!(wrong.contains("there is no split `tset`, only train, test"), "{wrong}");
 }
 
+/// The first rows of the split that is asked.
+fn first(n: usize) -> Vec<u8> {
+    rows("test").split_inclusive(|byte| *byte == b'\n').take(n).flatten().copied().collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[cfg(unix)]
 #[test]
 fn a_part_of_a_data_set_is_told() {
@@ -172,10 +184,12 @@ fn a_part_of_a_data_set_is_told() {
     told("`main/test-00001-of-00002` of `tests/tiny` is not in the cache; `lmscope pull");
     put("main/test-00001-of-00002.jsonl.gz", b"\x1f\x8bno gzip");
     told("main/test-00001-of-00002.jsonl.gz: it cannot be unpacked");
+    put("main/test-00000-of-00002.jsonl", &first(3));
+    put("main/test-00001-of-00002.jsonl.gz", &gzip(&first(1)));
+    told("4 items: nothing is wrong");
     fs::remove_file(snapshot.join("main/test-00001-of-00002.jsonl.gz")).unwrap();
     fs::remove_file(snapshot.join("main/test-00000-of-00002.jsonl")).unwrap();
-    let three: Vec<u8> = rows("test").split_inclusive(|byte| *byte == b'\n').take(3).flatten().copied().collect();
-    put("main/test-00000-of-00001.jsonl", &three);
+    put("main/test-00000-of-00001.jsonl", &first(3));
     told("the split `test` of `tests/tiny` has 3 rows, and its card says 4; `lmscope pull");
     put("main/test-00000-of-00001.jsonl", &rows("test"));
     told("4 items: nothing is wrong");
