@@ -14,6 +14,7 @@ use std::path::Path;
 pub use self::error::ConfigError;
 use crate::reading::Problem;
 use crate::tui::keymap::Keymap;
+use crate::tui::palette::Palette;
 use crate::tui::theme::{Depth, Ground};
 use crate::tui::{Settings, mouse::MouseUse};
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub ground: Option<Ground>,
     /// The colours that are used; what the environment says if nothing.
     pub depth: Option<Depth>,
+    /// The scale of values, and colours.
+    pub palette: Palette,
     /// Numbers that the views begin with.
     pub settings: Settings,
     /// Whose the mouse is.

@@ -1,18 +1,24 @@
 //! From TOML to a configuration.
 
+use std::ops::Range;
+
 use super::{Config, keys};
-use crate::reading::{self, At, Problem, Reader, boolean, count, string};
+use crate::reading::{self, At, Problem, Reader, boolean, count, nearest, string};
 use crate::tui::Settings;
 use crate::tui::mouse::MouseUse;
+use crate::tui::palette::{Color, Palette, Ramp, colour_names, parse_colour};
 use crate::tui::theme::{Depth, Ground};
+
+/// The word for what is left to the program.
+pub(super) const AUTO: &str = "auto";
 
 /// Words for what lies behind the text; none asks the environment.
 pub(super) const GROUNDS: &[(&str, Option<Ground>)] =
-    &[("auto", None), ("dark", Some(Ground::Dark)), ("light", Some(Ground::Light))];
+    &[(AUTO, None), ("dark", Some(Ground::Dark)), ("light", Some(Ground::Light))];
 
 /// Words for the colours; none asks the environment.
 pub(super) const DEPTHS: &[(&str, Option<Depth>)] = &[
-    ("auto", None),
+    (AUTO, None),
     ("none", Some(Depth::Mono)),
     ("16", Some(Depth::Sixteen)),
     ("256", Some(Depth::Indexed)),
@@ -27,10 +33,10 @@ const MOST_GENERATED: usize = 1_000_000;
 pub(super) fn parse(text: &str) -> Result<Config, Vec<Problem>> {
     reading::parse(text, "the configuration", |reader, top| {
         reader.known(top, &["theme", "tui", "keys"]);
-        let (ground, depth) = theme(reader, top);
+        let (ground, depth, palette) = theme(reader, top);
         let (settings, mouse) = tui(reader, top);
         let keymap = keys::read(reader, top);
-        Some(Config { ground, depth, settings, mouse, keymap })
+        Some(Config { ground, depth, palette, settings, mouse, keymap })
     })
 }
 
@@ -44,10 +50,53 @@ fn word<'a, T: Copy>(reader: &mut Reader<'a>, at: At<'a>, key: &str, words: &[(&
     reader.optional(at, key, &format!("one of {}", expected.join(", ")), read).flatten()
 }
 
-fn theme<'a>(reader: &mut Reader<'a>, top: At<'a>) -> (Option<Ground>, Option<Depth>) {
-    let Some(at) = reader.table(top, "theme", "[theme]") else { return (None, None) };
-    reader.known(at, &["background", "colours"]);
-    (word(reader, at, "background", GROUNDS), word(reader, at, "colours", DEPTHS))
+fn theme<'a>(reader: &mut Reader<'a>, top: At<'a>) -> (Option<Ground>, Option<Depth>, Palette) {
+    let Some(at) = reader.table(top, "theme", "[theme]") else { return (None, None, Palette::OWN) };
+    reader.known(at, &["background", "colours", "scale", "towards", "against", "error"]);
+    let palette = Palette {
+        ramp: ramp(reader, at).unwrap_or(Palette::OWN.ramp),
+        towards: colour(reader, at, "towards"),
+        against: colour(reader, at, "against"),
+        error: colour(reader, at, "error"),
+    };
+    (word(reader, at, "background", GROUNDS), word(reader, at, "colours", DEPTHS), palette)
+}
+
+/// The scale of values.
+fn ramp<'a>(reader: &mut Reader<'a>, at: At<'a>) -> Option<Ramp> {
+    let names = Ramp::ALL.map(Ramp::name);
+    let (text, span) = text(reader, at, "scale", &format!("one of {}", names.join(", ")))?;
+    let found = Ramp::ALL.into_iter().find(|ramp| ramp.name() == text);
+    if found.is_none() {
+        let near = nearest(&text, names).unwrap_or_default();
+        let what = format!("`{text}` is no scale, the nearest is `{near}`; scales: {}", names.join(", "));
+        reader.tell(&span, format!("scale: {what}"));
+    }
+    found
+}
+
+/// A colour; none is the program's own.
+fn colour<'a>(reader: &mut Reader<'a>, at: At<'a>, key: &str) -> Option<Color> {
+    let (text, span) = text(reader, at, key, "a colour: \"auto\", \"red\", \"bright-blue\", \"#63c4ff\"")?;
+    if text == AUTO {
+        return None;
+    }
+    let found = parse_colour(&text);
+    if found.is_none() {
+        let expected = if text.starts_with('#') {
+            "expected # and six hexadecimal digits: #63c4ff".to_owned()
+        } else {
+            format!("the nearest is `{}`", nearest(&text, colour_names()).unwrap_or_default())
+        };
+        reader.tell(&span, format!("{key}: `{text}` is no colour, {expected}"));
+    }
+    found
+}
+
+/// A text, and where it is.
+fn text<'a>(reader: &mut Reader<'a>, at: At<'a>, key: &str, expected: &str) -> Option<(String, Range<usize>)> {
+    let text = reader.optional(at, key, expected, string)?;
+    Reader::value(at, key).map(|value| (text, value.span()))
 }
 
 fn tui<'a>(reader: &mut Reader<'a>, top: At<'a>) -> (Settings, MouseUse) {

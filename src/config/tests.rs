@@ -2,11 +2,13 @@
 
 use crossterm::event::KeyCode;
 use proptest::prelude::*;
+use ratatui::style::Color;
 
 use super::*;
 use crate::tui::action::Action;
 use crate::tui::input::Key;
 use crate::tui::keymap::{Context, KEYMAP};
+use crate::tui::palette::Ramp;
 
 fn problems(text: &str) -> Vec<(usize, String)> {
     let problems = Config::parse(text).unwrap_err();
@@ -34,6 +36,8 @@ fn the_example_of_the_documentation_is_a_configuration() {
     let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let config = Config::parse(example).unwrap();
     assert_eq!((config.ground, config.depth), (Some(Ground::Dark), None));
+    let palette = Palette { ramp: Ramp::Cividis, towards: Some(Color::LightBlue), against: None, ..config.palette };
+    assert_eq!((config.palette, palette.error), (palette, Some(Color::Rgb(0xff, 0x78, 0x78))));
     let settings = config.settings;
     assert_eq!((settings.candidates, settings.generated, settings.items), (100, 40, 50));
     assert_eq!(config.mouse, MouseUse::Terminal);
@@ -56,6 +60,8 @@ fn what_is_written_is_read_again() {
     config.keymap.rebind(Context::Global, Action::Export, vec![Key::char('"'), Key::char('\\'), Key::ctrl('é')]);
     config.keymap.rebind(Context::Global, Action::ToggleGround, Vec::new());
     config = Config { ground: Some(Ground::Light), depth: Some(Depth::Mono), mouse: MouseUse::Terminal, ..config };
+    let (towards, against) = (Some(Color::DarkGray), Some(Color::Rgb(0, 17, 255)));
+    config.palette = Palette { ramp: Ramp::Grey, towards, against, error: None };
     config.settings = Settings { candidates: 1, generated: 2, items: 3 };
     assert_eq!(Config::parse(&config.text()).unwrap(), config);
 }
@@ -91,6 +97,15 @@ fn every_mistake_is_told_with_its_line() {
         ],
     );
     check("keys = [\n", &[(1, "array")]);
+    check(
+        "[theme]\nscale = 'viridi'\ntowards = 'brightblue'\nagainst = '#12345'\nerror = 7\n",
+        &[
+            (2, "scale: `viridi` is no scale, the nearest is `viridis`; scales: viridis, cividis, grey"),
+            (3, "towards: `brightblue` is no colour, the nearest is `bright-blue`"),
+            (4, "against: `#12345` is no colour, expected # and six hexadecimal digits"),
+            (5, "error is 7, expected a colour"),
+        ],
+    );
 }
 
 #[test]

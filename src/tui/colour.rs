@@ -5,6 +5,7 @@
 
 use ratatui::style::Color;
 
+use super::palette::{Ramp, number, numbered};
 use super::theme::{Depth, Ground};
 
 /// Red, green, blue.
@@ -60,15 +61,63 @@ const INDEXED: [u8; 9] = [53, 54, 24, 30, 36, 71, 113, 184, 226];
 /// What grows in lightness among sixteen, whatever a terminal makes of their names.
 const NAMED: [Color; 4] = [Color::Black, Color::Blue, Color::Cyan, Color::Gray];
 
+/// Cividis at ten equal steps: the same to people who do not tell red from green.
+const CIVIDIS: [Rgb; 10] = [
+    (0, 34, 78),
+    (18, 53, 112),
+    (59, 73, 108),
+    (87, 93, 109),
+    (112, 113, 115),
+    (138, 134, 120),
+    (165, 156, 116),
+    (195, 179, 105),
+    (225, 204, 85),
+    (254, 232, 56),
+];
+
+/// Cividis among the 256.
+const INDEXED_CIVIDIS: [u8; 9] = [17, 18, 60, 102, 137, 143, 179, 185, 227];
+
+/// Greys, and those among 256 and among sixteen.
+const GREY: [Rgb; 2] = [(0, 0, 0), (255, 255, 255)];
+const INDEXED_GREY: [u8; 6] = [16, 59, 102, 145, 188, 231];
+const NAMED_GREY: [Color; 4] = [Color::Black, Color::DarkGray, Color::Gray, Color::White];
+
+impl Ramp {
+    /// Its colours, from dark to light.
+    const fn colours(self) -> &'static [Rgb] {
+        match self {
+            Self::Viridis => &VIRIDIS,
+            Self::Cividis => &CIVIDIS,
+            Self::Grey => &GREY,
+        }
+    }
+
+    const fn indexed(self) -> &'static [u8] {
+        match self {
+            Self::Viridis => &INDEXED,
+            Self::Cividis => &INDEXED_CIVIDIS,
+            Self::Grey => &INDEXED_GREY,
+        }
+    }
+
+    const fn named(self) -> &'static [Color] {
+        match self {
+            Self::Viridis | Self::Cividis => &NAMED,
+            Self::Grey => &NAMED_GREY,
+        }
+    }
+}
+
 /// The colour of a share of a scale; none without colours.
-pub(super) fn sequential(depth: Depth, ground: Ground, share: f32) -> Option<Color> {
+pub(super) fn sequential(ramp: Ramp, depth: Depth, ground: Ground, share: f32) -> Option<Color> {
     let share = share.clamp(0.0, 1.0);
     let share = if ground == Ground::Dark { share } else { 1.0 - share };
     match depth {
         Depth::Mono => None,
-        Depth::Sixteen => Some(step(&NAMED, share)),
-        Depth::Indexed => Some(Color::Indexed(step(&INDEXED, share))),
-        Depth::True => Some(of_rgb(depth, between(&VIRIDIS, share))),
+        Depth::Sixteen => Some(step(ramp.named(), share)),
+        Depth::Indexed => Some(Color::Indexed(step(ramp.indexed(), share))),
+        Depth::True => Some(of_rgb(depth, between(ramp.colours(), share))),
     }
 }
 
@@ -102,7 +151,7 @@ pub(super) fn ink_on(colour: Color) -> Color {
         Color::Rgb(..) => Color::Rgb(255, 255, 255),
         Color::Indexed(_) if is_light => Color::Indexed(16),
         Color::Indexed(_) => Color::Indexed(231),
-        Color::Cyan | Color::Gray | Color::Yellow => Color::Black,
+        Color::Cyan | Color::Gray | Color::Yellow | Color::White => Color::Black,
         _ => Color::White,
     }
 }
@@ -129,6 +178,43 @@ const fn of_rgb(depth: Depth, (r, g, b): Rgb) -> Color {
     }
 }
 
+/// A chosen colour as a terminal of so many colours shows it; none without colours.
+pub(super) fn of_depth(depth: Depth, colour: Color) -> Option<Color> {
+    match (depth, colour) {
+        (Depth::Mono, _) => None,
+        (Depth::Sixteen, Color::Rgb(r, g, b)) => nearest_named((r, g, b)),
+        (Depth::Indexed, Color::Rgb(r, g, b)) => Some(of_rgb(depth, (r, g, b))),
+        (_, colour) => Some(colour),
+    }
+}
+
+/// The one of sixteen, as a VGA showed them, that is nearest.
+fn nearest_named((r, g, b): Rgb) -> Option<Color> {
+    let square = |one: u8, other: u8| u32::from(one.abs_diff(other)).pow(2);
+    let distance = |&at: &usize| square(r, VGA[at].0) + square(g, VGA[at].1) + square(b, VGA[at].2);
+    (0..VGA.len()).min_by_key(distance).and_then(numbered)
+}
+
+/// What a VGA made of sixteen names.
+const VGA: [Rgb; 16] = [
+    (0, 0, 0),
+    (170, 0, 0),
+    (0, 170, 0),
+    (170, 85, 0),
+    (0, 0, 170),
+    (170, 0, 170),
+    (0, 170, 170),
+    (170, 170, 170),
+    (85, 85, 85),
+    (255, 85, 85),
+    (85, 255, 85),
+    (255, 255, 85),
+    (85, 85, 255),
+    (255, 85, 255),
+    (85, 255, 255),
+    (255, 255, 255),
+];
+
 /// The nearest of the six steps of the 256-colour cube.
 const fn cube(value: u8) -> u8 {
     match value {
@@ -142,7 +228,7 @@ const fn cube(value: u8) -> u8 {
 }
 
 /// What a colour is made of; of sixteen, what a VGA made of them.
-const fn nominal(colour: Color) -> Rgb {
+fn nominal(colour: Color) -> Rgb {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     match colour {
         Color::Rgb(r, g, b) => (r, g, b),
@@ -150,11 +236,7 @@ const fn nominal(colour: Color) -> Rgb {
             let at = at as usize - 16;
             (STEPS[at / 36], STEPS[at / 6 % 6], STEPS[at % 6])
         }
-        Color::Blue => (0, 0, 170),
-        Color::Cyan => (0, 170, 170),
-        Color::Yellow => (170, 85, 0),
-        Color::Gray => (170, 170, 170),
-        _ => (0, 0, 0),
+        named => number(named).map_or(VGA[0], |at| VGA[at]),
     }
 }
 
@@ -187,16 +269,18 @@ mod tests {
 
     #[test]
     fn a_sequential_scale_is_ordered_in_every_depth() {
-        for depth in COLOURED {
-            let on_dark: Vec<f32> = shares().map(|share| light(sequential(depth, Ground::Dark, share))).collect();
-            assert!(on_dark.is_sorted(), "{depth:?} {on_dark:?}");
-            assert!(on_dark[40] - on_dark[0] > 150.0, "{depth:?}");
-            let on_light: Vec<f32> = shares().map(|share| light(sequential(depth, Ground::Light, share))).collect();
-            assert!(on_light.iter().rev().is_sorted(), "{depth:?} {on_light:?}");
+        for (ramp, depth) in Ramp::ALL.into_iter().flat_map(|ramp| COLOURED.map(|depth| (ramp, depth))) {
+            let of = |ground| shares().map(move |share| light(sequential(ramp, depth, ground, share)));
+            let on_dark: Vec<f32> = of(Ground::Dark).collect();
+            assert!(on_dark.is_sorted(), "{ramp:?} {depth:?} {on_dark:?}");
+            assert!(on_dark[40] - on_dark[0] > 150.0, "{ramp:?} {depth:?}");
+            let on_light: Vec<f32> = of(Ground::Light).collect();
+            assert!(on_light.iter().rev().is_sorted(), "{ramp:?} {depth:?} {on_light:?}");
         }
-        assert_eq!(sequential(Depth::True, Ground::Dark, 0.0), Some(Color::Rgb(68, 1, 84)));
-        assert_eq!(sequential(Depth::True, Ground::Dark, 1.0), Some(Color::Rgb(253, 231, 37)));
-        assert_eq!(sequential(Depth::Mono, Ground::Dark, 1.0), None);
+        let viridis = |depth, share| sequential(Ramp::Viridis, depth, Ground::Dark, share);
+        assert_eq!(viridis(Depth::True, 0.0), Some(Color::Rgb(68, 1, 84)));
+        assert_eq!(viridis(Depth::True, 1.0), Some(Color::Rgb(253, 231, 37)));
+        assert_eq!(viridis(Depth::Mono, 1.0), None);
     }
 
     #[test]
@@ -226,8 +310,8 @@ mod tests {
         for depth in COLOURED {
             for share in shares() {
                 for ground in [Ground::Dark, Ground::Light] {
-                    for colour in [sequential(depth, ground, share), diverging(depth, ground, share)] {
-                        let Some(colour) = colour else { continue };
+                    let scales = Ramp::ALL.map(|ramp| sequential(ramp, depth, ground, share));
+                    for colour in scales.into_iter().chain([diverging(depth, ground, share)]).flatten() {
                         let ink = match ink_on(colour) {
                             Color::White => (255, 255, 255),
                             other => nominal(other),

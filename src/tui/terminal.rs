@@ -16,6 +16,7 @@ use ratatui::backend::CrosstermBackend;
 
 use super::TuiError;
 use super::mouse::MouseUse;
+use super::named::Named;
 
 /// Columns stay where they are written: a terminal that orders lines by direction, as ECMA-48 has it, leaves that to us.
 const KEEP_ORDER: &str = if cfg!(unix) { "\x1b[8l" } else { "" };
@@ -24,7 +25,7 @@ const ORDER: &str = if cfg!(unix) { "\x1b[8h" } else { "" };
 
 /// A terminal that is restored when this is dropped, or when any thread but the worker panics.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Named<Stdout>>>,
 }
 
 impl Screen {
@@ -36,7 +37,7 @@ impl Screen {
         // which colours are written is decided by the theme, which knows of NO_COLOR and of what was asked for instead
         force_color_output(true);
         let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Print(KEEP_ORDER));
-        let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        let terminal = entered.and_then(|()| terminal());
         match terminal {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
@@ -55,7 +56,7 @@ impl Screen {
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Print(KEEP_ORDER), Clear(ClearType::All))?;
         // a new one draws every cell; clearing the old one would ask the terminal, which the input thread listens to
-        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        self.terminal = terminal()?;
         Ok(())
     }
 
@@ -85,6 +86,10 @@ impl Screen {
             MouseUse::Terminal => execute!(self.terminal.backend_mut(), DisableMouseCapture),
         }
     }
+}
+
+fn terminal() -> io::Result<Terminal<CrosstermBackend<Named<Stdout>>>> {
+    Terminal::new(CrosstermBackend::new(Named::new(io::stdout())))
 }
 
 impl Drop for Screen {

@@ -2,8 +2,9 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::colour::{BLUE, Ink, ORANGE, RED, diverging, ink_on, sequential};
+use super::colour::{BLUE, Ink, ORANGE, RED, diverging, ink_on, of_depth, sequential};
 use super::glyph::Glyphs;
+use super::palette::Palette;
 
 /// The variables of the environment that matter here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Wanted {
     pub depth: Option<Depth>,
     /// The characters.
     pub glyphs: Option<Glyphs>,
+    /// The scale and the colours.
+    pub palette: Palette,
 }
 
 /// What lies behind the text.
@@ -62,6 +65,8 @@ pub struct Theme {
     pub depth: Depth,
     /// The characters there are.
     pub glyphs: Glyphs,
+    /// The scale and the colours that are chosen.
+    pub palette: Palette,
 }
 
 /// Terminals that show no colours.
@@ -97,17 +102,18 @@ impl Theme {
         let back = environment.colorfgbg.as_deref().and_then(|value| value.rsplit(';').next());
         let ground = if matches!(back, Some("7" | "15")) { Ground::Light } else { Ground::Dark };
         let glyphs = environment.locale.as_deref().map_or(Glyphs::Unicode, Glyphs::of_locale);
-        Self { ground, depth: Depth::of(environment), glyphs }
+        Self { ground, depth: Depth::of(environment), glyphs, palette: Palette::OWN }
     }
 
     /// The same with what is asked for.
     #[must_use]
     pub fn wanting(self, wanted: Wanted) -> Self {
-        let Wanted { ground, depth, glyphs } = wanted;
+        let Wanted { ground, depth, glyphs, palette } = wanted;
         Self {
             ground: ground.unwrap_or(self.ground),
             depth: depth.unwrap_or(self.depth),
             glyphs: glyphs.unwrap_or(self.glyphs),
+            palette,
         }
     }
 
@@ -123,7 +129,7 @@ impl Theme {
 
     /// Headings and the selected tab.
     pub fn title(self) -> Style {
-        self.ink(BLUE).add_modifier(Modifier::BOLD)
+        self.towards().add_modifier(Modifier::BOLD)
     }
 
     /// What is there to be looked up rather than read.
@@ -145,28 +151,28 @@ impl Theme {
 
     /// What the user should notice.
     pub fn notice(self) -> Style {
-        self.ink(ORANGE).add_modifier(Modifier::BOLD)
+        self.against().add_modifier(Modifier::BOLD)
     }
 
     /// What went wrong.
     pub fn error(self) -> Style {
-        self.ink(RED).add_modifier(Modifier::BOLD)
+        self.ink(RED, self.palette.error).add_modifier(Modifier::BOLD)
     }
 
     /// What speaks for token A; the other end of a scale that colour-blind people tell apart.
     pub fn towards(self) -> Style {
-        self.ink(BLUE)
+        self.ink(BLUE, self.palette.towards)
     }
 
     /// What speaks against token A.
     pub fn against(self) -> Style {
-        self.ink(ORANGE)
+        self.ink(ORANGE, self.palette.against)
     }
 
     /// A bar of a share of a scale.
     pub fn bar(self, share: f32) -> Style {
         match self.depth {
-            Depth::Mono | Depth::Sixteen => self.ink(BLUE),
+            Depth::Mono | Depth::Sixteen => self.towards(),
             // the ends of the scale that nearly vanish are left out
             Depth::Indexed | Depth::True => coloured(self.heat_colour(0.35 + 0.65 * share)),
         }
@@ -176,8 +182,7 @@ impl Theme {
     pub fn heat(self, share: f32) -> Style {
         match self.heat_colour(share) {
             // the least of sixteen is the terminal's own ground
-            Some(Color::Black) if self.ground == Ground::Dark => Style::new(),
-            Some(Color::Gray) if self.ground == Ground::Light => Style::new(),
+            least if self.depth == Depth::Sixteen && least == self.heat_colour(0.0) => Style::new(),
             Some(colour) => Style::new().bg(colour).fg(ink_on(colour)),
             None => emphasis(share),
         }
@@ -194,7 +199,7 @@ impl Theme {
 
     /// The colour of a share of a scale; none in a terminal without colours.
     pub fn heat_colour(self, share: f32) -> Option<Color> {
-        sequential(self.depth, self.ground, share)
+        sequential(self.palette.ramp, self.depth, self.ground, share)
     }
 
     /// Whether colours are too few to read a value from: then a shade says it.
@@ -214,8 +219,10 @@ impl Theme {
         at.map_or(SHADES[faint], |(_, shade)| *shade)
     }
 
-    fn ink(self, ink: Ink) -> Style {
-        coloured(ink.colour(self.depth, self.ground))
+    /// The chosen colour, or ours.
+    fn ink(self, ink: Ink, chosen: Option<Color>) -> Style {
+        let colour = chosen.map(|colour| of_depth(self.depth, colour));
+        coloured(colour.unwrap_or_else(|| ink.colour(self.depth, self.ground)))
     }
 }
 
@@ -274,10 +281,31 @@ mod tests {
             assert_eq!(Theme::new(&Environment { locale: locale.clone(), ..Environment::default() }).glyphs, glyphs);
         }
         let no_colour = Environment { no_color: some("1"), locale: some("C"), ..Environment::default() };
-        let wanted = Wanted { ground: None, depth: Some(Depth::Sixteen), glyphs: Some(Glyphs::Unicode) };
+        let depth = Some(Depth::Sixteen);
+        let wanted = Wanted { depth, glyphs: Some(Glyphs::Unicode), ..Wanted::default() };
         let theme = Theme::new(&no_colour).wanting(wanted);
         assert_eq!((theme.depth, theme.glyphs), (Depth::Sixteen, Glyphs::Unicode));
         assert_eq!(Theme::new(&no_colour).wanting(Wanted::default()), Theme::new(&no_colour));
+    }
+
+    #[test]
+    fn a_chosen_colour_is_taken_as_the_terminal_can_show_it() {
+        let palette = Palette {
+            towards: Some(Color::LightMagenta),
+            against: Some(Color::Rgb(250, 80, 90)),
+            error: Some(Color::Green),
+            ..Palette::OWN
+        };
+        let theme = |depth| Theme { depth, palette, ..Theme::new(&Environment::default()) };
+        let of = |depth| {
+            let theme: Theme = theme(depth);
+            [theme.title(), theme.notice(), theme.error()].map(|style| style.fg)
+        };
+        let named = (Some(Color::LightMagenta), Some(Color::Green));
+        assert_eq!(of(Depth::True), [named.0, Some(Color::Rgb(250, 80, 90)), named.1]);
+        assert_eq!(of(Depth::Indexed), [named.0, Some(Color::Indexed(203)), named.1]);
+        assert_eq!(of(Depth::Sixteen), [named.0, Some(Color::LightRed), named.1]);
+        assert_eq!(of(Depth::Mono), [None; 3]);
     }
 
     #[test]
@@ -285,7 +313,7 @@ mod tests {
         let at = |share: f32| SHADES.iter().position(|shade| *shade == Theme::shade(share)).unwrap();
         let shades: Vec<usize> = (0..=50).map(|i| at(i as f32 / 50.0)).collect();
         assert!(shades.is_sorted() && shades[0] == 0 && shades[50] == 4, "{shades:?}");
-        let theme = |depth| Theme { ground: Ground::Dark, depth, glyphs: Glyphs::Unicode };
+        let theme = |depth| Theme { depth, ..Theme::new(&Environment::default()) };
         assert_eq!([Depth::Mono, Depth::Sixteen].map(|depth| theme(depth).mark(1.0)), ['█'; 2]);
         assert_eq!([Depth::Indexed, Depth::True].map(|depth| theme(depth).mark(1.0)), [' '; 2]);
     }

@@ -118,6 +118,7 @@ pub(in crate::cli) fn run(args: Args, out: &mut Output) -> anyhow::Result<Exit> 
             ground: config.ground,
             depth: args.colour.depth().or(config.depth),
             glyphs: args.ascii.then_some(Glyphs::Ascii),
+            palette: config.palette,
         },
     };
     let end = out.cancel();

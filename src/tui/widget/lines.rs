@@ -144,13 +144,12 @@ impl LinesWidget<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::glyph::Glyphs;
-    use crate::tui::theme::{Depth, Ground};
+    use crate::tui::theme::{Depth, Environment};
 
     fn drawn(curves: &[Curve], size: (u16, u16)) -> Vec<String> {
         let places: Vec<String> = ["embed", "0", "1", "2"].map(String::from).to_vec();
         let heights = [(0.0, "0".to_owned()), (1.0, "1".to_owned())];
-        let theme = Theme { ground: Ground::Dark, depth: Depth::Mono, glyphs: Glyphs::Unicode };
+        let theme = Theme { depth: Depth::Mono, ..Theme::new(&Environment::default()) };
         let area = Rect::new(0, 0, size.0, size.1);
         let mut buffer = Buffer::empty(area);
         let widget = LinesWidget { curves, places: &places, heights: &heights, cursor: 1, theme };

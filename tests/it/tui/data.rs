@@ -18,16 +18,38 @@ use lmscope::model::source::ModelSource;
 use lmscope::model::{CancelToken, LoadOptions};
 use lmscope::tui::glyph::Glyphs;
 use lmscope::tui::input::{InputEvent, Key};
+use lmscope::tui::keymap::{Context, Keymap};
+use lmscope::tui::palette::Palette;
 use lmscope::tui::theme::{Depth, Ground, Theme};
 use lmscope::tui::{Effect, Msg, State, TuiOptions, screen};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 
-pub(super) const DARK: Theme = Theme { ground: Ground::Dark, depth: Depth::True, glyphs: Glyphs::Unicode };
+pub(super) const DARK: Theme =
+    Theme { ground: Ground::Dark, depth: Depth::True, glyphs: Glyphs::Unicode, palette: Palette::OWN };
 
 thread_local! {
     static THEME: std::cell::Cell<Theme> = const { std::cell::Cell::new(DARK) };
     static WORDS: std::cell::Cell<&'static [&'static str]> = const { std::cell::Cell::new(&[]) };
+    static KEYMAP: std::cell::RefCell<Option<Keymap>> = const { std::cell::RefCell::new(None) };
+}
+
+/// What is made in here has these keys; those of the table are pressed all the same, and those that do what they do are
+/// taken.
+pub(super) fn in_keys<T>(keymap: Keymap, make: impl FnOnce() -> T) -> T {
+    KEYMAP.set(Some(keymap));
+    let made = make();
+    KEYMAP.set(None);
+    made
+}
+
+/// The key that does in a context what this one does without a configuration.
+fn key_of_the_same(key: Key, context: Context) -> Key {
+    let rebound = KEYMAP.with_borrow(Clone::clone);
+    let Some((keymap, action)) = rebound.zip(Keymap::default().action(context, key)) else { return key };
+    let places = std::iter::successors(Some(context), |context| context.fallback());
+    let row = places.flat_map(|place| keymap.rows(place)).find(|row| row.action == action);
+    row.and_then(|row| row.keys.first().copied()).unwrap_or(key)
 }
 
 /// What is made in here is drawn so.
@@ -63,7 +85,10 @@ impl Ui {
         Self::with_options(TuiOptions::default())
     }
 
-    pub(super) fn with_options(options: TuiOptions) -> (Self, Vec<Effect>) {
+    pub(super) fn with_options(mut options: TuiOptions) -> (Self, Vec<Effect>) {
+        if let Some(keymap) = KEYMAP.with_borrow(Clone::clone) {
+            options.keymap = keymap;
+        }
         let (state, effects) = State::new(options, THEME.get());
         let mut ui = Self { state, next: 0 };
         ui.start(&effects);
@@ -71,6 +96,7 @@ impl Ui {
     }
 
     pub(super) fn key(&mut self, key: Key) -> Vec<Effect> {
+        let key = key_of_the_same(key, self.state.context());
         let effects = self.state.update(Msg::Input(InputEvent::Key(key)));
         self.start(&effects);
         effects

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use lmscope::tui::glyph::Glyphs;
 use lmscope::tui::screen;
 use lmscope::tui::theme::{Depth, Ground, Theme};
 use ratatui::buffer::{Buffer, Cell};
@@ -21,7 +20,7 @@ const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (200, 60), (40, 10), (39, 9
 const THEMES: [(&str, Theme); 3] = [
     ("dark", DARK),
     ("light", Theme { ground: Ground::Light, ..DARK }),
-    ("no colour", Theme { ground: Ground::Dark, depth: Depth::Mono, glyphs: Glyphs::Unicode }),
+    ("no colour", Theme { depth: Depth::Mono, ..DARK }),
 ];
 
 /// Letters of styles, as many as any screen has.
