@@ -358,11 +358,13 @@ impl State {
     /// What the program is doing.
     pub(super) fn marker(&self) -> String {
         let word = match &self.model {
-            Model::Loading(_) => "loading",
-            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(super::effect::GENERATE) => "generating, Esc stops",
-            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(VERIFY) => "verifying",
-            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(HEADS) => "measuring heads",
-            Model::Loaded(_) | Model::Failed(_) => "computing",
+            Model::Loading(_) => "loading".into(),
+            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(super::effect::GENERATE) => {
+                format!("generating, {} stops", self.way(Action::Cancel))
+            }
+            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(VERIFY) => "verifying".into(),
+            Model::Loaded(_) | Model::Failed(_) if self.jobs.has(HEADS) => "measuring heads".into(),
+            Model::Loaded(_) | Model::Failed(_) => String::from("computing"),
         };
         let text = || format!("{} {word}{}", self.jobs.spinner(), self.jobs.progress());
         if self.is_busy() { text() } else { String::new() }
@@ -372,11 +374,18 @@ impl State {
     pub(super) fn note(&self) -> String {
         match &self.model {
             Model::Loading(name) => format!("loading {name} …"),
-            Model::Failed(_) => "no model is loaded; q quits".into(),
+            Model::Failed(_) => format!("no model is loaded; {} quits", self.way(Action::Quit)),
             Model::Loaded(_) if self.is_busy() => "computing …".into(),
-            Model::Loaded(_) if self.session.tokens().ids.is_empty() => "no tokens yet; i edits the prompt".into(),
-            Model::Loaded(_) => "nothing to show; i edits the prompt".into(),
+            Model::Loaded(_) => {
+                let why = if self.session.tokens().ids.is_empty() { "no tokens yet" } else { "nothing to show" };
+                format!("{why}; {} edits the prompt", self.way(Action::Edit))
+            }
         }
+    }
+
+    /// How something is done in the visible view.
+    fn way(&self, action: Action) -> String {
+        self.keymap.way(self.view().context(), action)
     }
 
     fn submit(&mut self, slot: Slot, request: Request) -> Effect {

@@ -306,7 +306,7 @@ pub static KEYMAP: &[Binding] = &[
         "rank",
         "rank by component, head, neuron, source token, or score the prompt's tokens by each of three methods",
     ),
-    bind(Context::Why, &[Key::char('r')], Action::Begin, "", "score tokens again after Esc"),
+    bind(Context::Why, &[Key::char('r')], Action::Begin, "", "score tokens again once that was stopped"),
     bind(Context::Patch, UP, Action::Cursor(Move::Back), "cell", "the row above"),
     bind(Context::Patch, DOWN, Action::Cursor(Move::On), "cell", "the row below"),
     bind(Context::Patch, LEFT, Action::Column(Move::Back), "cell", "the column before"),
@@ -356,7 +356,7 @@ pub static KEYMAP: &[Binding] = &[
         "put in",
         "add an intervention: the corrupted prompt's activation of the chosen cell, in the prompt",
     ),
-    bind(Context::Patch, &[Key::char('r')], Action::Begin, "", "go on filling the grid after Esc"),
+    bind(Context::Patch, &[Key::char('r')], Action::Begin, "", "go on filling the grid once it was stopped"),
     bind(Context::Patch, &[Key::char('<')], Action::Position(Move::Back), "", "ask about the position before"),
     bind(Context::Patch, &[Key::char('>')], Action::Position(Move::On), "", "ask about the next position"),
     bind(Context::Compare, UP, Action::Cursor(Move::Back), "choose", "the row above"),
@@ -633,10 +633,19 @@ impl Keymap {
         own.map(|binding| binding.action).or_else(|| self.action(context.fallback()?, key))
     }
 
-    /// The first key of an action in every view; its name in the palette if it has none.
-    pub(super) fn key_of(&self, action: Action) -> String {
-        let keys = self.rows(Context::Global).find(|row| row.action == action).and_then(|row| row.keys.first());
-        keys.map_or_else(|| format!(":{}", action.name()), |key| key_name(*key))
+    /// The first key that does an action in a context, as people see it; nothing if there is none.
+    pub fn key(&self, context: Context, action: Action) -> Option<String> {
+        let places = std::iter::successors(Some(context), |context| context.fallback());
+        let keys = places.flat_map(|place| self.rows(place)).filter(|row| row.action == action);
+        let mut keys = keys.flat_map(|row| row.keys.iter().copied());
+        // a view may hide a key from everywhere
+        keys.find(|key| self.action(context, *key) == Some(action)).map(key_name)
+    }
+
+    /// How an action is done in a context, for a text that says so: by its key, else by its name in the palette.
+    pub fn way(&self, context: Context, action: Action) -> String {
+        let palette = || self.key(context, Action::Palette).map_or_else(String::new, |key| format!("{key} "));
+        self.key(context, action).unwrap_or_else(|| format!("{}{}", palette(), action.name()))
     }
 
     /// Gives an action other keys in a context; nothing happens where there is no such action.

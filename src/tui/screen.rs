@@ -30,7 +30,8 @@ fn draw(state: &State, area: Rect, buffer: &mut Buffer) -> Hits {
         let (columns, rows) = MINIMUM;
         let text = format!("lmscope needs {columns}x{rows}, has {}x{}", area.width, area.height);
         line(buffer, area, 0, &text, Style::new());
-        line(buffer, area, 1, "enlarge the window, or Ctrl-C", state.theme().faint());
+        let way = state.keymap().way(state.context(), Action::Quit);
+        line(buffer, area, 1, &format!("enlarge the window; {way} quits"), state.theme().faint());
         return hits;
     }
     let areas = areas(area, state.prompt_rows(area.width));
@@ -76,14 +77,16 @@ fn header(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) {
 }
 
 fn tabs(state: &State, hits: &Hits, area: Rect, buffer: &mut Buffer) -> u16 {
-    let titles: usize = state.names().map(|name| width(name.title()) + 3).sum();
+    let key = |name| state.keymap().key(Context::Global, Action::ShowView(name));
+    let key = |name| key(name).map_or_else(String::new, |key| format!("{key} "));
+    let titles: usize = state.names().map(|name| width(&key(name)) + width(name.title()) + 1).sum();
     let are_named = usize::from(area.width) >= titles;
-    // a digit, a space, the title, and what stands around them
+    // the key, a space, the title, and what stands around them
     let is_roomy = usize::from(area.width) >= titles + state.names().count();
     let name = |(at, name): (usize, ViewName)| match (are_named, at == state.current()) {
-        (true, _) if !is_roomy => format!("{} {} ", name.digit(), name.title()),
-        (false, false) => format!(" {} ", name.digit()),
-        (true, _) | (false, true) => format!(" {} {} ", name.digit(), name.title()),
+        (true, _) if !is_roomy => format!("{}{} ", key(name), name.title()),
+        (false, false) => format!(" {}", key(name)),
+        (true, _) | (false, true) => format!(" {}{} ", key(name), name.title()),
     };
     let names: Vec<String> = state.names().enumerate().map(name).collect();
     let styles = (0..).map(|at: usize| if at == state.current() { state.theme().selected() } else { Style::new() });

@@ -194,12 +194,17 @@ impl State {
     }
 
     fn toggle_mouse(&mut self) -> Vec<Effect> {
+        let way = self.way(Action::ToggleMouse);
         let (mouse, message) = match self.mouse {
-            MouseUse::Ours => (MouseUse::Terminal, "the terminal has the mouse: select text with it; m takes it back"),
-            MouseUse::Terminal => (MouseUse::Ours, "the mouse selects tokens, rows and tabs; m gives it back"),
+            MouseUse::Ours => {
+                (MouseUse::Terminal, format!("the terminal has the mouse: select text with it; {way} takes it back"))
+            }
+            MouseUse::Terminal => {
+                (MouseUse::Ours, format!("the mouse selects tokens, rows and tabs; {way} gives it back"))
+            }
         };
         self.mouse = mouse;
-        self.notice = Some(message.into());
+        self.notice = Some(message);
         vec![Effect::Mouse(mouse)]
     }
 

@@ -71,7 +71,7 @@ impl State {
                 self.inspect()
             }
             Err(error) => {
-                let close = self.keymap.key_of(Action::ClosePanel);
+                let close = self.way(Action::ClosePanel);
                 let remedy = match error {
                     SplitError::Most => format!("{close} closes one"),
                     SplitError::NoRoom { .. } if self.panels.len() == 1 => "enlarge the window".into(),
@@ -98,7 +98,7 @@ impl State {
 
     pub(super) fn maximise(&mut self) -> Vec<Effect> {
         if self.panels.len() == 1 {
-            let split = self.keymap.key_of(Action::SplitBeside);
+            let split = self.way(Action::SplitBeside);
             return self.say(format!("there is one panel; {split} makes another one beside it"));
         }
         let before = self.visible();
@@ -145,7 +145,7 @@ impl State {
 
     /// Says that a pinned panel does not change.
     pub(super) fn is_pinned(&mut self) -> Vec<Effect> {
-        let pin = self.keymap.key_of(Action::Pin);
+        let pin = self.way(Action::Pin);
         self.say(format!("this panel is pinned: {pin} lets it follow again"))
     }
 

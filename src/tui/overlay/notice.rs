@@ -59,7 +59,8 @@ impl Overlay for NoticeOverlay {
         let mut lines = styled(&self.about, Style::new());
         lines.push(Line::default());
         lines.extend(styled(&self.command, scene.theme.title()));
-        lines.extend(styled("in a shell; y copies it", scene.theme.faint()));
+        let copies = scene.keymap.key(Context::Error, Action::Copy).map(|key| format!("; {key} copies it"));
+        lines.extend(styled(&format!("in a shell{}", copies.unwrap_or_default()), scene.theme.faint()));
         boxed((&self.title, scene.theme.title()), lines, 0, area, buffer);
     }
 }

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 
 use crate::tui::action::{Action, Move};
 use crate::tui::app::State;
+use crate::tui::keymap::Context;
 use crate::tui::layout::part;
 use crate::tui::mouse::Hits;
 use crate::tui::panel::Panel;
@@ -41,7 +42,7 @@ fn remark(state: &State, seen: Seen, panel: &Panel) -> String {
     let of = || format!("panel {} of {}", panels.number(panels.focus()) + 1, panels.len());
     let alone = match seen {
         Seen::Only | Seen::All => String::new(),
-        Seen::Maximised => format!("{}, {} shows all", of(), state.keymap().key_of(Action::Maximise)),
+        Seen::Maximised => format!("{}, {} shows all", of(), state.keymap().way(Context::Global, Action::Maximise)),
         Seen::NoRoom => format!("{}, no room for all: enlarge the window", of()),
     };
     let pinned = panel.pinned().map_or_else(String::new, |pinned| pinned.of.clone());

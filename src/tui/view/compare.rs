@@ -186,14 +186,15 @@ impl CompareView {
             Some(RunB::Model(name)) => format!("B: model {}", one_line(name)),
             None => String::new(),
         };
+        let way = |action| scene.keymap.way(Context::Compare, action);
         let note = match &self.condition {
-            Condition::Working => "  comparing …, Esc stops",
-            Condition::Stopped => "  stopped, r compares again",
-            Condition::Settled | Condition::Failed(_) => "",
+            Condition::Working => format!("  comparing …, {} stops", way(Action::Cancel)),
+            Condition::Stopped => format!("  stopped, {} compares again", way(Action::Begin)),
+            Condition::Settled | Condition::Failed(_) => String::new(),
         };
         let changed = if scene.session.interventions().active().is_empty() { "" } else { "  without interventions" };
         pieces.extend([("A: this  ", theme.towards()), (b.as_str(), theme.against())]);
-        pieces.extend([(note, theme.notice()), (changed, theme.notice())]);
+        pieces.extend([(note.as_str(), theme.notice()), (changed, theme.notice())]);
         spans(buffer, area, 0, &pieces);
     }
 
@@ -431,8 +432,12 @@ impl View for CompareView {
             return;
         }
         if self.run_b.is_none() {
-            let lines =
-                ["Where do two runs part?", "c types another prompt", "o names another model, for the same text"];
+            let way = |action| scene.keymap.way(Context::Compare, action);
+            let lines = [
+                "Where do two runs part?".to_owned(),
+                format!("{} types another prompt", way(Action::EditOther)),
+                format!("{} names another model, for the same text", way(Action::OtherModel)),
+            ];
             for (row, text) in lines.iter().enumerate() {
                 line(buffer, area, cells(row), text, Style::new());
             }

@@ -20,7 +20,7 @@ use crate::figure::{Cell, Column, Figure, Table};
 use crate::tui::action::{Action, Move};
 use crate::tui::editor::Editor;
 use crate::tui::input::Key;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{cells, first_visible, part};
 use crate::tui::session::Session;
 use crate::tui::settings::Settings;
@@ -175,14 +175,25 @@ impl Run {
     fn standing(&self) -> String {
         let n = self.items.len();
         match &self.condition {
-            Condition::Working(None) => "asking the first item, Esc stops".to_owned(),
+            Condition::Working(None) => "asking the first item".to_owned(),
             Condition::Working(Some((total, left))) if left.as_secs() > 0 => {
-                format!("{n}/{total} items, about {} s left, Esc stops", left.as_secs() + 1)
+                format!("{n}/{total} items, about {} s left", left.as_secs() + 1)
             }
-            Condition::Working(Some((total, _))) => format!("{n}/{total} items, Esc stops"),
-            Condition::Stopped => format!("stopped after {n} items, r runs again"),
+            Condition::Working(Some((total, _))) => format!("{n}/{total} items"),
+            Condition::Stopped => format!("stopped after {n} items"),
             Condition::Failed(_) => format!("failed after {n} items"),
             Condition::Done => String::new(),
+        }
+    }
+
+    /// How far it came, and what can be done about it.
+    fn standing_with_keys(&self, keymap: &Keymap) -> String {
+        let standing = self.standing();
+        let way = |action| keymap.way(Context::Evals, action);
+        match &self.condition {
+            Condition::Working(_) => format!("{standing}, {} stops", way(Action::Cancel)),
+            Condition::Stopped => format!("{standing}, {} runs again", way(Action::Begin)),
+            Condition::Failed(_) | Condition::Done => standing,
         }
     }
 
@@ -339,7 +350,10 @@ impl EvalsView {
             line(buffer, area, 0, scene.note, theme.faint());
             return;
         };
-        line(buffer, area, 0, "Enter runs the chosen suite, # says on how many items", theme.faint());
+        let way = |action| scene.keymap.way(Context::Evals, action);
+        let text =
+            format!("{} runs the chosen suite, {} says on how many items", way(Action::Open), way(Action::EditLimit));
+        line(buffer, area, 0, &text, theme.faint());
         let name = suites.iter().map(|suite| width(&suite.name)).max().unwrap_or(0) + 2;
         let room = usize::from(area.height.saturating_sub(2));
         let top = first_visible(self.at, suites.len(), room);
@@ -593,7 +607,8 @@ impl View for EvalsView {
             return;
         }
         self.heading(scene, area, buffer);
-        let standing = self.run.as_ref().filter(|_| self.page != Page::Suites).map(Run::standing);
+        let run = self.run.as_ref().filter(|_| self.page != Page::Suites);
+        let standing = run.map(|run| run.standing_with_keys(scene.keymap));
         let remark = self.remark.map(str::to_owned).or(standing).unwrap_or_default();
         line(buffer, area, 1, &remark, scene.theme.notice());
         let body = part(area, 0, 2, area.width, area.height.saturating_sub(2));

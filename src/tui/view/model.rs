@@ -225,12 +225,14 @@ impl ModelView {
     fn render_survey(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let theme = scene.theme;
         if let Some(name) = &self.reading {
-            line(buffer, area, 0, "reading …, Esc stops", theme.notice());
+            let way = scene.keymap.way(Context::Model, Action::Cancel);
+            line(buffer, area, 0, &format!("reading …, {way} stops"), theme.notice());
             line(buffer, area, 1, name, theme.title());
             return;
         }
         let Some(survey) = &self.survey else {
-            line(buffer, area, 0, "Enter reads the numbers of the chosen tensor", theme.faint());
+            let way = scene.keymap.way(Context::Model, Action::Open);
+            line(buffer, area, 0, &format!("{way} reads the numbers of the chosen tensor"), theme.faint());
             return;
         };
         let lines = told(survey);

@@ -20,7 +20,7 @@ use crate::probe::patching::{self, Cell, CellAt, Direction, Measure, Metric, Ori
 use crate::tui::action::{Action, Move};
 use crate::tui::editor::Editor;
 use crate::tui::input::Key;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{Context, Keymap};
 use crate::tui::layout::{cells, part};
 use crate::tui::session::Session;
 use crate::tui::text::{fit, one_line, width, wrap};
@@ -220,7 +220,7 @@ impl PatchView {
         let Some((frame, corrupted)) = frame.zip(self.corrupted.as_ref()) else { return Reply::Done };
         match place(frame.request.site, Sheet::at(frame, self.cursor)) {
             Some(place) => Reply::Intervene(format!("patch:{place}<{}", corrupted.text)),
-            None => Reply::Say(format!("no intervention patches {}: another site, s", frame.request.site.name())),
+            None => Reply::Say(format!("no intervention patches {}: choose another site", frame.request.site.name())),
         }
     }
 
@@ -294,7 +294,7 @@ impl PatchView {
             side_by_side(clean, typed, scene, part(area, 0, 3, area.width, 2), buffer);
         } else {
             let error = PatchError::Lengths { clean: clean.clone(), corrupted: typed.clone() };
-            prose(&told(&error), scene, part(area, 0, 3, area.width, area.height), buffer);
+            prose(&told(&error, scene.keymap), scene, part(area, 0, 3, area.width, area.height), buffer);
         }
     }
 
@@ -309,11 +309,15 @@ impl PatchView {
             return;
         };
         let [clean, corrupted] = frame.plain.map(|value| format!("{value:.2}"));
+        let way = |action| scene.keymap.way(Context::Patch, action);
+        let (done, total) = (sheet.cells.len(), frame.n_cells);
         let (state, style) = match &sheet.state {
             SheetState::Done => (String::new(), theme.faint()),
-            SheetState::Filling(left) => (filling(sheet.cells.len(), frame.n_cells, *left), theme.notice()),
+            SheetState::Filling(left) => {
+                (format!("{}, {} stops", filling(done, total, *left), way(Action::Cancel)), theme.notice())
+            }
             SheetState::Stopped | SheetState::Resumed | SheetState::Failed(_) => {
-                (format!("stopped at {} of {} cells, r goes on", sheet.cells.len(), frame.n_cells), theme.notice())
+                (format!("stopped at {done} of {total} cells, {} goes on", way(Action::Begin)), theme.notice())
             }
         };
         let pieces = [
@@ -542,11 +546,12 @@ impl View for PatchView {
             return;
         }
         if self.corrupted.is_none() {
+            let way = scene.keymap.way(Context::Patch, Action::EditOther);
             let lines = [
-                "Which activations carry the difference between two prompts?",
-                "c types the corrupted prompt: the prompt with another word, in as many tokens",
+                "Which activations carry the difference between two prompts?".to_owned(),
+                format!("{way} types the corrupted prompt: the prompt with another word, in as many tokens"),
             ];
-            prose(&lines.map(str::to_owned), scene, area, buffer);
+            prose(&lines, scene, area, buffer);
             return;
         }
         if area.height < 5 {
@@ -555,7 +560,9 @@ impl View for PatchView {
         }
         self.heading(scene, area, buffer);
         match (self.mismatch(scene.session), &self.sheet) {
-            (Some(error), _) => prose(&told(&error), scene, part(area, 0, 2, area.width, area.height), buffer),
+            (Some(error), _) => {
+                prose(&told(&error, scene.keymap), scene, part(area, 0, 2, area.width, area.height), buffer);
+            }
             (None, Some(sheet)) => self.render_sheet(sheet, scene, area, buffer),
             (None, None) => {
                 line(buffer, area, 1, scene.note, scene.theme.faint());
@@ -577,13 +584,15 @@ fn filling(done: usize, total: usize, left: Option<Duration>) -> String {
         Some(left) if left.as_secs() > 0 => format!(", about {} s left", left.as_secs() + 1),
         Some(_) | None => String::new(),
     };
-    format!("{done}/{total} cells{left}, Esc stops")
+    format!("{done}/{total} cells{left}")
 }
 
 /// An error and its hint, line by line.
-fn told(error: &PatchError) -> Vec<String> {
+fn told(error: &PatchError, keymap: &Keymap) -> Vec<String> {
     let mut lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
-    lines.extend(error.hint().map(|hint| format!("hint: {hint}; c edits the corrupted prompt, i the clean one")));
+    let [corrupted, clean] = [Action::EditOther, Action::Edit].map(|action| keymap.way(Context::Patch, action));
+    let ways = format!("{corrupted} edits the corrupted prompt, {clean} the clean one");
+    lines.extend(error.hint().map(|hint| format!("hint: {hint}; {ways}")));
     lines
 }
 

@@ -289,7 +289,9 @@ fn sum(columns: &Columns, level: Level, why: &Why, scene: &Scene<'_>, area: Rect
         let name = fit("logit A-B", columns.name + columns.about);
         spans(buffer, area, 0, &[(&name, scene.theme.title()), (&number, Style::new())]);
     } else {
-        line(buffer, area, 0, "direct effects on logit A - logit B; Backspace goes back", scene.theme.faint());
+        let way = scene.keymap.way(Context::Why, Action::Out);
+        let text = format!("direct effects on logit A - logit B; {way} goes back");
+        line(buffer, area, 0, &text, scene.theme.faint());
     }
 }
 

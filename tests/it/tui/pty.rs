@@ -20,8 +20,10 @@ pub(super) struct Session {
     keys: Box<dyn std::io::Write + Send>,
     pub(super) output: Receiver<Vec<u8>>,
     pub(super) screen: vt100::Parser,
+    /// Everything that the terminal was sent.
+    pub(super) sent: Vec<u8>,
     /// Where sessions are rescued.
-    states: tempfile::TempDir,
+    pub(super) states: tempfile::TempDir,
 }
 
 impl Session {
@@ -30,10 +32,15 @@ impl Session {
     }
 
     pub(super) fn start_with(args: &[&str], states: tempfile::TempDir) -> Self {
-        let pair =
-            native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lmscope"));
         command.args(args);
+        Self::spawn(command, states)
+    }
+
+    /// A program on a terminal of 80x24.
+    pub(super) fn spawn(mut command: CommandBuilder, states: tempfile::TempDir) -> Self {
+        let pair =
+            native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
         command.env("XDG_STATE_HOME", states.path());
         command.env("XDG_CONFIG_HOME", states.path());
         // what a key writes is written there
@@ -55,14 +62,21 @@ impl Session {
             })
             .unwrap();
         let keys = pair.master.take_writer().unwrap();
-        Self { child, master: pair.master, keys, output, screen: vt100::Parser::new(size(24), size(80), 0), states }
+        let screen = vt100::Parser::new(size(24), size(80), 0);
+        Self { child, master: pair.master, keys, output, screen, sent: Vec::new(), states }
+    }
+
+    /// Shows what was sent.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.sent.extend(bytes);
+        self.screen.process(bytes);
     }
 
     pub(super) fn wait(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self.screen.screen()) {
             match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.screen.process(&bytes),
+                Ok(bytes) => self.take(&bytes),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     panic!("waited for {what}, saw:\n{}", self.screen.screen().contents())
                 }
@@ -104,7 +118,7 @@ fn it_follows_a_resize_and_ctrl_c_restores_the_terminal() {
 }
 
 /// Waits for the end of the process; its exit code.
-fn exit_code(child: &mut Box<dyn Child + Send + Sync>) -> u32 {
+pub(super) fn exit_code(child: &mut Box<dyn Child + Send + Sync>) -> u32 {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait().unwrap() {

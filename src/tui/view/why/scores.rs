@@ -8,6 +8,8 @@ use ratatui::layout::Rect;
 use super::number;
 use crate::engine::{EngineError, InputMethod, Inputs, Request};
 use crate::lens::Ask;
+use crate::tui::action::Action;
+use crate::tui::keymap::Context;
 use crate::tui::text::wrap;
 use crate::tui::view::Scene;
 use crate::tui::widget::line;
@@ -96,10 +98,12 @@ impl Scores {
         let Some(asked) = self.of(method) else { return };
         match &asked.state {
             State::Underway => {
-                line(buffer, list, 0, "computing; Esc stops", theme.faint());
+                let way = scene.keymap.way(Context::Why, Action::Cancel);
+                line(buffer, list, 0, &format!("computing; {way} stops"), theme.faint());
             }
             State::Stopped => {
-                line(buffer, list, 0, "stopped; r begins again", theme.notice());
+                let way = scene.keymap.way(Context::Why, Action::Begin);
+                line(buffer, list, 0, &format!("stopped; {way} begins again"), theme.notice());
             }
             State::Failed(problem) => {
                 for (row, text) in (0..).zip(wrap(problem, usize::from(list.width))) {
