@@ -84,7 +84,7 @@ impl State {
 
     /// What can be done once there are two panels.
     fn about_panels(&self) -> String {
-        let key = |action| self.keymap.key_of(action);
+        let key = |action| self.way(action);
         let (back, on) = (key(Action::Panel(Move::Back)), key(Action::Panel(Move::On)));
         let (alone, pin, close) = (key(Action::Maximise), key(Action::Pin), key(Action::ClosePanel));
         format!("{back} {on} focus the other panel, {alone} shows one alone, {pin} pins it, {close} closes it")
