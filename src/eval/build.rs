@@ -15,6 +15,7 @@ use super::prepare::PrepareOptions;
 use super::problem::Problem;
 use super::python;
 use super::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request};
+use super::results::stratum;
 use super::suite::hex_of_bytes;
 use super::task::{Better, Bounds, MetricSpec, Task, TaskItem};
 
@@ -24,7 +25,7 @@ pub(super) fn task(definition: Definition, options: &PrepareOptions<'_>) -> Resu
     let n_shot = options.num_fewshot.unwrap_or(definition.shots.n);
     let builder = Builder { definition: &definition, splits: &splits, options, n_shot };
     let (items, facts) = builder.items()?;
-    let metrics = metrics(&definition, &facts);
+    let metrics = metrics(&definition, &items, &facts);
     let hash = builder.hash();
     let (name, version) = (definition.name.clone(), definition.version.clone());
     let output_type = definition.output.name().to_owned();
@@ -319,29 +320,47 @@ fn targets(target: &Target, choices: &[String]) -> Result<Vec<String>, String> {
     }
 }
 
-fn metrics(definition: &Definition, facts: &[Facts]) -> Vec<MetricSpec> {
-    let chance = definition.own.chance.or_else(|| guess(definition.output, facts));
-    let spec = |metric: &Wanted, filter: &str| MetricSpec {
-        metric: metric.kind.name.to_owned(),
-        filter: filter.to_owned(),
-        aggregation: metric.aggregation,
-        better: metric.better,
-        chance: chance.filter(|_| metric.kind.name.starts_with("acc") && metric.better == Better::Higher),
-        bounds: bounds(definition, metric.kind.name, filter),
+fn metrics(definition: &Definition, items: &[TaskItem], facts: &[Facts]) -> Vec<MetricSpec> {
+    let guessed = definition.own.chance.is_none() && definition.output == OutputType::MultipleChoice;
+    let chance = if guessed { Some(guess(facts.iter())) } else { definition.own.chance };
+    let chances = if guessed { chances(items, facts) } else { BTreeMap::new() };
+    let spec = |metric: &Wanted, filter: &str| {
+        let is_share = metric.kind.name.starts_with("acc") && metric.better == Better::Higher;
+        MetricSpec {
+            metric: metric.kind.name.to_owned(),
+            filter: filter.to_owned(),
+            aggregation: metric.aggregation,
+            better: metric.better,
+            chance: chance.filter(|_| is_share),
+            chances: if is_share { chances.clone() } else { BTreeMap::new() },
+            bounds: bounds(definition, metric.kind.name, filter),
+        }
     };
     let chains = definition.chains.iter();
     chains.flat_map(|chain| definition.metrics.iter().map(move |metric| spec(metric, &chain.name))).collect()
 }
 
+/// The share of right answers by guessing in each stratum.
+fn chances(items: &[TaskItem], facts: &[Facts]) -> BTreeMap<String, f64> {
+    let mut strata: BTreeMap<String, Vec<&Facts>> = BTreeMap::new();
+    for (item, facts) in items.iter().zip(facts) {
+        for (name, value) in &item.strata {
+            strata.entry(stratum(name, value)).or_default().push(facts);
+        }
+    }
+    strata.into_iter().map(|(name, facts)| (name, guess(facts.into_iter()))).collect()
+}
+
 /// The share of right answers by guessing.
-fn guess(output: OutputType, facts: &[Facts]) -> Option<f64> {
+fn guess<'a>(facts: impl ExactSizeIterator<Item = &'a Facts>) -> f64 {
+    let n = facts.len() as f64;
     let right = |facts: &Facts| {
         let mut gold = facts.gold.clone();
         gold.sort_unstable();
         gold.dedup();
         gold.len() as f64 / facts.choices.len() as f64
     };
-    (output == OutputType::MultipleChoice).then(|| facts.iter().map(right).sum::<f64>() / facts.len() as f64)
+    facts.map(right).sum::<f64>() / n
 }
 
 fn bounds(definition: &Definition, metric: &str, filter: &str) -> Bounds {

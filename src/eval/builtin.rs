@@ -1,7 +1,7 @@
 //! The suites that are compiled in, and loading one by name or by path.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::suite::{Error, Suite};
 
@@ -18,17 +18,44 @@ pub struct Builtin {
     pub readme: &'static str,
 }
 
-/// Every folder of `evals/`.
-pub static BUILTIN: &[Builtin] = &[Builtin {
-    name: "reversal-curse",
-    suite_toml: include_str!("../../evals/reversal-curse/suite.toml"),
-    items_jsonl: include_str!("../../evals/reversal-curse/items.jsonl"),
-    readme: include_str!("../../evals/reversal-curse/README.md"),
-}];
+macro_rules! builtin {
+    ($($name:literal),+ $(,)?) => {
+        &[$(Builtin {
+            name: $name,
+            suite_toml: include_str!(concat!("../../evals/", $name, "/suite.toml")),
+            items_jsonl: include_str!(concat!("../../evals/", $name, "/items.jsonl")),
+            readme: include_str!(concat!("../../evals/", $name, "/README.md")),
+        }),+]
+    };
+}
 
-/// The suite that is built in under this name, or the one in the folder at this path.
+/// Every folder of `evals/`, what is asked for most first.
+pub static BUILTIN: &[Builtin] = builtin!["reversal-curse", "next-word"];
+
+impl Builtin {
+    /// The suite of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        BUILTIN.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// Where one of its files would be, if it were a file: messages call it so.
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("{SCHEME}{}", self.name)).join(file)
+    }
+}
+
+/// What paths in the binary begin with.
+const SCHEME: &str = "builtin:";
+
+/// The items in the binary that a path means.
+pub(super) fn items(path: &Path) -> Option<&'static [u8]> {
+    let of = |builtin: &&Builtin| builtin.path("items.jsonl") == path;
+    BUILTIN.iter().find(of).map(|builtin| builtin.items_jsonl.as_bytes())
+}
+
+/// The suite of facts that is built in under this name, or the one in the folder at this path.
 pub fn load(name_or_path: &str) -> Result<Suite, Error> {
-    if let Some(builtin) = BUILTIN.iter().find(|builtin| builtin.name == name_or_path) {
+    if let Some(builtin) = Builtin::named(name_or_path) {
         return Suite::parse(builtin.suite_toml, builtin.items_jsonl);
     }
     let folder = Path::new(name_or_path);
@@ -46,20 +73,47 @@ fn read(folder: &Path, name: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::eval::fixture::tokenizer;
     use crate::eval::item::Item;
+    use crate::eval::prepare::{PrepareOptions, prepare};
 
     #[test]
     fn every_folder_of_evals_is_built_in_and_loads_the_same_by_path() {
         let mut folders: Vec<String> =
             fs::read_dir("evals").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         folders.sort();
-        assert_eq!(folders, BUILTIN.iter().map(|builtin| builtin.name).collect::<Vec<_>>());
+        let mut names: Vec<&str> = BUILTIN.iter().map(|builtin| builtin.name).collect();
+        names.sort_unstable();
+        assert_eq!(folders, names);
+        let options = PrepareOptions::default();
         for builtin in BUILTIN {
-            let suite = load(builtin.name).unwrap();
-            assert_eq!(suite.spec.name, builtin.name);
-            assert_eq!(suite.hash, load(&format!("evals/{}", builtin.name)).unwrap().hash);
+            let of = |source: &str| prepare(source, &tokenizer(), &options).unwrap().remove(0);
+            let (task, by_path) = (of(builtin.name), of(&format!("evals/{}", builtin.name)));
+            assert_eq!(task.name, builtin.name);
+            assert_eq!((task.hash, task.items), (by_path.hash, by_path.items));
             assert!(builtin.readme.contains("## Known flaws") && builtin.readme.contains("## Source"));
+            assert!(builtin.readme.contains("Licence: that of lmscope"));
+        }
+    }
+
+    #[test]
+    fn no_item_is_there_twice_and_strata_of_sentences_are_of_one_size() {
+        for builtin in BUILTIN {
+            let task = prepare(builtin.name, &tokenizer(), &PrepareOptions::default()).unwrap().remove(0);
+            let asked: HashSet<String> = task.items.iter().map(|item| format!("{:?}", item.requests)).collect();
+            assert_eq!(asked.len(), task.items.len(), "{}", builtin.name);
+        }
+        let task = prepare("next-word", &tokenizer(), &PrepareOptions::default()).unwrap().remove(0);
+        let count = |kind: &str| task.items.iter().filter(|item| item.strata["kind"] == kind).count();
+        assert_eq!(["agreement", "cloze", "collocation", "russian"].map(count), [20, 24, 24, 12]);
+        for item in &task.items {
+            let words: HashSet<&str> =
+                item.doc["others"].as_array().unwrap().iter().filter_map(|word| word.as_str()).collect();
+            assert_eq!(words.len() + 1, item.requests.len(), "{}: a word is there twice", item.id);
+            assert!(!words.contains(item.target.as_str()), "{}: the word is among the others", item.id);
         }
     }
 

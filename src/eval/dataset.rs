@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Number, Value};
 
+use super::builtin;
 use super::problem::{Problem, nearest};
 use crate::text::fenced;
 
@@ -92,7 +93,8 @@ pub(super) fn read(files: &[PathBuf], format: Format, field: Option<&str>) -> Re
     let (mut all, mut problems) = (Rows::default(), Vec::new());
     for path in files {
         let file = path.display().to_string();
-        let bytes = match fs::read(path) {
+        let bytes = match builtin::items(path).map_or_else(|| fs::read(path).map(Cow::Owned), |known| Ok(known.into()))
+        {
             Ok(bytes) => bytes,
             Err(error) => {
                 problems.push(Problem::new(&file, None, unreadable(&error)));
@@ -109,7 +111,7 @@ pub(super) fn read(files: &[PathBuf], format: Format, field: Option<&str>) -> Re
         if all.file.is_empty() {
             all.file = file;
         }
-        all.bytes.extend(bytes);
+        all.bytes.extend_from_slice(&bytes);
     }
     if !problems.is_empty() {
         return Err(problems);

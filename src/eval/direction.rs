@@ -64,7 +64,15 @@ fn metrics(suite: &Suite) -> Vec<MetricSpec> {
         let metric = format!("{direction}.{name}");
         let bounds = suite.spec.gate.get(&metric).copied().unwrap_or_default();
         let chance = name.ends_with("best").then_some(guess);
-        MetricSpec { metric, filter: "none".into(), aggregation: *aggregation, better: *better, chance, bounds }
+        MetricSpec {
+            metric,
+            filter: "none".into(),
+            aggregation: *aggregation,
+            better: *better,
+            chance,
+            chances: BTreeMap::new(),
+            bounds,
+        }
     };
     both.flat_map(|direction| OF_DIRECTION.iter().map(move |row| spec(direction, row))).collect()
 }

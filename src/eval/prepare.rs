@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::build;
-use super::builtin;
+use super::builtin::{self, Builtin};
 use super::definition::{self, Definition, Dialect};
 use super::direction;
 use super::harness;
@@ -200,11 +200,13 @@ fn build(name: &str, definitions: Vec<Definition>, options: &PrepareOptions<'_>)
 
 fn open(source: &str) -> Result<Opened, Error> {
     let path = Path::new(source);
-    let is_builtin = builtin::BUILTIN.iter().any(|builtin| builtin.name == source);
     let own = if path.is_dir() { path.join("suite.toml") } else { path.to_owned() };
     let ends_in = |endings: &[&str]| own.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one));
     let all = |problems| Error::of(source, problems);
-    if is_builtin || !path.exists() {
+    if let Some(builtin) = Builtin::named(source) {
+        return own_format(source, &builtin.path("suite.toml"), builtin.suite_toml);
+    }
+    if !path.exists() {
         return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
     }
     if path.is_file() && ends_in(&["yaml", "yml"]) {
@@ -217,11 +219,16 @@ fn open(source: &str) -> Result<Opened, Error> {
         let what = "the file ends neither in .toml nor in .yaml: it is no suite and no task file";
         return Err(all(vec![Problem::new(source, None, what)]));
     }
-    let file = own.display().to_string();
     let text = harness::text(&own).map_err(|problem| all(vec![problem]))?;
-    let root = suite_toml::read(&file, &text).map_err(all)?;
+    own_format(source, &own, &text)
+}
+
+/// The suite of a `suite.toml`.
+fn own_format(source: &str, file: &Path, text: &str) -> Result<Opened, Error> {
+    let all = |problems| Error::of(source, problems);
+    let root = suite_toml::read(&file.display().to_string(), text).map_err(all)?;
     if root.get("scorer").is_some() {
         return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
     }
-    definition::read(&root, &own, Dialect::Own).map(|found| Opened::Files(vec![found])).map_err(all)
+    definition::read(&root, file, Dialect::Own).map(|found| Opened::Files(vec![found])).map_err(all)
 }

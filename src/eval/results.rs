@@ -104,10 +104,15 @@ pub(super) fn of_task(task: &TaskInfo, items: &[TaskItemRecord]) -> Vec<MetricRe
     let mut results: Vec<_> = task.metrics.iter().map(|spec| result(&task.name, spec, None, &all)).collect();
     for (name, value) in strata(&all) {
         let of: Vec<_> = all.iter().copied().filter(|item| item.strata.get(&name) == Some(&value)).collect();
-        let stratum = Some(format!("{name}={value}"));
+        let stratum = Some(stratum(&name, &value));
         results.extend(task.metrics.iter().map(|spec| result(&task.name, spec, stratum.clone(), &of)));
     }
     results
+}
+
+/// What a stratum is called.
+pub(super) fn stratum(name: &str, value: &str) -> String {
+    format!("{name}={value}")
 }
 
 /// How many requests have each lint; one with a lint in several windows counts once.
@@ -150,6 +155,7 @@ fn result(task: &str, spec: &MetricSpec, stratum: Option<String>, items: &[&Task
     let clusters = (groups.len() < values.len()).then_some(groups.len());
     let value = spec.aggregation.of(values.iter().map(|(value, _)| *value)).filter(|value| value.is_finite());
     let spread = value.map_or(Spread::NONE, |_| spread(spec.aggregation, &values, &groups));
+    let chance = stratum.as_ref().and_then(|stratum| spec.chances.get(stratum).copied()).or(spec.chance);
     MetricResult {
         task: task.to_owned(),
         metric: spec.metric.clone(),
@@ -164,7 +170,7 @@ fn result(task: &str, spec: &MetricSpec, stratum: Option<String>, items: &[&Task
         method: spread.method,
         aggregation: spec.aggregation,
         better: spec.better,
-        chance: spec.chance,
+        chance,
     }
 }
 

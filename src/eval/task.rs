@@ -151,6 +151,9 @@ pub struct MetricSpec {
     /// What guessing gives, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
+    /// The same of each stratum, as `kind=cloze`, where it is not the same everywhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub chances: BTreeMap<String, f64>,
     /// What the suite's `[gate]` asks of it.
     #[serde(default, skip_serializing_if = "Bounds::is_empty")]
     pub bounds: Bounds,

@@ -1,9 +1,19 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::eval::task::{Aggregation, Better, Bounds, Observation, Observed};
 
 fn spec(metric: &str, aggregation: Aggregation, better: Better) -> MetricSpec {
     let bounds = Bounds::default();
-    MetricSpec { metric: metric.into(), filter: "none".into(), aggregation, better, chance: None, bounds }
+    MetricSpec {
+        metric: metric.into(),
+        filter: "none".into(),
+        aggregation,
+        better,
+        chance: None,
+        chances: BTreeMap::new(),
+        bounds,
+    }
 }
 
 fn scores(metric: MetricSpec, values: impl IntoIterator<Item = Observed>) -> Scores {

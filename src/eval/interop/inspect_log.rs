@@ -237,6 +237,7 @@ fn task(name: &str, header: &Value, items: &[TaskItemRecord]) -> TaskInfo {
                 aggregation: Aggregation::Mean,
                 better: Better::Neither,
                 chance: None,
+                chances: BTreeMap::new(),
                 bounds: Bounds::default(),
             });
         }

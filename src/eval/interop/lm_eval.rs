@@ -333,6 +333,7 @@ fn task(name: &str, of: &Map<String, Value>, whole: &Value) -> TaskInfo {
             aggregation: aggregation(metric, entry.and_then(|entry| entry["aggregation"].as_str()))?,
             better: better.map_or(Better::Neither, |higher| if higher { Better::Higher } else { Better::Lower }),
             chance: None,
+            chances: BTreeMap::new(),
             bounds: Bounds::default(),
         })
     });

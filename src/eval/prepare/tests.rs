@@ -331,3 +331,16 @@ fn what_a_task_file_cannot_ask_here_is_refused_by_name_and_line() {
         assert!(found.iter().any(|one| one.starts_with(expected)), "{expected}: {found:#?}");
     }
 }
+
+#[test]
+fn guessing_is_worth_what_the_choices_of_a_stratum_say() {
+    let suite = "name = \"c\"\nversion = 1\noutput_type = \"multiple_choice\"\ndoc_to_text = \"q\"\n\
+                 doc_to_choice = \"c\"\ndoc_to_target = \"0\"\nstrata = [\"k\"]\n";
+    let items = "{\"q\":\"x\",\"c\":[\"a\",\"b\"],\"k\":\"two\"}\n{\"q\":\"y\",\"c\":[\"a\",\"b\",\"c\",\"d\"],\"k\":\"four\"}\n";
+    let dir = folder(suite, items);
+    let of = |source: &str| prepare(source, &tokenizer(), &PrepareOptions::default()).unwrap().remove(0);
+    let task = of(&dir.path().to_string_lossy());
+    let acc = task.metrics.iter().find(|spec| spec.metric == "acc").unwrap();
+    assert_eq!(acc.chance, Some(0.375));
+    assert_eq!(acc.chances, [("k=four".to_owned(), 0.25), ("k=two".to_owned(), 0.5)].into());
+}

@@ -1,5 +1,7 @@
 //! Shared by the tests: a run that says everything, and its items.
 
+use std::collections::BTreeMap;
+
 use serde_json::Map;
 
 use super::{FORMAT_VERSION, Model, Origin, Record, Run, Settings, Status, TaskInfo, TokenizerInfo};
@@ -13,6 +15,7 @@ pub(crate) fn run() -> Run {
         aggregation: Aggregation::Mean,
         better: Better::Higher,
         chance: Some(0.5),
+        chances: BTreeMap::new(),
         bounds: Bounds::default(),
     };
     Run {

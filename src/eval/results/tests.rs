@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::eval::record::sample::{item, record, run};
 use crate::eval::task::{Bounds, Observation};

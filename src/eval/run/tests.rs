@@ -41,6 +41,7 @@ fn spec(metric: &str, aggregation: Aggregation) -> MetricSpec {
         aggregation,
         better: Better::Higher,
         chance: None,
+        chances: BTreeMap::new(),
         bounds: Bounds::default(),
     }
 }
