@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn no_item_is_there_twice_and_strata_of_sentences_are_of_one_size() {
+    fn no_item_is_there_twice_and_no_word_is_among_the_others() {
         for builtin in BUILTIN {
             let task = prepare(builtin.name, &tokenizer(), &PrepareOptions::default()).unwrap().remove(0);
             let asked: HashSet<String> = task.items.iter().map(|item| format!("{:?}", item.requests)).collect();
