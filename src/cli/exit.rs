@@ -132,7 +132,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<eval::interop::Error>().and_then(eval::interop::Error::hint))
             .or_else(|| any.downcast_ref::<NoTemplate>().map(NoTemplate::hint))
             .or_else(|| any.downcast_ref::<Unfinished>().map(Unfinished::hint))
-            .or_else(|| any.downcast_ref::<eval::suite::Error>().and_then(eval::suite::Error::hint))
+            .or_else(|| {
+                any.downcast_ref::<eval::direction::suite::Error>().and_then(eval::direction::suite::Error::hint)
+            })
             .or_else(|| any.downcast_ref::<eval::prepare::Error>().and_then(eval::prepare::Error::hint))
             .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))

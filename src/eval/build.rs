@@ -9,6 +9,7 @@ use super::dataset::{self, Format, Row, Rows};
 use super::definition::{Data, Definition, Dialect};
 use super::fewshot::Picker;
 use super::grade::{Facts, HarnessGrader};
+use super::hash::hex_of_bytes;
 use super::metric_list::{OutputType, Wanted};
 use super::place::Place;
 use super::prepare::PrepareOptions;
@@ -16,7 +17,6 @@ use super::problem::Problem;
 use super::python;
 use super::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request};
 use super::results::stratum;
-use super::suite::hex_of_bytes;
 use super::task::{Better, Bounds, MetricSpec, Task, TaskItem};
 
 /// The task of a definition.
@@ -32,7 +32,8 @@ pub(super) fn task(definition: Definition, options: &PrepareOptions<'_>) -> Resu
     let groups = definition.groups;
     let grader =
         HarnessGrader { output: definition.output, metrics: definition.metrics, chains: definition.chains, facts };
-    Ok(Task { name, version, hash, output_type, n_shot, items, metrics, groups, grader: Box::new(grader) })
+    let quick = definition.own.quick;
+    Ok(Task { name, version, hash, output_type, n_shot, items, quick, metrics, groups, grader: Box::new(grader) })
 }
 
 /// The rows that are asked, and those that examples are of.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::suite::{Error, Suite};
+use super::direction::suite::{Error, Suite};
 
 /// A suite that needs no files.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +76,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::eval::direction::item::Item;
     use crate::eval::fixture::tokenizer;
-    use crate::eval::item::Item;
     use crate::eval::prepare::{PrepareOptions, prepare};
 
     #[test]

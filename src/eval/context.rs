@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::definition::{Definition, Field, Form};
-use super::prepare::{Chat, Turns};
+use super::prepare::{Chat, PrepareOptions, Turns};
 use super::python;
 use super::template::Templates;
 use crate::text::{Ending, Message};
@@ -210,9 +210,28 @@ pub(super) fn context(
     }
     turns.extend(words.turns(&definition.form, doc, Part::Question)?);
     match chat {
-        None => Ok(turns.iter().flat_map(|turn| [turn.content.as_str(), turn.delimiter.as_str()]).collect()),
+        None => Ok(plain(&turns)),
         Some(chat) => in_chat(turns, chat),
     }
+}
+
+/// What a model is asked by a user: the question through the chat template if a chat is asked for, else as it is. What the
+/// system says comes first.
+pub(super) fn question(text: &str, options: &PrepareOptions<'_>) -> Result<String, String> {
+    let turn =
+        |role, content: &str, delimiter: &str| Turn { role, content: content.into(), delimiter: delimiter.into() };
+    let system = options.system.filter(|system| !system.is_empty());
+    let mut turns: Vec<Turn> = system.map(|system| turn("system", system, "\n\n")).into_iter().collect();
+    turns.push(turn("user", text, ""));
+    match &options.chat {
+        None => Ok(plain(&turns)),
+        Some(chat) => in_chat(turns, chat),
+    }
+}
+
+/// The turns as one text.
+fn plain(turns: &[Turn]) -> String {
+    turns.iter().flat_map(|turn| [turn.content.as_str(), turn.delimiter.as_str()]).collect()
 }
 
 fn in_chat(mut turns: Vec<Turn>, chat: &Chat<'_>) -> Result<String, String> {
@@ -239,8 +258,7 @@ fn in_one_turn(mut turns: Vec<Turn>) -> Vec<Turn> {
         last.delimiter.clear();
     }
     let from = usize::from(turns.first().is_some_and(|turn| turn.role == "system"));
-    let asked: String =
-        turns[from..].iter().flat_map(|turn| [turn.content.as_str(), turn.delimiter.as_str()]).collect();
+    let asked = plain(&turns[from..]);
     turns.truncate(from);
     turns.push(Turn { role: "user", content: asked, delimiter: String::new() });
     turns.extend(answer);

@@ -152,6 +152,7 @@ pub(super) struct Own {
     pub(super) strata: Vec<String>,
     pub(super) gate: Vec<(String, Bounds)>,
     pub(super) chance: Option<f64>,
+    pub(super) quick: Option<usize>,
 }
 
 /// Tokens of an answer where nothing is said: lm-evaluation-harness's number.
@@ -181,7 +182,7 @@ const COMMON: &[&str] = &[
 
 /// Keys of `suite.toml` besides those that both formats have.
 pub(super) const OWN: &[&str] =
-    &["about", "chance", "cluster", "fewshot_items", "gate", "id", "items", "name", "strata", "version"];
+    &["about", "chance", "cluster", "fewshot_items", "gate", "id", "items", "name", "quick", "strata", "version"];
 
 /// Keys of a task file besides those that both formats have; the last ones change no score.
 const LM_EVAL: &[&str] = &[
@@ -593,7 +594,8 @@ impl Reader<'_> {
             }
             share
         });
-        Own { id, cluster, strata, gate: self.gate(metrics, chains), chance }
+        let quick = self.count(self.root, "quick");
+        Own { id, cluster, strata, gate: self.gate(metrics, chains), chance, quick }
     }
 
     fn gate(&mut self, metrics: &[Wanted], chains: &[Chain]) -> Vec<(String, Bounds)> {

@@ -1,7 +1,7 @@
 //! Shared by the tests of this layer: a small suite, a tokenizer and models that follow a script.
 
-use super::item::{Item, Seen};
-use super::suite::Suite;
+use super::direction::item::{Item, Seen};
+use super::direction::suite::Suite;
 use crate::model::FakeLm;
 use crate::text::{HfFiles, SpecialTokens, Tokenizer};
 

@@ -3,17 +3,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::build;
 use super::builtin::{self, Builtin};
 use super::definition::{self, Definition, Dialect};
-use super::direction;
+use super::direction::suite::{self, Suite};
+use super::direction::{self, SCORER};
 use super::harness;
+use super::node::Node;
 use super::problem::{self, Problem};
-use super::suite::{self, Suite};
+use super::scorer::{self, Scorer, Sheet};
 use super::suite_toml;
 use super::task::Task;
 use crate::hub::Cache;
@@ -116,6 +118,8 @@ pub(super) enum Opened {
     Facts(Box<Suite>),
     /// Tasks of our own format or of lm-evaluation-harness's.
     Files(Vec<Definition>),
+    /// A suite that is asked in a way of its own: what its `suite.toml` says, and where that is.
+    Own(&'static Scorer, Node, PathBuf),
 }
 
 /// The tasks of the suite that is built in under this name, or that is at this path.
@@ -123,6 +127,11 @@ pub fn prepare(source: &str, tokenizer: &Tokenizer, options: &PrepareOptions<'_>
     match open(source)? {
         Opened::Facts(suite) => Ok(vec![direction::task(*suite, tokenizer, options.seed)?]),
         Opened::Files(definitions) => build(source, definitions, options),
+        Opened::Own(scorer, root, file) => {
+            let sheet = Sheet::read(&root, &file, scorer.keys);
+            let task = sheet.and_then(|sheet| (scorer.task)(&sheet, Some(tokenizer), options));
+            Ok(vec![task.map_err(|problems| Error::of(source, problems))?])
+        }
     }
 }
 
@@ -145,7 +154,7 @@ pub fn prepare_all(
 }
 
 /// What a suite is, without its items.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outline {
     /// Its name.
     pub name: String,
@@ -157,6 +166,8 @@ pub struct Outline {
     pub about: String,
     /// How many items it has.
     pub items: usize,
+    /// How many of them are its quick tier; none if all are.
+    pub quick: Option<usize>,
 }
 
 /// Reads a suite and renders every item of it; what is wrong is told all at once. Needs no model.
@@ -164,6 +175,11 @@ pub fn outline(source: &str, options: &PrepareOptions<'_>) -> Result<Vec<Outline
     let definitions = match open(source)? {
         Opened::Facts(suite) => return Ok(vec![of_facts(&suite)]),
         Opened::Files(definitions) => definitions,
+        Opened::Own(scorer, root, file) => {
+            let of_sheet = |sheet: &Sheet<'_>| (scorer.task)(sheet, None, options).map(|task| of_own(sheet, &task));
+            let outline = Sheet::read(&root, &file, scorer.keys).and_then(|sheet| of_sheet(&sheet));
+            return Ok(vec![outline.map_err(|problems| Error::of(source, problems))?]);
+        }
     };
     let abouts: Vec<String> = definitions.iter().map(|definition| definition.about.clone()).collect();
     let tasks = build(source, definitions, options)?;
@@ -173,6 +189,7 @@ pub fn outline(source: &str, options: &PrepareOptions<'_>) -> Result<Vec<Outline
         output_type: task.output_type,
         about,
         items: task.items.len(),
+        quick: task.quick,
     };
     Ok(tasks.into_iter().zip(abouts).map(of_task).collect())
 }
@@ -184,6 +201,18 @@ fn of_facts(suite: &Suite) -> Outline {
         output_type: suite.spec.scorer.clone(),
         about: suite.spec.about.clone(),
         items: suite.items.len(),
+        quick: None,
+    }
+}
+
+fn of_own(sheet: &Sheet<'_>, task: &Task) -> Outline {
+    Outline {
+        name: task.name.clone(),
+        version: task.version.clone(),
+        output_type: task.output_type.clone(),
+        about: sheet.about.clone(),
+        items: task.items.len(),
+        quick: task.quick,
     }
 }
 
@@ -227,8 +256,13 @@ fn open(source: &str) -> Result<Opened, Error> {
 fn own_format(source: &str, file: &Path, text: &str) -> Result<Opened, Error> {
     let all = |problems| Error::of(source, problems);
     let root = suite_toml::read(&file.display().to_string(), text).map_err(all)?;
-    if root.get("scorer").is_some() {
-        return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
+    if let Some(node) = root.get("scorer") {
+        let name = node.text().unwrap_or_default();
+        if name == SCORER {
+            return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
+        }
+        let scorer = scorer::by_name(name).map_err(|what| all(vec![node.problem(what)]))?;
+        return Ok(Opened::Own(scorer, root, file.to_owned()));
     }
     definition::read(&root, file, Dialect::Own).map(|found| Opened::Files(vec![found])).map_err(all)
 }

@@ -37,6 +37,18 @@ pub struct GenerateUntil {
     pub max_new: usize,
 }
 
+/// What does the model write after a context, drawn at a temperature?
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SampleUntil {
+    /// What is given, and where the answer ends.
+    #[serde(flatten)]
+    pub asked: GenerateUntil,
+    /// The temperature, in thousandths; 1,000 draws from the model's own distribution.
+    pub temperature_milli: u32,
+    /// Seed of the random numbers: answers of one seed are the same in any company.
+    pub seed: u64,
+}
+
 /// One question to a model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +59,20 @@ pub enum Request {
     LoglikelihoodRolling(LoglikelihoodRolling),
     /// See [`GenerateUntil`].
     GenerateUntil(GenerateUntil),
+    /// See [`SampleUntil`].
+    SampleUntil(SampleUntil),
+}
+
+impl Request {
+    /// What is given: the context, or a text that is scored as a whole.
+    pub fn given(&self) -> &str {
+        match self {
+            Self::Loglikelihood(request) => &request.context,
+            Self::LoglikelihoodRolling(request) => &request.text,
+            Self::GenerateUntil(request) => &request.context,
+            Self::SampleUntil(request) => &request.asked.context,
+        }
+    }
 }
 
 /// The answer to a [`Request`].
@@ -57,7 +83,7 @@ pub enum Response {
     Scored(Scored),
     /// To a rolling log-likelihood request.
     Rolled(Rolled),
-    /// To a generation request.
+    /// To a request that the model writes.
     Generated(Generated),
     /// To any request, as another tool has told it.
     Told(Told),
@@ -126,8 +152,8 @@ impl Rolled {
     }
 }
 
-/// A greedy answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An answer that the model wrote.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generated {
     /// The answer before the stop, without markers such as the end of the sequence.
     pub text: String,
@@ -135,6 +161,9 @@ pub struct Generated {
     pub ids: Vec<u32>,
     /// Whether a stop or the end of the sequence was reached.
     pub stopped: bool,
+    /// Of a drawn answer, natural-log probability of each token at temperature 1, to nine decimals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<f64>,
 }
 
 /// Rounded to nine decimals: enough to tell, and few enough digits to be read back as the same number.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 pub use self::error::Error;
-use self::job::{Job, Task};
+use self::job::Job;
 use self::limits::{Limits, MEMORY};
 use self::queue::{Kept, Queue};
 use self::tree::Tree;
@@ -169,10 +169,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn limits(&self, jobs: &[Job<'_>]) -> Limits {
-        let answers = jobs.iter().filter_map(|job| match &job.task {
-            Task::Generate(request) => Some(job.context.len() + request.max_new),
-            Task::Score(_) => None,
-        });
+        let answers = jobs.iter().filter_map(|job| Some(job.context.len() + job.written()?.max_new));
         Limits::new(self.lm.config(), self.options.batch, self.options.memory, answers.max().unwrap_or(0))
     }
 

@@ -26,6 +26,8 @@ pub struct Task {
     pub n_shot: usize,
     /// The items, in the order of the file.
     pub items: Vec<TaskItem>,
+    /// How many items the quick tier has, spread evenly over the file; none if it has all.
+    pub quick: Option<usize>,
     /// Reads the answers.
     pub grader: Box<dyn Grader>,
     /// What is counted over the items.
@@ -49,13 +51,18 @@ pub struct TaskItem {
     pub cluster: Option<String>,
     /// Named groups that are also counted alone, such as `seen` = `ab`.
     pub strata: BTreeMap<String, String>,
-    /// What the model is asked, in order.
+    /// What the model is asked, in order; what its answers lead to may be asked after it.
     pub requests: Vec<Request>,
 }
 
 impl TaskItem {
-    /// The record of this item of the task `task`.
-    pub fn answered(&self, task: &str, responses: Vec<Response>, graded: Graded) -> TaskItemRecord {
+    /// The record of this item of the task `task`, of which all this was asked.
+    pub fn answered(
+        &self,
+        task: &str,
+        (requests, responses): (Vec<Request>, Vec<Response>),
+        graded: Graded,
+    ) -> TaskItemRecord {
         TaskItemRecord {
             task: task.into(),
             id: self.id.clone(),
@@ -64,7 +71,7 @@ impl TaskItem {
             target: self.target.clone(),
             cluster: self.cluster.clone(),
             strata: self.strata.clone(),
-            requests: self.requests.clone(),
+            requests,
             responses,
             graded,
         }
@@ -88,7 +95,15 @@ impl TaskItemRecord {
 
 /// Reads the answers to the requests of one item.
 pub trait Grader: Send + Sync {
-    /// The observations; `responses` are those to the item's requests, in order. None if they do not match.
+    /// What is asked next, once all that was asked of the item is answered; nothing more unless a grader says so. `asked`
+    /// begins with the item's requests, and `responses` are those to `asked`.
+    fn follow_up(&self, item: &TaskItem, asked: &[Request], responses: &[Response]) -> Vec<Request> {
+        let _ = (item, asked, responses);
+        Vec::new()
+    }
+
+    /// The observations; `responses` are those to the item's requests and to what followed them, in order. None if they
+    /// do not match.
     fn grade(&self, item: &TaskItem, responses: &[Response]) -> Option<Graded>;
 }
 
@@ -173,6 +188,31 @@ pub struct Bounds {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
 }
+
+impl MetricSpec {
+    /// A metric without filter, chance and bounds.
+    pub fn new(metric: impl Into<String>, aggregation: Aggregation, better: Better) -> Self {
+        Self {
+            metric: metric.into(),
+            filter: NO_FILTER.into(),
+            aggregation,
+            better,
+            chance: None,
+            chances: BTreeMap::new(),
+            bounds: Bounds::default(),
+        }
+    }
+}
+
+impl Observation {
+    /// What was observed of a metric without filter.
+    pub fn new(metric: impl Into<String>, value: Observed) -> Self {
+        Self { metric: metric.into(), filter: NO_FILTER.into(), value }
+    }
+}
+
+/// What stands for a filter where there is none.
+const NO_FILTER: &str = "none";
 
 impl Bounds {
     /// Whether nothing is asked.

@@ -65,8 +65,7 @@ fn shown(request: &Request) -> String {
     const CHARACTERS: usize = 60;
     let text = match request {
         Request::Loglikelihood(request) => format!("{}{}", request.context, request.continuation),
-        Request::LoglikelihoodRolling(request) => request.text.clone(),
-        Request::GenerateUntil(request) => request.context.clone(),
+        other => other.given().to_owned(),
     };
     let n = text.chars().count();
     let end: String = text.chars().skip(n.saturating_sub(CHARACTERS)).collect();

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::eval::hash::hex;
 use crate::eval::record::{Record, Run, TaskInfo};
-use crate::eval::suite::hex;
 use crate::eval::task::{MetricSpec, Observation, TaskItemRecord};
 
 /// The version of the format.

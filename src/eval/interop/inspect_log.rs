@@ -102,11 +102,7 @@ fn score_name(metric: &str, filter: &str) -> String {
 }
 
 fn sample(item: &TaskItemRecord, model: &str) -> Value {
-    let input = item.requests.first().map_or("", |request| match request {
-        Request::Loglikelihood(request) => &request.context,
-        Request::LoglikelihoodRolling(request) => &request.text,
-        Request::GenerateUntil(request) => &request.context,
-    });
+    let input = item.requests.first().map_or("", Request::given);
     let said = item.responses.iter().find_map(|response| match response {
         Response::Generated(said) => Some(said.text.clone()),
         Response::Told(told) => told.text.clone(),

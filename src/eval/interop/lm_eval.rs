@@ -60,7 +60,7 @@ fn filters(task: &TaskInfo) -> BTreeSet<String> {
 fn sample(item: &TaskItemRecord, filter: &str) -> Result<Value, Error> {
     let of_filter = || item.graded.observations.iter().filter(|one| one.filter == filter);
     let names: Vec<&str> = of_filter().map(|one| one.metric.as_str()).collect();
-    let prompt = item.requests.first().map_or("", first_argument);
+    let prompt = item.requests.first().map_or("", Request::given);
     let arguments: Map<String, Value> =
         item.requests.iter().enumerate().map(|(n, request)| (format!("gen_args_{n}"), arguments(request))).collect();
     let resps: Vec<Value> = item.responses.iter().map(resp).collect();
@@ -84,14 +84,6 @@ fn sample(item: &TaskItemRecord, filter: &str) -> Result<Value, Error> {
     Ok(line)
 }
 
-fn first_argument(request: &Request) -> &str {
-    match request {
-        Request::Loglikelihood(request) => &request.context,
-        Request::LoglikelihoodRolling(request) => &request.text,
-        Request::GenerateUntil(request) => &request.context,
-    }
-}
-
 fn arguments(request: &Request) -> Value {
     match request {
         Request::Loglikelihood(request) => json!({"arg_0": request.context, "arg_1": request.continuation}),
@@ -99,6 +91,15 @@ fn arguments(request: &Request) -> Value {
         Request::GenerateUntil(request) => json!({
             "arg_0": request.context,
             "arg_1": {"until": request.until, "do_sample": false, "max_gen_toks": request.max_new},
+        }),
+        Request::SampleUntil(request) => json!({
+            "arg_0": request.asked.context,
+            "arg_1": {
+                "until": request.asked.until,
+                "do_sample": true,
+                "temperature": f64::from(request.temperature_milli) / 1000.0,
+                "max_gen_toks": request.asked.max_new,
+            },
         }),
     }
 }

@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::eval::fixture::{SPEC, lines, noise, parrot, tokenizer};
+use crate::eval::hash;
 use crate::eval::request::{Request, Response, Scored};
 use crate::eval::scheduler::Scheduler;
 use crate::eval::task::{Observed, TaskItem};
@@ -91,11 +92,7 @@ fn prepared(source: &TempDir, options: &PrepareOptions<'_>) -> Result<Vec<Task>,
 }
 
 fn context(item: &TaskItem) -> &str {
-    match &item.requests[0] {
-        Request::Loglikelihood(request) => &request.context,
-        Request::GenerateUntil(request) => &request.context,
-        Request::LoglikelihoodRolling(request) => &request.text,
-    }
+    item.requests[0].given()
 }
 
 #[test]
@@ -287,8 +284,8 @@ fn parquet_of_python_is_read_as_it_was_written() {
     let doc = |at: usize| serde_json::Value::Object(task.items[at].doc.clone());
     assert_eq!((task.items.len(), doc(1), doc(5)), (6, second, last));
     // bytes that are no text tell files apart
-    assert_ne!(suite::hex_of_bytes(&[b"\xfe"]), suite::hex_of_bytes(&[b"\xff"]));
-    assert_eq!(suite::hex_of_bytes(&["é".as_bytes()]), suite::hex(&["é"]));
+    assert_ne!(hash::hex_of_bytes(&[b"\xfe"]), hash::hex_of_bytes(&[b"\xff"]));
+    assert_eq!(hash::hex_of_bytes(&["é".as_bytes()]), hash::hex(&["é"]));
 }
 
 #[test]

@@ -122,6 +122,9 @@ pub struct Settings {
     /// The seed of whatever is drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Which of its tiers each task is asked in; all of it unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
     /// Items of each task that are drawn, if not all are asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -140,6 +143,16 @@ pub struct Settings {
     /// What the system says first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+}
+
+/// How much of a suite is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// As many items as the suite calls `quick`, evenly spread over its file.
+    Quick,
+    /// All of it.
+    Full,
 }
 
 /// A part of the items: every `count`th, from the `index`th on, counted from 1.

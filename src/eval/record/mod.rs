@@ -15,7 +15,8 @@ mod write;
 
 pub use self::error::Error;
 pub use self::format::{
-    FORMAT_VERSION, Imported, Model, Origin, Outcome, Run, Settings, Shard, Status, TaskInfo, TokenizerInfo, difference,
+    FORMAT_VERSION, Imported, Model, Origin, Outcome, Run, Settings, Shard, Status, TaskInfo, Tier, TokenizerInfo,
+    difference,
 };
 pub(crate) use self::read::sort;
 pub use self::read::{Record, read};

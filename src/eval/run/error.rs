@@ -24,6 +24,16 @@ pub enum Error {
         /// The item.
         id: String,
     },
+    /// The grader never has enough.
+    #[error("score item `{id}` of `{task}`: it is not finished after {rounds} rounds of questions")]
+    Endless {
+        /// The task.
+        task: String,
+        /// The item.
+        id: String,
+        /// How many rounds there were.
+        rounds: usize,
+    },
     /// A value is no number.
     #[error("score item `{id}` of `{task}`: its {metric} is no finite number")]
     NotFinite {
@@ -54,7 +64,7 @@ impl Error {
             Self::Item { source, .. } => source.hint(),
             Self::Record(error) => error.hint(),
             Self::NotAsked { .. } => Some("-o names another folder".into()),
-            Self::Responses { .. } | Self::NotFinite { .. } => None,
+            Self::Responses { .. } | Self::NotFinite { .. } | Self::Endless { .. } => None,
         }
     }
 

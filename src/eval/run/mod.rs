@@ -64,10 +64,16 @@ pub fn run(
 /// # Errors
 /// If it cannot be scored.
 pub fn ask_one(task: &Task, item: &TaskItem, backend: &mut dyn Backend) -> Result<TaskItemRecord, Error> {
-    let answered = backend::answer(backend, &item.requests);
     let failed =
         |failed: backend::Failed| Error::Item { task: task.name.clone(), id: item.id.clone(), source: failed.source };
-    Asked { task, item }.graded(answered.map_err(failed)?)
+    let (mut open, mut new) = (Open::of(Asked { task, item }), item.requests.clone());
+    loop {
+        open.responses.extend(backend::answer(backend, &new).map_err(failed)?);
+        new = open.follow_up()?;
+        if new.is_empty() {
+            return open.graded();
+        }
+    }
 }
 
 /// An item of a task.
@@ -81,17 +87,64 @@ impl Asked<'_> {
     fn name(self) -> (String, String) {
         (self.task.name.clone(), self.item.id.clone())
     }
+}
 
-    fn graded(self, responses: Vec<Response>) -> Result<TaskItemRecord, Error> {
-        let item = self.item;
-        let graded = self.task.grader.grade(item, &responses);
-        let (task, id) = self.name();
+/// How often answers may lead to further questions: a grader that never ends is a mistake, and no run may hang on it.
+const ROUNDS: usize = 64;
+
+/// An item with all that was asked of it so far.
+struct Open<'t> {
+    asked: Asked<'t>,
+    requests: Vec<Request>,
+    responses: Vec<Response>,
+    rounds: usize,
+}
+
+impl<'t> Open<'t> {
+    fn of(asked: Asked<'t>) -> Self {
+        Self { asked, requests: asked.item.requests.clone(), responses: Vec::new(), rounds: 0 }
+    }
+
+    /// What is asked next, now that everything so far is answered.
+    fn follow_up(&mut self) -> Result<Vec<Request>, Error> {
+        let Asked { task, item } = self.asked;
+        let new = task.grader.follow_up(item, &self.requests, &self.responses);
+        self.rounds += 1;
+        if !new.is_empty() && self.rounds > ROUNDS {
+            return Err(Error::Endless { task: task.name.clone(), id: item.id.clone(), rounds: ROUNDS });
+        }
+        self.requests.extend(new.iter().cloned());
+        Ok(new)
+    }
+
+    fn graded(self) -> Result<TaskItemRecord, Error> {
+        let Self { asked, requests, responses, .. } = self;
+        let item = asked.item;
+        let graded = asked.task.grader.grade(item, &responses);
+        let (task, id) = asked.name();
         let graded = graded.ok_or_else(|| Error::Responses { task: task.clone(), id: id.clone() })?;
         let is_number = |one: &super::task::Observation| one.value.number().is_none_or(f64::is_finite);
         if let Some(wrong) = graded.observations.iter().find(|one| !is_number(one)) {
             return Err(Error::NotFinite { task, id, metric: wrong.metric.clone() });
         }
-        Ok(item.answered(&task, responses, graded))
+        Ok(item.answered(&task, (requests, responses), graded))
+    }
+}
+
+/// An item that waits for answers.
+struct Waiting<'t> {
+    open: Open<'t>,
+    /// The place of its first new request among all.
+    from: usize,
+    new: Vec<Option<Response>>,
+}
+
+impl<'t> Waiting<'t> {
+    /// The item with its answers, all of which are there.
+    fn whole(self) -> Open<'t> {
+        let mut open = self.open;
+        open.responses.extend(self.new.into_iter().flatten());
+        open
     }
 }
 
@@ -113,36 +166,42 @@ impl Work<'_, '_> {
         let mut rest = rest.as_slice();
         while !rest.is_empty() {
             let (wave, later) = rest.split_at(wave_length(rest));
-            self.wave(wave, backend)?;
+            let mut open: Vec<(Open<'_>, Vec<Request>)> =
+                wave.iter().map(|asked| (Open::of(*asked), asked.item.requests.clone())).collect();
+            while !open.is_empty() {
+                open = self.wave(open, backend)?;
+            }
             rest = later;
         }
         Ok(())
     }
 
-    /// Asks all requests of some items together.
-    fn wave(&mut self, wave: &[Asked<'_>], backend: &mut dyn Backend) -> Result<(), Error> {
-        let requests: Vec<Request> = wave.iter().flat_map(|asked| asked.item.requests.iter().cloned()).collect();
-        let owners: Vec<usize> =
-            wave.iter().enumerate().flat_map(|(at, asked)| vec![at; asked.item.requests.len()]).collect();
-        let mut firsts = HashMap::new();
-        for (index, owner) in owners.iter().enumerate() {
-            firsts.entry(*owner).or_insert(index);
-        }
-        let mut waiting: Vec<Vec<Option<Response>>> =
-            wave.iter().map(|asked| vec![None; asked.item.requests.len()]).collect();
-        for asked in wave.iter().filter(|asked| asked.item.requests.is_empty()) {
-            self.item(asked.graded(Vec::new())?)?;
+    /// Asks what is new of some items together; returns those whose answers lead to further questions.
+    fn wave<'t>(
+        &mut self,
+        wave: Vec<(Open<'t>, Vec<Request>)>,
+        backend: &mut dyn Backend,
+    ) -> Result<Vec<(Open<'t>, Vec<Request>)>, Error> {
+        let (mut requests, mut owners, mut further) = (Vec::new(), Vec::new(), Vec::new());
+        let mut waiting: Vec<Option<Waiting<'t>>> = Vec::new();
+        for (open, new) in wave {
+            if new.is_empty() {
+                self.item(open.graded()?)?;
+                continue;
+            }
+            owners.extend(std::iter::repeat_n(waiting.len(), new.len()));
+            waiting.push(Some(Waiting { open, from: requests.len(), new: vec![None; new.len()] }));
+            requests.extend(new);
         }
         let mut stopped = None;
         let mut each = |index: usize, response: &Response| {
-            let owner = owners[index];
-            let slots = &mut waiting[owner];
-            slots[index - firsts[&owner]] = Some(response.clone());
-            if slots.iter().any(Option::is_none) {
+            let Some(one) = &mut waiting[owners[index]] else { return ControlFlow::Continue(()) };
+            one.new[index - one.from] = Some(response.clone());
+            if one.new.iter().any(Option::is_none) {
                 return ControlFlow::Continue(());
             }
-            let responses = std::mem::take(slots).into_iter().flatten().collect();
-            match wave[owner].graded(responses).and_then(|item| self.item(item)) {
+            let whole = waiting[owners[index]].take().map(Waiting::whole);
+            match whole.map_or(Ok(()), |open| self.answered(open, &mut further)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     stopped = Some(error);
@@ -154,10 +213,24 @@ impl Work<'_, '_> {
         if let Some(error) = stopped {
             return Err(error);
         }
-        answered.map_err(|failed| {
-            let (task, id) = wave[owners[failed.index]].name();
-            Error::Item { task, id, source: failed.source }
-        })
+        match answered {
+            Ok(()) => Ok(further),
+            Err(failed) => {
+                let of = waiting.get(owners[failed.index]).and_then(Option::as_ref);
+                let (task, id) = of.map(|one| one.open.asked.name()).unwrap_or_default();
+                Err(Error::Item { task, id, source: failed.source })
+            }
+        }
+    }
+
+    /// An item all of whose questions are answered: it is finished, or asked on.
+    fn answered<'t>(&mut self, mut open: Open<'t>, further: &mut Vec<(Open<'t>, Vec<Request>)>) -> Result<(), Error> {
+        let new = open.follow_up()?;
+        if new.is_empty() {
+            return self.item(open.graded()?);
+        }
+        further.push((open, new));
+        Ok(())
     }
 
     /// Writes a finished item, and tells of it.
@@ -206,7 +279,7 @@ fn check_finished(wanted: &[Asked<'_>], finished: &[TaskItemRecord]) -> Result<(
         wanted.iter().map(|asked| ((asked.task.name.as_str(), asked.item.id.as_str()), asked.item)).collect();
     let is_known = |item: &&TaskItemRecord| {
         let asked = known.get(&(item.task.as_str(), item.id.as_str()));
-        asked.is_some_and(|asked| asked.requests == item.requests)
+        asked.is_some_and(|asked| item.requests.starts_with(&asked.requests))
     };
     match finished.iter().find(|item| !is_known(item)) {
         Some(item) => Err(Error::NotAsked { task: item.task.clone(), id: item.id.clone() }),

@@ -77,6 +77,7 @@ fn task(order: &[usize]) -> Task {
         grader: Box::new(First),
         metrics: vec![spec("acc", Aggregation::Mean), spec("ppl", Aggregation::Perplexity)],
         groups: Vec::new(),
+        quick: None,
     }
 }
 
@@ -202,6 +203,91 @@ fn a_record_answers_without_a_model_and_says_what_it_lacks() {
     let more: Vec<usize> = (0..=N).collect();
     let error = run(&[task(&more)], plan(&task(&more)), &mut replay, &output, &mut |_| {}).unwrap_err();
     assert!(matches!(&error, Error::Item { id, .. } if id == "i7"), "{error}");
+}
+
+/// Asks on until the answers are three, or, at `endless`, for ever.
+struct Curious {
+    endless: bool,
+}
+
+impl Grader for Curious {
+    fn follow_up(&self, item: &TaskItem, asked: &[Request], responses: &[Response]) -> Vec<Request> {
+        assert!(asked.starts_with(&item.requests) && asked.len() == responses.len());
+        // items with an odd place have enough at once
+        if !self.endless && (item.index % 2 == 1 || responses.len() > 5) {
+            return Vec::new();
+        }
+        let context = format!("we {}", "on ".repeat(asked.len()));
+        vec![Request::Loglikelihood(Loglikelihood { context, continuation: " the".into() })]
+    }
+
+    fn grade(&self, _: &TaskItem, responses: &[Response]) -> Option<Graded> {
+        let value = Observed::Number(responses.len() as f64);
+        Some(Graded { observations: vec![Observation::new("answers", value)], ..Graded::default() })
+    }
+}
+
+fn curious(order: &[usize], endless: bool) -> Task {
+    let metrics = vec![MetricSpec::new("answers", Aggregation::Mean, Better::Neither)];
+    Task { grader: Box::new(Curious { endless }), metrics, ..task(order) }
+}
+
+#[test]
+fn what_answers_lead_to_is_asked_and_recorded_and_a_cut_record_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let order: Vec<usize> = (0..N).collect();
+    let of = |order: &[usize], folder| {
+        let task = curious(order, false);
+        let plan = plan(&task);
+        go(task, plan, Options::default(), folder, None).unwrap()
+    };
+    let found = of(&order, Some(folder.path()));
+    let counts: Vec<usize> = found.items.iter().map(|item| item.responses.len()).collect();
+    assert_eq!(counts, [6, 4, 6, 4, 6, 4, 6]);
+    assert!(found.items.iter().all(|item| item.requests.len() == item.responses.len()));
+    // alone, in another order, and after a kill in the middle of the log
+    assert_eq!(of(&[6, 2, 4, 0, 1, 3, 5], None).items, found.items);
+    let file = folder.path().join("items.jsonl");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(of(&order, Some(folder.path())).items, found.items);
+    let mut replay = Replay::new("runs/a".into(), &found);
+    let (task, output) =
+        (curious(&order, false), Output { folder: None, existing: Existing::Refuse, elapsed: &|| Duration::ZERO });
+    let replayed = run(&[task], plan(&curious(&order, false)), &mut replay, &output, &mut |_| {}).unwrap();
+    assert_eq!(replayed.items, found.items);
+    let (lm, tokenizer, cancel) = (noise(), tokenizer(), CancelToken::default());
+    let mut scheduler = Scheduler::new(&lm, &tokenizer, &cancel);
+    let task = curious(&order, false);
+    assert_eq!(ask_one(&task, &task.items[2], &mut scheduler).unwrap(), found.items[2]);
+}
+
+#[test]
+fn a_grader_that_never_has_enough_is_stopped() {
+    let task = curious(&[0], true);
+    let plan = plan(&task);
+    let error = go(task, plan, Options::default(), None, None).unwrap_err();
+    assert_eq!(error.to_string(), "score item `i0` of `small`: it is not finished after 64 rounds of questions");
+}
+
+#[test]
+fn the_quick_tier_is_spread_over_the_file() {
+    let ids = |quick, tier, limit| -> Vec<usize> {
+        let task = Task { quick, ..task(&[0, 1, 2, 3, 4, 5, 6]) };
+        let settings = record::Settings { tier, limit, ..sample::run().settings };
+        selected(&task, &settings).into_iter().map(|item| item.index).collect()
+    };
+    let all = [0, 1, 2, 3, 4, 5, 6];
+    assert_eq!(ids(Some(3), Some(record::Tier::Quick), None), [0, 2, 4]);
+    assert_eq!(ids(Some(3), Some(record::Tier::Quick), Some(2)).len(), 2);
+    for (quick, tier) in [
+        (Some(3), None),
+        (Some(3), Some(record::Tier::Full)),
+        (None, Some(record::Tier::Quick)),
+        (Some(9), Some(record::Tier::Quick)),
+    ] {
+        assert_eq!(ids(quick, tier, None), all);
+    }
 }
 
 #[test]

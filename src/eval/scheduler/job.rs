@@ -1,7 +1,8 @@
 //! A request, or a window of one, as the tokens to run.
 
 use super::Error;
-use crate::eval::request::{GenerateUntil, Request, Scored, Split};
+use super::reading::Draw;
+use crate::eval::request::{GenerateUntil, Request, SampleUntil, Scored, Split};
 use crate::model::DecoderConfig;
 use crate::text::Tokenizer;
 
@@ -9,8 +10,10 @@ use crate::text::Tokenizer;
 pub(super) enum Task<'a> {
     /// Score a continuation.
     Score(Split),
-    /// Write on.
+    /// Write on, with the likeliest tokens.
     Generate(&'a GenerateUntil),
+    /// Write on, with tokens that are drawn.
+    Sample(&'a SampleUntil),
 }
 
 /// One piece of work.
@@ -47,6 +50,10 @@ impl<'a> Job<'a> {
                 let context = request.ids(tokenizer, cfg.n_ctx)?;
                 vec![Self { owner, window: 0, context, task: Task::Generate(request) }]
             }
+            Request::SampleUntil(request) => {
+                let context = request.asked.ids(tokenizer, cfg.n_ctx)?;
+                vec![Self { owner, window: 0, context, task: Task::Sample(request) }]
+            }
         };
         jobs.iter().try_for_each(|job| job.check_ids(cfg.d_vocab))?;
         Ok(jobs)
@@ -56,6 +63,7 @@ impl<'a> Job<'a> {
         let (text, ids) = match &self.task {
             Task::Score(split) => (&split.text, &split.ids),
             Task::Generate(request) => (&request.context, &self.context),
+            Task::Sample(request) => (&request.asked.context, &self.context),
         };
         match ids.iter().find(|id| **id as usize >= d_vocab) {
             Some(&id) => Err(Error::OutsideVocabulary { text: text.clone(), id, d_vocab }),
@@ -67,7 +75,7 @@ impl<'a> Job<'a> {
     pub(super) fn rest(&self) -> &[u32] {
         match &self.task {
             Task::Score(split) => &split.ids[self.context.len()..split.ids.len() - 1],
-            Task::Generate(_) => &[],
+            Task::Generate(_) | Task::Sample(_) => &[],
         }
     }
 
@@ -80,6 +88,25 @@ impl<'a> Job<'a> {
     pub(super) fn after_context(&self) -> Option<u32> {
         match &self.task {
             Task::Score(split) if self.starts_after_context() => split.ids.get(split.boundary).copied(),
+            Task::Score(_) | Task::Generate(_) | Task::Sample(_) => None,
+        }
+    }
+
+    /// What the model writes, if it writes.
+    pub(super) fn written(&self) -> Option<&'a GenerateUntil> {
+        match &self.task {
+            Task::Generate(request) => Some(request),
+            Task::Sample(request) => Some(&request.asked),
+            Task::Score(_) => None,
+        }
+    }
+
+    /// How the token at this place of the answer is drawn, if it is.
+    pub(super) fn draw(&self, place: usize) -> Option<Draw> {
+        match &self.task {
+            Task::Sample(request) => {
+                Some(Draw { temperature_milli: request.temperature_milli, seed: request.seed, place: place as u64 })
+            }
             Task::Score(_) | Task::Generate(_) => None,
         }
     }
@@ -88,7 +115,7 @@ impl<'a> Job<'a> {
     pub(super) fn first_row(&self) -> usize {
         match &self.task {
             Task::Score(split) if !self.starts_after_context() => split.boundary - 1 - self.context.len(),
-            Task::Score(_) | Task::Generate(_) => 0,
+            Task::Score(_) | Task::Generate(_) | Task::Sample(_) => 0,
         }
     }
 
@@ -96,7 +123,9 @@ impl<'a> Job<'a> {
     pub(super) fn unscored(&self) -> Scored {
         let split = match &self.task {
             Task::Score(split) => split.clone(),
-            Task::Generate(_) => Split { text: String::new(), ids: Vec::new(), boundary: 0, lints: Vec::new() },
+            Task::Generate(_) | Task::Sample(_) => {
+                Split { text: String::new(), ids: Vec::new(), boundary: 0, lints: Vec::new() }
+            }
         };
         Scored {
             text: split.text,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::job::{Job, Task};
+use super::job::Job;
 use super::limits::Limits;
 use super::reading::{Ask, Reading, read};
 use super::tree::{Node, Tree, common};
@@ -185,8 +185,9 @@ impl<'j> Queue<'j> {
         match &work.what {
             What::Context(Node { ends: Some(context), .. }) if is_end => {
                 let jobs = self.contexts[*context].iter();
-                let ids = jobs.filter_map(Job::after_context).collect();
-                vec![Ask { row: rows.end - 1, ids, top }]
+                let ids = jobs.clone().filter_map(Job::after_context).collect();
+                let draws = jobs.filter_map(|job| job.draw(0)).collect();
+                vec![Ask { row: rows.end - 1, ids, top, draws }]
             }
             What::Context(_) => Vec::new(),
             What::Score { job, scored } => {
@@ -194,11 +195,15 @@ impl<'j> Queue<'j> {
                 let ask = |at: usize| {
                     let id = scored.ids.get(job.context.len() + at + 1).copied();
                     let top = if at == job.first_row() && !job.starts_after_context() { top } else { 0 };
-                    Ask { row: rows.start + at - first, ids: id.into_iter().collect(), top }
+                    let draws = Vec::new();
+                    Ask { row: rows.start + at - first, ids: id.into_iter().collect(), top, draws }
                 };
                 (first.max(job.first_row())..first + rows.len()).map(ask).collect()
             }
-            What::Write { .. } => vec![Ask { row: rows.end - 1, ids: Vec::new(), top: 0 }],
+            What::Write { job, answer, .. } => {
+                let draws = job.draw(answer.ids.len()).into_iter().collect();
+                vec![Ask { row: rows.end - 1, ids: Vec::new(), top: 0, draws }]
+            }
         }
     }
 
@@ -236,7 +241,8 @@ impl<'j> Queue<'j> {
             }
             What::Write { job, request, answer } => {
                 if let Some(reading) = readings.first() {
-                    Writing { job, request, answer, branch }.add(reading.greedy, scheduler, found);
+                    let next = reading.drawn.first().copied();
+                    Writing { job, request, answer, branch }.add(Next::of(reading, next), scheduler, found)?;
                 }
                 Ok(())
             }
@@ -259,15 +265,15 @@ impl<'j> Queue<'j> {
         }
         let (Some(context), Some(reading)) = (node.ends, reading) else { return Ok(()) };
         scheduler.keep(&self.contexts[context][0].context, branch);
-        let mut seen = reading.seen.iter();
+        let (mut seen, mut drawn) = (reading.seen.iter(), reading.drawn.iter().copied());
         for job in self.contexts[context] {
-            match &job.task {
-                Task::Generate(request) => {
-                    let answer = Generated { text: String::new(), ids: Vec::new(), stopped: false };
-                    let writing = Writing { job, request, answer, branch: Branch::after(branch) };
-                    writing.add(reading.greedy, scheduler, found);
+            match job.written() {
+                Some(request) => {
+                    let next = if job.draw(0).is_some() { drawn.next() } else { None };
+                    let writing = Writing { job, request, answer: Generated::default(), branch: Branch::after(branch) };
+                    writing.add(Next::of(reading, next), scheduler, found)?;
                 }
-                Task::Score(_) => {
+                None => {
                     let mut scored = job.unscored();
                     if job.after_context().is_some()
                         && let Some(seen) = seen.next()
@@ -288,6 +294,20 @@ impl<'j> Queue<'j> {
     }
 }
 
+/// The next token of an answer; of one that is drawn, with its log-probability.
+struct Next {
+    id: u32,
+    logprob: Option<f64>,
+}
+
+impl Next {
+    /// What was drawn, else the likeliest.
+    fn of(reading: &Reading, drawn: Option<(u32, f64)>) -> Self {
+        let (id, logprob) = drawn.map_or((reading.greedy, None), |(id, logprob)| (id, Some(logprob)));
+        Self { id, logprob }
+    }
+}
+
 /// An answer to which a token is added.
 struct Writing<'j> {
     job: &'j Job<'j>,
@@ -298,19 +318,27 @@ struct Writing<'j> {
 
 impl<'j> Writing<'j> {
     /// Adds a token, and goes on unless the answer is finished.
-    fn add(self, id: u32, scheduler: &Scheduler<'_>, found: &mut Found<'j>) {
+    fn add(self, next: Next, scheduler: &Scheduler<'_>, found: &mut Found<'j>) -> Result<(), Error> {
         let Self { job, request, mut answer, branch } = self;
         let tokenizer = scheduler.tokenizer;
+        let Next { id, logprob } = next;
+        if let Some(logprob) = logprob {
+            if !logprob.is_finite() {
+                return Err(Error::NotFinite { text: request.context.clone(), found: logprob });
+            }
+            answer.logprobs.push(logprob);
+        }
         answer.ids.push(id);
         answer.stopped = Some(id) == tokenizer.eos() || request.cut(&tokenizer.decode(&answer.ids)).1;
         let room = job.context.len() + answer.ids.len() < scheduler.lm.config().n_ctx;
         if answer.stopped || !room || answer.ids.len() >= request.max_new {
             answer.text = said(request, &answer.ids, tokenizer);
             found.done.push((job.owner, job.window, Part::Generated(answer)));
-            return;
+            return Ok(());
         }
         let what = What::Write { job, request, answer };
         found.others.push(Work { branch, rest: Cow::Owned(vec![id]), what });
+        Ok(())
     }
 }
 

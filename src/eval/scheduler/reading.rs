@@ -1,6 +1,8 @@
 //! What is read from the logits in place of some tokens.
 
 use candle_core::Tensor;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 use crate::eval::request::{Scored, round9};
 use crate::eval::scheduler::Error;
@@ -15,6 +17,39 @@ pub(super) struct Ask {
     pub(super) ids: Vec<u32>,
     /// How many of the likeliest tokens are kept.
     pub(super) top: usize,
+    /// The tokens that are drawn.
+    pub(super) draws: Vec<Draw>,
+}
+
+/// A token that is drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Draw {
+    /// In thousandths.
+    pub(super) temperature_milli: u32,
+    pub(super) seed: u64,
+    /// Which token of the answer it is, from 0: each has a stream of random numbers of its own.
+    pub(super) place: u64,
+}
+
+impl Draw {
+    /// The id that a uniform number picks, walking through the vocabulary in order.
+    fn of(self, logits: &[f32], largest: f32) -> u32 {
+        let scale = 1000.0 / f64::from(self.temperature_milli.max(1));
+        let weight = |logit: &f32| (f64::from(logit - largest) * scale).exp();
+        let total: f64 = logits.iter().map(weight).sum();
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(self.place);
+        let mut left = random.random::<f64>() * total;
+        let mut last = 0;
+        for (id, weight) in (0..).zip(logits.iter().map(weight)).filter(|(_, weight)| *weight > 0.0) {
+            last = id;
+            left -= weight;
+            if left < 0.0 {
+                break;
+            }
+        }
+        last
+    }
 }
 
 /// What a row says.
@@ -25,6 +60,8 @@ pub(super) struct Reading {
     pub(super) top: Vec<(u32, f64)>,
     /// The most probable token.
     pub(super) greedy: u32,
+    /// The tokens that were drawn, with their log-probabilities at temperature 1.
+    pub(super) drawn: Vec<(u32, f64)>,
 }
 
 /// What is read of one token.
@@ -60,7 +97,8 @@ impl Reading {
     fn of(logits: &[f32], ask: &Ask) -> Self {
         let Some(stats) = row_stats(logits, ask.top.max(1)) else {
             let unknown = Seen { logprob: f64::NAN, rank: 0, is_greedy: false };
-            return Self { seen: vec![unknown; ask.ids.len()], top: Vec::new(), greedy: 0 };
+            let drawn = vec![(0, f64::NAN); ask.draws.len()];
+            return Self { seen: vec![unknown; ask.ids.len()], top: Vec::new(), greedy: 0, drawn };
         };
         let logprob = |logit: f32| round9(f64::from(logit) - stats.log_sum_exp);
         let greedy = stats.top.first().map_or(0, |(id, _)| *id);
@@ -69,7 +107,17 @@ impl Reading {
             Seen { logprob: logprob(logit), rank: 1 + n_larger(logits, logit), is_greedy: id == greedy }
         };
         let top = stats.top.iter().take(ask.top).map(|&(id, logit)| (id, logprob(logit)));
-        Self { seen: ask.ids.iter().map(seen).collect(), top: top.collect(), greedy }
+        let largest = stats.top.first().map_or(0.0, |(_, logit)| *logit);
+        let drawn = |draw: &Draw| {
+            let id = draw.of(logits, largest);
+            (id, logprob(logits[id as usize]))
+        };
+        Self {
+            seen: ask.ids.iter().map(seen).collect(),
+            top: top.collect(),
+            greedy,
+            drawn: ask.draws.iter().map(drawn).collect(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::eval::fixture::{noise, parrot, plain_tokenizer, tokenizer};
-use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling};
+use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, SampleUntil};
 use crate::model::{self, FakeLm};
 
 fn loglik(context: &str, continuation: &str) -> Request {
@@ -67,6 +67,56 @@ fn generation_ends_before_the_stop() {
     assert_eq!(say("we there on.", 1), (" there".into(), false));
 }
 
+fn sampled(lm: &FakeLm, temperature_milli: u32, seeds: std::ops::Range<u64>, max_new: usize) -> Vec<Generated> {
+    let (tokenizer, cancel) = (tokenizer(), CancelToken::default());
+    let asked = GenerateUntil { context: "we".into(), until: Vec::new(), max_new };
+    let request = |seed| Request::SampleUntil(SampleUntil { asked: asked.clone(), temperature_milli, seed });
+    let requests: Vec<Request> = seeds.map(request).collect();
+    let found = Scheduler::new(lm, &tokenizer, &cancel).answer(&requests).unwrap();
+    found.into_iter().map(|one| if let Response::Generated(said) = one { said } else { panic!("{one:?}") }).collect()
+}
+
+#[test]
+fn tokens_are_drawn_as_often_as_they_are_probable() {
+    // logits ln 6, ln 3 and ln 1, of three tokens alone: probabilities 0.6, 0.3, 0.1, and at temperature 1/2 by their squares
+    let lm = FakeLm::new(288, 512, |_| {
+        let mut logits = vec![f32::NEG_INFINITY; 288];
+        for (id, weight) in [(40, 6f32), (41, 3.0), (200, 1.0)] {
+            logits[id] = weight.ln();
+        }
+        logits
+    });
+    for (temperature_milli, weights) in [(1000, [6.0, 3.0, 1.0]), (500, [36.0, 9.0, 1.0])] {
+        let said = sampled(&lm, temperature_milli, 0..3000, 2);
+        let total: f64 = weights.iter().sum();
+        for place in [0, 1] {
+            for (id, weight) in [40, 41, 200].into_iter().zip(weights) {
+                let share = weight / total;
+                let found = said.iter().filter(|said| said.ids[place] == id).count() as f64 / 3000.0;
+                let error = (share * (1.0 - share) / 3000.0).sqrt();
+                assert!((found - share).abs() < 4.0 * error, "{temperature_milli} {place} {id}: {found} {share}");
+            }
+        }
+        // log-probabilities are the model's own, whatever the temperature
+        let first = said.iter().find(|said| said.ids[0] == 41).unwrap();
+        assert!((first.logprobs[0] - 0.3f64.ln()).abs() < 1e-6 && first.logprobs.len() == 2);
+    }
+}
+
+#[test]
+fn an_answer_is_that_of_its_seed_and_a_cold_one_is_the_likeliest() {
+    let said = sampled(&noise(), 1000, 0..16, 6);
+    assert_eq!(said, sampled(&noise(), 1000, 0..16, 6));
+    assert_eq!(said[3], sampled(&noise(), 1000, 3..4, 6)[0]);
+    let different: std::collections::HashSet<&[u32]> = said.iter().map(|said| said.ids.as_slice()).collect();
+    assert!(different.len() > 12, "{}", different.len());
+    let cold = &sampled(&noise(), 1, 0..1, 6)[0];
+    let (tokenizer, cancel, lm) = (tokenizer(), CancelToken::default(), noise());
+    let greedy = GenerateUntil { context: "we".into(), until: Vec::new(), max_new: 6 };
+    let greedy = Scheduler::new(&lm, &tokenizer, &cancel).answer(&[Request::GenerateUntil(greedy)]).unwrap();
+    assert!(matches!(&greedy[0], Response::Generated(greedy) if greedy.ids == cold.ids && greedy.logprobs.is_empty()));
+}
+
 #[test]
 fn what_cannot_be_scored_is_an_error() {
     let (tokenizer, cancel) = (tokenizer(), CancelToken::default());
@@ -90,6 +140,10 @@ fn mixture() -> Vec<Request> {
             requests.push(loglik(question, choice));
         }
         requests.push(Request::LoglikelihoodRolling(LoglikelihoodRolling { text: context.clone() }));
+        for (seed, temperature_milli) in [(1, 1000), (2, 1000), (1, 500)] {
+            let asked = GenerateUntil { context: context.clone(), until: vec!["e".into()], max_new: 3 };
+            requests.push(Request::SampleUntil(SampleUntil { asked, temperature_milli, seed }));
+        }
         requests.push(Request::GenerateUntil(GenerateUntil { context, until: vec!["e".into()], max_new: 4 }));
     }
     requests.push(requests[0].clone());

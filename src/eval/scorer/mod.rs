@@ -1,121 +1,59 @@
-//! Scorers: which requests an item makes, and what is read from the responses.
+//! Suites whose items are asked in a way of their own: what `scorer` in `suite.toml` may name.
+//!
+//! A scorer turns the rows of a suite into items with their requests, may ask on after the answers
+//! ([`Grader::follow_up`](super::task::Grader::follow_up)), and says what the answers are worth. It runs no model.
 
-mod direction_pair;
+mod sheet;
 
-use serde::{Deserialize, Serialize};
+use super::direction;
+use super::prepare::PrepareOptions;
+use super::problem::{Problem, nearest};
+use super::task::Task;
+use crate::text::Tokenizer;
 
-use super::item::Item;
-use super::request::{Generated, Request, Response, Scored};
+pub(super) use self::sheet::Sheet;
 
-/// What is asked about one end of a fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// The prompt that names the other end.
-    pub prompt: String,
-    /// The same after a sentence that states the fact in the opposite direction.
-    pub in_context: String,
-    /// The true answers, the item's own first.
-    pub answers: Vec<String>,
-    /// The names that the item's own answer is compared with.
-    pub controls: Vec<String>,
-    /// Where a generated answer ends.
-    pub until: Vec<String>,
-    /// The most tokens of a generated answer.
-    pub max_new: usize,
+/// A way of asking.
+pub struct Scorer {
+    /// What `scorer` in `suite.toml` calls it; the file or folder is called the same, with `_`.
+    pub name: &'static str,
+    /// What it does, in a sentence without a period.
+    pub about: &'static str,
+    /// Keys of `suite.toml` beside those of every suite ([`COMMON`]).
+    pub keys: &'static [&'static str],
+    /// Makes the task; without a tokenizer it is only checked.
+    pub(super) task: fn(&Sheet<'_>, Option<&Tokenizer>, &PrepareOptions<'_>) -> Result<Task, Vec<Problem>>,
 }
 
-/// One prompt, with the gold name and its rivals scored after it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
-    /// The prompt.
-    pub prompt: String,
-    /// Whether the greedy answer is a true answer, and nothing more.
-    pub exact_match: bool,
-    /// Whether the gold name is more likely than every control; a tie counts against it.
-    pub best: bool,
-    /// The rank of the gold name among itself and the controls, from 1; a tie counts against it.
-    pub rank: usize,
-    /// Log-likelihood of the gold name, in nats.
-    pub loglik: f64,
-    /// The same for each token.
-    pub mean_logprob: f64,
-    /// Log-likelihood of the gold name minus the mean over the controls.
-    pub lift: f64,
-    /// The gold name.
-    pub gold: Scored,
-    /// The control names.
-    pub controls: Vec<Scored>,
-    /// The greedy answer.
-    pub generated: Generated,
-}
-
-/// One direction of a fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DirectionScore {
-    /// From what the model knows.
-    pub plain: Probe,
-    /// The positive control: with the fact stated in the opposite direction just before.
-    pub in_context: Probe,
-}
-
-/// The scores of an item.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ItemRecord {
-    /// The item.
-    pub item: Item,
-    /// Asking a for b.
-    pub forward: DirectionScore,
-    /// Asking b for a.
-    pub reverse: DirectionScore,
-}
-
-/// Turns an item into requests, and responses into scores.
-pub trait Scorer: Sync {
-    /// The name in `suite.toml`; the file is called the same, with `_`.
-    fn name(&self) -> &'static str;
-
-    /// One sentence.
-    fn about(&self) -> &'static str;
-
-    /// What the model is asked, given the forward and the reverse question.
-    fn requests(&self, forward: &Question, reverse: &Question) -> Vec<Request>;
-
-    /// The scores; `responses` are those to [`requests`](Self::requests), in order. None if some are missing.
-    fn score(
-        &self,
-        item: &Item,
-        forward: &Question,
-        reverse: &Question,
-        responses: Vec<Response>,
-    ) -> Option<ItemRecord>;
-}
+/// Keys of `suite.toml` that every scorer's suite may have.
+pub const COMMON: &[&str] =
+    &["about", "cluster", "gate", "id", "items", "name", "quick", "scorer", "strata", "version"];
 
 /// Every scorer.
-pub static SCORERS: &[&dyn Scorer] = &[&direction_pair::DirectionPair];
+pub static SCORERS: &[Scorer] = &[];
 
-/// The scorer of that name.
-pub fn by_name(name: &str) -> Option<&'static dyn Scorer> {
-    SCORERS.iter().copied().find(|scorer| scorer.name() == name)
-}
-
-/// The names of all scorers, as a list to read.
-pub(crate) fn known() -> String {
-    SCORERS.iter().map(|scorer| scorer.name()).collect::<Vec<_>>().join(", ")
+/// The scorer of that name, or what is wrong with the name.
+pub(super) fn by_name(name: &str) -> Result<&'static Scorer, String> {
+    let names = || SCORERS.iter().map(|scorer| scorer.name).chain([direction::SCORER]);
+    let found = SCORERS.iter().find(|scorer| scorer.name == name);
+    found.ok_or_else(|| format!("scorer `{name}` does not exist: {}", nearest(name, names())))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn every_file_is_in_the_slice() {
-        let mut files: Vec<String> = std::fs::read_dir("src/eval/scorer")
+    fn every_file_is_in_the_slice_and_every_scorer_has_a_file() {
+        let files: BTreeSet<String> = std::fs::read_dir("src/eval/scorer")
             .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != "mod.rs")
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace(".rs", ""))
+            .filter(|name| !["mod", "sheet"].contains(&name.as_str()))
             .collect();
-        files.sort();
-        let named: Vec<String> = SCORERS.iter().map(|scorer| scorer.name().replace('-', "_") + ".rs").collect();
+        let named: BTreeSet<String> = SCORERS.iter().map(|scorer| scorer.name.replace('-', "_")).collect();
         assert_eq!(files, named);
+        assert_eq!(named.len(), SCORERS.len(), "a name is there twice");
     }
 }

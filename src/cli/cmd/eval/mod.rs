@@ -47,8 +47,7 @@ enum EvalCommand {
     /// List the runs that were made
     History(history::Args),
     /// List the suites in the binary
-    #[command(after_help = "Example:\n  lmscope eval list")]
-    List,
+    List(suites::ListArgs),
     /// Show an item of a suite as the model is asked it, with the boundaries of tokens
     Show(Box<suites::ShowArgs>),
     /// Read a suite and render every item of it; say all that is wrong
@@ -73,7 +72,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         EvalCommand::Export(args) => export::run(args, out),
         EvalCommand::Import(args) => import::run(args, out),
         EvalCommand::History(args) => history::run(args, out),
-        EvalCommand::List => suites::list(out),
+        EvalCommand::List(args) => suites::list(args, out),
         EvalCommand::Show(args) => suites::show(args, out),
         EvalCommand::Validate(args) => suites::validate(args, out),
     }

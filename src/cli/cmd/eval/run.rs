@@ -19,7 +19,7 @@ use crate::eval::cache::{Cache, Scope};
 use crate::eval::event::Event;
 use crate::eval::gate::Scores;
 use crate::eval::history::History;
-use crate::eval::record::{Existing, FORMAT_VERSION, Origin, Record, Run, Settings, Shard, Status, TaskInfo};
+use crate::eval::record::{Existing, FORMAT_VERSION, Origin, Record, Run, Settings, Shard, Status, TaskInfo, Tier};
 use crate::eval::scheduler::{Options, Scheduler};
 use crate::eval::task::Task;
 use crate::eval::{self, run as asking, tables};
@@ -46,6 +46,9 @@ pub(super) struct Args {
     /// Go on with the record in the folder of -o where it ended
     #[arg(long, requires = "output")]
     resume: bool,
+    /// How much of each suite is asked: the items that it calls quick, or all
+    #[arg(long, value_enum, default_value = "full")]
+    tier: TierArg,
     /// Run only this many items of each task, drawn with the seed
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -71,6 +74,25 @@ pub(super) struct Args {
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: EvalFormat,
+}
+
+/// How much of a suite is asked.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum TierArg {
+    /// The items that a suite calls quick
+    Quick,
+    /// All items
+    Full,
+}
+
+impl TierArg {
+    /// What the record says: nothing of the whole.
+    fn settings(self) -> Option<Tier> {
+        match self {
+            Self::Quick => Some(Tier::Quick),
+            Self::Full => None,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
@@ -127,6 +149,7 @@ fn plan(args: &Args, tasks: &[Task], identified: &Identified) -> Run {
         tasks: tasks.iter().map(TaskInfo::of).collect(),
         settings: Settings {
             seed: Some(args.seed),
+            tier: args.tier.settings(),
             limit: args.limit,
             batch: chosen(args.batch.max(1), recorded.map(|settings| settings.batch)),
             top_k: chosen(args.top_k, recorded.map(|settings| settings.top_k)),

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::EvalFormat;
 use super::asked::AskArgs;
 use crate::cli::Exit;
 use crate::cli::args::{ModelArgs, hub_cache};
@@ -10,6 +11,14 @@ use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, R
 use crate::eval::task::{Task, TaskItem};
 use crate::eval::{self, BUILTIN, PrepareOptions};
 use crate::text::Tokenizer;
+
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  lmscope eval list --format json")]
+pub(super) struct ListArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: EvalFormat,
+}
 
 #[derive(clap::Args)]
 #[command(
@@ -39,12 +48,20 @@ pub(super) struct ValidateArgs {
 }
 
 /// The suites in the binary.
-pub(super) fn list(out: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn list(args: &ListArgs, out: &mut Output) -> anyhow::Result<Exit> {
+    let mut all = Vec::new();
     for suite in BUILTIN {
-        for outline in eval::outline(suite.name, &PrepareOptions::default())? {
-            let (version, items) = (&outline.version, outline.items);
-            writeln!(out, "{}  version {version}, {items} items: {}", outline.name, outline.about)?;
-        }
+        all.extend(eval::outline(suite.name, &PrepareOptions::default())?);
+    }
+    if let EvalFormat::Json = args.format {
+        serde_json::to_writer_pretty(&mut *out, &all)?;
+        writeln!(out)?;
+        return Ok(Exit::Done);
+    }
+    for outline in all {
+        let (version, items) = (&outline.version, outline.items);
+        let quick = outline.quick.map_or_else(String::new, |n| format!(" ({n} quick)"));
+        writeln!(out, "{}  version {version}, {items} items{quick}: {}", outline.name, outline.about)?;
     }
     Ok(Exit::Done)
 }
@@ -106,6 +123,11 @@ fn show_item(task: &Task, item: &TaskItem, tokenizer: &Tokenizer, out: &mut Outp
             Request::Loglikelihood(request) => show_scored(request, tokenizer, out)?,
             Request::LoglikelihoodRolling(request) => show_rolling(request, tokenizer, out)?,
             Request::GenerateUntil(request) => show_generated(request, tokenizer, out)?,
+            Request::SampleUntil(request) => {
+                show_generated(&request.asked, tokenizer, out)?;
+                let temperature = f64::from(request.temperature_milli) / 1000.0;
+                writeln!(out, "   drawn at temperature {temperature} with seed {}", request.seed)?;
+            }
         }
     }
     Ok(())
@@ -113,9 +135,8 @@ fn show_item(task: &Task, item: &TaskItem, tokenizer: &Tokenizer, out: &mut Outp
 
 fn context(request: &Request) -> &str {
     match request {
-        Request::Loglikelihood(request) => &request.context,
         Request::LoglikelihoodRolling(_) => "",
-        Request::GenerateUntil(request) => &request.context,
+        other => other.given(),
     }
 }
 

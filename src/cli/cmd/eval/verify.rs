@@ -98,6 +98,7 @@ fn plan(args: &Args, model: record::Model, tokenizer: Option<record::TokenizerIn
         tasks: Vec::new(),
         settings: Settings {
             seed: Some(args.seed),
+            tier: None,
             limit: Some(args.n),
             batch: Some(defaults.batch),
             top_k: Some(defaults.top_k),

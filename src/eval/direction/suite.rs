@@ -8,11 +8,11 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 pub use self::error::{Error, Problem};
 use super::item::{Gender, Item, Side};
-use super::task::Bounds;
+use crate::eval::hash::hex;
+use crate::eval::task::Bounds;
 
 /// A suite that was checked.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct Spec {
     /// What it is for, in a sentence without a period.
     #[serde(default)]
     pub about: String,
-    /// The name of a [scorer](super::scorer::SCORERS).
+    /// The name of the [scorer](crate::eval::scorer::SCORERS), which is `direction-pair`.
     pub scorer: String,
     /// Control names that each gold name is compared with.
     pub controls: usize,
@@ -122,21 +122,4 @@ impl ChildWords {
             Gender::Female => &self.f,
         }
     }
-}
-
-/// SHA-256 of texts in a row, each ended by a zero byte, as hexadecimal digits.
-pub(crate) fn hex(parts: &[&str]) -> String {
-    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    hex_of_bytes(&parts)
-}
-
-/// The same of bytes, which need be no text.
-pub(crate) fn hex_of_bytes(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-        hash.update([0]);
-    }
-    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
-    hash.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -1,16 +1,24 @@
 //! The suites of facts with two ends, as a [`Task`]: each fact is asked for both ends, from memory and in context.
 
+mod control;
+pub mod item;
+pub mod score;
+pub mod suite;
+
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::control;
-use super::item::{Item, Seen, Side};
+use self::item::{Item, Seen, Side};
+use self::score::{DirectionScore, ItemRecord, Probe, Question};
+use self::suite::Suite;
+use super::hash::hex;
 use super::request::Response;
-use super::scorer::{self, DirectionScore, ItemRecord, Probe, Question};
-use super::suite::{Suite, hex};
 use super::task::{Aggregation, Better, Graded, Grader, MetricSpec, Observation, Observed, Task, TaskItem};
 use crate::text::{self, Tokenizer};
+
+/// What `suite.toml` calls it.
+pub(super) const SCORER: &str = "direction-pair";
 
 /// Tokens that a greedy answer may have beyond those of the longest true one: room for the stop and for another
 /// spelling.
@@ -42,7 +50,7 @@ pub(super) fn task(suite: Suite, tokenizer: &Tokenizer, seed: u64) -> Result<Tas
     let ask = Ask { suite: &suite, lengths: &lengths, seed };
     let questions: Vec<[Question; 2]> =
         suite.items.iter().map(|item| [Side::B, Side::A].map(|asked| ask.question(item, asked))).collect();
-    let grader = DirectionGrader { scorer: suite.spec.scorer.clone(), items: suite.items.clone(), questions };
+    let grader = DirectionGrader { items: suite.items.clone(), questions };
     let items = (0..).zip(&grader.items).map(|(index, item)| grader.task_item(index, item)).collect();
     Ok(Task {
         name: suite.spec.name.clone(),
@@ -51,6 +59,7 @@ pub(super) fn task(suite: Suite, tokenizer: &Tokenizer, seed: u64) -> Result<Tas
         output_type: suite.spec.scorer.clone(),
         n_shot: 0,
         groups: Vec::new(),
+        quick: None,
         items,
         metrics: metrics(&suite),
         grader: Box::new(grader),
@@ -64,15 +73,7 @@ fn metrics(suite: &Suite) -> Vec<MetricSpec> {
         let metric = format!("{direction}.{name}");
         let bounds = suite.spec.gate.get(&metric).copied().unwrap_or_default();
         let chance = name.ends_with("best").then_some(guess);
-        MetricSpec {
-            metric,
-            filter: "none".into(),
-            aggregation: *aggregation,
-            better: *better,
-            chance,
-            chances: BTreeMap::new(),
-            bounds,
-        }
+        MetricSpec { chance, bounds, ..MetricSpec::new(metric, *aggregation, *better) }
     };
     both.flat_map(|direction| OF_DIRECTION.iter().map(move |row| spec(direction, row))).collect()
 }
@@ -116,7 +117,6 @@ impl Ask<'_> {
 
 /// Reads the answers about both ends of each fact.
 struct DirectionGrader {
-    scorer: String,
     items: Vec<Item>,
     /// The forward and the reverse question of each item.
     questions: Vec<[Question; 2]>,
@@ -133,7 +133,7 @@ impl DirectionGrader {
             // facts of one person or work are not independent
             cluster: Some(item.a.clone()),
             strata: item.seen.map(|seen| ("seen".to_owned(), word(seen).to_owned())).into_iter().collect(),
-            requests: scorer::by_name(&self.scorer).map(|scorer| scorer.requests(forward, reverse)).unwrap_or_default(),
+            requests: score::requests(forward, reverse),
         }
     }
 }
@@ -142,7 +142,7 @@ impl Grader for DirectionGrader {
     fn grade(&self, item: &TaskItem, responses: &[Response]) -> Option<Graded> {
         let [forward, reverse] = self.questions.get(item.index)?;
         let fact = self.items.get(item.index)?;
-        let scores = scorer::by_name(&self.scorer)?.score(fact, forward, reverse, responses.to_vec())?;
+        let scores = score::score(fact, forward, reverse, responses.to_vec())?;
         Some(Graded { filtered: BTreeMap::new(), observations: observations(&scores) })
     }
 }
@@ -153,10 +153,11 @@ fn observations(scores: &ItemRecord) -> Vec<Observation> {
 }
 
 fn of_direction(direction: &str, score: &DirectionScore) -> Vec<Observation> {
-    let observe = |(name, in_context, read, ..): &(&str, bool, Read, Aggregation, Better)| Observation {
-        metric: format!("{direction}.{name}"),
-        filter: "none".into(),
-        value: read(if *in_context { &score.in_context } else { &score.plain }),
+    let observe = |(name, in_context, read, ..): &(&str, bool, Read, Aggregation, Better)| {
+        Observation::new(
+            format!("{direction}.{name}"),
+            read(if *in_context { &score.in_context } else { &score.plain }),
+        )
     };
     OF_DIRECTION.iter().map(observe).collect()
 }

@@ -1,40 +1,92 @@
-//! Both directions of one fact, each against matched controls, from memory and with the fact in context.
+//! Both directions of one fact, each against matched controls, from memory and with the fact in context: what is asked,
+//! and what is read from the responses.
 
-use super::{DirectionScore, ItemRecord, Probe, Question, Scorer};
-use crate::eval::item::Item;
-use crate::eval::request::{GenerateUntil, Loglikelihood, Request, Response, Scored, round9};
+use serde::{Deserialize, Serialize};
 
-/// See the module.
-pub(super) struct DirectionPair;
+use super::item::Item;
+use crate::eval::request::{GenerateUntil, Generated, Loglikelihood, Request, Response, Scored, round9};
 
-impl Scorer for DirectionPair {
-    fn name(&self) -> &'static str {
-        "direction-pair"
-    }
+/// What is asked about one end of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The prompt that names the other end.
+    pub prompt: String,
+    /// The same after a sentence that states the fact in the opposite direction.
+    pub in_context: String,
+    /// The true answers, the item's own first.
+    pub answers: Vec<String>,
+    /// The names that the item's own answer is compared with.
+    pub controls: Vec<String>,
+    /// Where a generated answer ends.
+    pub until: Vec<String>,
+    /// The most tokens of a generated answer.
+    pub max_new: usize,
+}
 
-    fn about(&self) -> &'static str {
-        "Asks a fact in both directions and compares the answer with matched control names"
-    }
+/// One prompt, with the gold name and its rivals scored after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The prompt.
+    pub prompt: String,
+    /// Whether the greedy answer is a true answer, and nothing more.
+    pub exact_match: bool,
+    /// Whether the gold name is more likely than every control; a tie counts against it.
+    pub best: bool,
+    /// The rank of the gold name among itself and the controls, from 1; a tie counts against it.
+    pub rank: usize,
+    /// Log-likelihood of the gold name, in nats.
+    pub loglik: f64,
+    /// The same for each token.
+    pub mean_logprob: f64,
+    /// Log-likelihood of the gold name minus the mean over the controls.
+    pub lift: f64,
+    /// The gold name.
+    pub gold: Scored,
+    /// The control names.
+    pub controls: Vec<Scored>,
+    /// The greedy answer.
+    pub generated: Generated,
+}
 
-    fn requests(&self, forward: &Question, reverse: &Question) -> Vec<Request> {
-        let both = [forward, reverse].into_iter();
-        both.flat_map(|question| [(question, &question.prompt), (question, &question.in_context)])
-            .flat_map(|(question, prompt)| probe_requests(question, prompt))
-            .collect()
-    }
+/// One direction of a fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DirectionScore {
+    /// From what the model knows.
+    pub plain: Probe,
+    /// The positive control: with the fact stated in the opposite direction just before.
+    pub in_context: Probe,
+}
 
-    fn score(
-        &self,
-        item: &Item,
-        forward: &Question,
-        reverse: &Question,
-        responses: Vec<Response>,
-    ) -> Option<ItemRecord> {
-        let mut responses = responses.into_iter();
-        let forward = direction(forward, &mut responses)?;
-        let reverse = direction(reverse, &mut responses)?;
-        Some(ItemRecord { item: item.clone(), forward, reverse })
-    }
+/// The scores of an item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemRecord {
+    /// The item.
+    pub item: Item,
+    /// Asking a for b.
+    pub forward: DirectionScore,
+    /// Asking b for a.
+    pub reverse: DirectionScore,
+}
+
+/// What the model is asked, given the forward and the reverse question.
+pub(super) fn requests(forward: &Question, reverse: &Question) -> Vec<Request> {
+    let both = [forward, reverse].into_iter();
+    both.flat_map(|question| [(question, &question.prompt), (question, &question.in_context)])
+        .flat_map(|(question, prompt)| probe_requests(question, prompt))
+        .collect()
+}
+
+/// The scores; `responses` are those to [`requests`], in order. None if some are missing.
+pub(super) fn score(
+    item: &Item,
+    forward: &Question,
+    reverse: &Question,
+    responses: Vec<Response>,
+) -> Option<ItemRecord> {
+    let mut responses = responses.into_iter();
+    let forward = direction(forward, &mut responses)?;
+    let reverse = direction(reverse, &mut responses)?;
+    Some(ItemRecord { item: item.clone(), forward, reverse })
 }
 
 /// The gold name, then the controls, then the greedy answer.
@@ -85,7 +137,6 @@ fn probe(question: &Question, prompt: &str, responses: &mut impl Iterator<Item =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::request::Generated;
 
     fn scored(logprobs: &[f64]) -> Response {
         let (text, ids) = (" x".to_owned(), vec![0; 1 + logprobs.len()]);
@@ -115,7 +166,10 @@ mod tests {
 
     #[test]
     fn hand_worked_numbers() {
-        let said = |text: &str| Response::Generated(Generated { text: text.into(), ids: vec![1], stopped: true });
+        let said = |text: &str| {
+            let text = text.to_owned();
+            Response::Generated(Generated { text, ids: vec![1], stopped: true, ..Generated::default() })
+        };
         let cases = [
             // gold, controls, said -> rank, lift, mean, exact
             ([-1.0, -2.0], [-4.0, -5.0], "B", 1, 1.5, -1.5, true),
@@ -133,10 +187,10 @@ mod tests {
 
     #[test]
     fn each_direction_asks_plainly_and_in_context() {
-        let requests = DirectionPair.requests(&question(), &question());
+        let requests = requests(&question(), &question());
         assert_eq!(requests.len(), 16);
         let first = Loglikelihood { context: "A is".into(), continuation: " B".into() };
         assert_eq!(requests[0], Request::Loglikelihood(first));
-        assert!(DirectionPair.score(&crate::eval::fixture::item(0), &question(), &question(), Vec::new()).is_none());
+        assert!(score(&crate::eval::fixture::item(0), &question(), &question(), Vec::new()).is_none());
     }
 }

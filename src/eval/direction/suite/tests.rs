@@ -33,7 +33,6 @@ fn all_bad_lines_are_reported_together() {
 #[test]
 fn a_bad_specification_is_reported() {
     let cases = [
-        (SPEC.replace("direction-pair", "guess"), "scorer `guess` does not exist, known are direction-pair"),
         (SPEC.replace("{b}'s {child}", "{a}'s {child}"), "must contain {b} and not {a}"),
         (SPEC.replace("controls = 2", "controls = 9"), "3 control names for `Tom`, 9 are needed"),
         (SPEC.replace("child = {", "# {"), "`child` is not given"),

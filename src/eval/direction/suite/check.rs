@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 
 use super::{Problem, Relation, Spec};
-use crate::eval::control;
-use crate::eval::direction;
-use crate::eval::item::{Item, Side};
+use crate::eval::direction::item::{Item, Side};
+use crate::eval::direction::{self, control};
 use crate::eval::problem::nearest;
-use crate::eval::scorer;
 
 /// The items of a file with their line numbers, and the lines that are not items.
 pub(super) fn read_items(jsonl: &str) -> (Vec<(usize, Item)>, Vec<Problem>) {
@@ -27,9 +25,6 @@ pub(super) fn read_items(jsonl: &str) -> (Vec<(usize, Item)>, Vec<Problem>) {
 /// What is wrong with `suite.toml` by itself.
 pub(super) fn spec_problems(spec: &Spec) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if scorer::by_name(&spec.scorer).is_none() {
-        problems.push(format!("scorer `{}` does not exist, known are {}", spec.scorer, scorer::known()));
-    }
     if spec.controls == 0 {
         problems.push("`controls` is 0, at least 1 is needed".into());
     }

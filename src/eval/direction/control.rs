@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 
 use super::item::{Item, Side};
-use super::suite::{Relation, Suite, hex};
+use super::suite::{Relation, Suite};
+use crate::eval::hash::hex;
 
 /// The true answers to the question for one end of `item`, its own first.
 pub(crate) fn answers<'a>(item: &'a Item, asked: Side, all: &[&'a Item]) -> Vec<&'a str> {
