@@ -30,7 +30,7 @@ macro_rules! builtin {
 }
 
 /// Every folder of `evals/`, what is asked for most first.
-pub static BUILTIN: &[Builtin] = builtin!["reversal-curse", "next-word"];
+pub static BUILTIN: &[Builtin] = builtin!["reversal-curse", "next-word", "system-1-2", "self-improvement"];
 
 impl Builtin {
     /// The suite of this name.

@@ -215,13 +215,29 @@ pub(super) fn context(
     }
 }
 
+/// A question with its answer, shown before what is asked.
+pub(super) struct Shot {
+    /// The question.
+    pub(super) question: String,
+    /// The answer to it.
+    pub(super) answer: String,
+}
+
 /// What a model is asked by a user: the question through the chat template if a chat is asked for, else as it is. What the
 /// system says comes first.
 pub(super) fn question(text: &str, options: &PrepareOptions<'_>) -> Result<String, String> {
+    after_examples(&[], text, options)
+}
+
+/// The same after examples, each of which is a question and an answer of its own.
+pub(super) fn after_examples(shots: &[Shot], text: &str, options: &PrepareOptions<'_>) -> Result<String, String> {
     let turn =
         |role, content: &str, delimiter: &str| Turn { role, content: content.into(), delimiter: delimiter.into() };
     let system = options.system.filter(|system| !system.is_empty());
     let mut turns: Vec<Turn> = system.map(|system| turn("system", system, "\n\n")).into_iter().collect();
+    for shot in shots {
+        turns.extend([turn("user", &shot.question, " "), turn("assistant", &shot.answer, "\n\n")]);
+    }
     turns.push(turn("user", text, ""));
     match &options.chat {
         None => Ok(plain(&turns)),

@@ -5,6 +5,7 @@
 //! count. This layer prints nothing and reads no clock and no environment.
 
 mod aggregate;
+mod arithmetic;
 pub mod backend;
 mod build;
 pub mod builtin;

@@ -34,10 +34,11 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         // to the cache on disk
         &["disk", "figure", "hub", "model", "reading", "text"],
         // minijinja, saphyr_parser, toml, csv, parquet, flate2: task files and their data; fancy_regex: filters, in
-        // Python's terms; globset: the files of a data set
+        // Python's terms; globset: the files of a data set; exmex: the calculator that a model may call
         &[
             "candle_core",
             "csv",
+            "exmex",
             "fancy_regex",
             "flate2",
             "globset",

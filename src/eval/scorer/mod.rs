@@ -3,7 +3,9 @@
 //! A scorer turns the rows of a suite into items with their requests, may ask on after the answers
 //! ([`Grader::follow_up`](super::task::Grader::follow_up)), and says what the answers are worth. It runs no model.
 
+mod self_improvement;
 mod sheet;
+mod system_1_2;
 
 use super::direction;
 use super::prepare::PrepareOptions;
@@ -30,7 +32,7 @@ pub const COMMON: &[&str] =
     &["about", "cluster", "gate", "id", "items", "name", "quick", "scorer", "strata", "version"];
 
 /// Every scorer.
-pub static SCORERS: &[Scorer] = &[];
+pub static SCORERS: &[Scorer] = &[system_1_2::SCORER, self_improvement::SCORER];
 
 /// The scorer of that name, or what is wrong with the name.
 pub(super) fn by_name(name: &str) -> Result<&'static Scorer, String> {

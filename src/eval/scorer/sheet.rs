@@ -201,7 +201,9 @@ impl<'a> Sheet<'a> {
         let source = self.root.value().to_string();
         let chat = options.chat.as_ref().map_or_else(String::new, |chat| format!("{:?}", chat.turns));
         let (seed, system) = (options.seed.to_string(), options.system.unwrap_or_default());
-        let parts = [source.as_bytes(), &self.rows.bytes, chat.as_bytes(), seed.as_bytes(), system.as_bytes()];
+        let shots = options.num_fewshot.map(|shots| format!("{shots} examples"));
+        let mut parts = vec![source.as_bytes(), &self.rows.bytes, chat.as_bytes(), seed.as_bytes(), system.as_bytes()];
+        parts.extend(shots.as_ref().map(String::as_bytes));
         hex_of_bytes(&parts)
     }
 }

@@ -30,6 +30,7 @@ fn arguments(request: &Request) -> Value {
             request.context,
             {"until": request.until, "do_sample": false, "max_gen_toks": request.max_new}
         ]),
+        Request::SampleUntil(_) => panic!("nothing is drawn here"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The evaluation layer on a real decoder.
 
+mod arithmetic;
 mod compare;
 mod hostile;
 mod lm_eval;

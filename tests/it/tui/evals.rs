@@ -31,6 +31,7 @@ const BACK: Key = Key::plain(KeyCode::Backspace);
 /// Invented suites.
 pub(super) fn suites() -> JobEvent {
     let suite = |name: &str, items| Outline {
+        quick: None,
         name: name.into(),
         version: "1".into(),
         output_type: "direction-pair".into(),
