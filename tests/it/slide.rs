@@ -3,6 +3,7 @@
 use std::fs;
 
 use lmscope::engine::{Loaded, open};
+use lmscope::eval::prepare::{Chat, Turns};
 use lmscope::eval::results::MetricResult;
 use lmscope::eval::scheduler::Scheduler;
 use lmscope::eval::{self, PrepareOptions};
@@ -148,6 +149,33 @@ fn one_digit_sums_are_learnt_and_two_digit_products_are_not() {
     println!("sums {sums} of 100, products {right} of {}", products.len());
     assert!(sums >= 90, "{sums}");
     assert!(right * 10 <= products.len(), "{right} of {}", products.len());
+}
+
+/// Three-digit sums, none of which the model was trained on.
+#[test]
+fn steps_and_a_calculator_beat_direct_answers() {
+    let model = load("slide-chat");
+    let chat = Chat { template: model.chat.as_ref().unwrap(), turns: Turns::Each };
+    let options = PrepareOptions { chat: Some(chat), ..PrepareOptions::default() };
+    let mut task = eval::prepare("system-1-2", &model.tokenizer, &options).unwrap().remove(0);
+    task.items.retain(|item| item.strata["kind"] == "sum-3");
+    assert_eq!(task.items.len(), 20);
+    let cancel = CancelToken::default();
+    let mut scheduler = Scheduler::new(&model.decoder, &model.tokenizer, &cancel);
+    let results = measured(task, &mut scheduler, None).run.outcome.unwrap().results;
+    let of = |metric: &str| {
+        let is_it = |one: &&MetricResult| one.metric == metric && one.stratum.is_none();
+        let found = results.iter().find(is_it).unwrap();
+        println!("{metric} {:?} {:?}", found.value, found.interval);
+        (found.value.unwrap(), found.interval.unwrap())
+    };
+    assert!(of("direct.exact_match").0 <= 0.6);
+    for way in ["steps", "calculator"] {
+        assert!(of(&format!("{way}.exact_match")).0 >= 0.9, "{way}");
+        let (gain, (low, _)) = of(&format!("{way}.gain"));
+        assert!(low > 0.2, "{way}: {gain} from {low}");
+    }
+    assert!(of("calculator.well_formed").0 >= 0.9);
 }
 
 #[test]
