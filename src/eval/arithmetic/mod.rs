@@ -36,7 +36,7 @@ impl Exercise {
         let number = |name: &str| match fields.get(name) {
             Some(value) => value
                 .as_u64()
-                .filter(|number| *number <= u64::from(u32::MAX))
+                .filter(|number| u32::try_from(*number).is_ok())
                 .ok_or_else(|| format!("`{name}` is {value}, a whole number from 0 to {} is expected", u32::MAX)),
             None => Err(format!("the field `{name}` is missing")),
         };
