@@ -1,6 +1,7 @@
 //! lmscope: a microscope for causal language models.
 
 pub mod cli;
+pub mod compress;
 pub mod config;
 pub mod disk;
 pub mod engine;

@@ -14,7 +14,7 @@ use crate::model::load::LoadError;
 use crate::probe::ProbeError;
 use crate::probe::patching::PatchError;
 use crate::session::SessionError;
-use crate::{eval, hook, hub, intervene, model, text, verify};
+use crate::{compress, eval, hook, hub, intervene, model, text, verify};
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,8 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
             || matches!(cause.downcast_ref::<EngineError>(), Some(EngineError::Cancelled))
             || cause.downcast_ref::<OpenError>().is_some_and(OpenError::is_cancelled)
             || matches!(cause.downcast_ref::<hub::Error>(), Some(hub::Error::Cancelled))
+            || cause.downcast_ref::<compress::Error>().is_some_and(compress::Error::is_cancelled)
+            || cause.downcast_ref::<compress::packed::Error>().is_some_and(compress::packed::Error::is_cancelled)
             || cause.downcast_ref::<eval::run::Error>().is_some_and(eval::run::Error::is_cancelled)
             || cause.downcast_ref::<intervene::Error>().is_some_and(intervene::Error::is_cancelled)
             || cause.downcast_ref::<PatchError>().is_some_and(PatchError::is_cancelled)
@@ -117,6 +119,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let any = cause;
         None.or_else(|| any.downcast_ref::<EngineError>().and_then(EngineError::hint))
             .or_else(|| any.downcast_ref::<OpenError>().and_then(OpenError::hint))
+            .or_else(|| any.downcast_ref::<compress::Error>().and_then(compress::Error::hint))
+            .or_else(|| any.downcast_ref::<compress::packed::Error>().and_then(compress::packed::Error::hint))
             .or_else(|| any.downcast_ref::<ConfigError>().and_then(ConfigError::hint))
             .or_else(|| any.downcast_ref::<SessionError>().and_then(SessionError::hint))
             .or_else(|| any.downcast_ref::<LoadError>().and_then(LoadError::hint))
@@ -132,9 +136,6 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| any.downcast_ref::<eval::interop::Error>().and_then(eval::interop::Error::hint))
             .or_else(|| any.downcast_ref::<NoTemplate>().map(NoTemplate::hint))
             .or_else(|| any.downcast_ref::<Unfinished>().map(Unfinished::hint))
-            .or_else(|| {
-                any.downcast_ref::<eval::direction::suite::Error>().and_then(eval::direction::suite::Error::hint)
-            })
             .or_else(|| any.downcast_ref::<eval::prepare::Error>().and_then(eval::prepare::Error::hint))
             .or_else(|| any.downcast_ref::<hub::Error>().and_then(hub::Error::hint))
             .or_else(|| any.downcast_ref::<hook::Error>().and_then(hook::Error::hint))

@@ -138,6 +138,15 @@ pub const fn least_rows(n_out: usize) -> usize {
     }
 }
 
+/// Next-token logits `[row, d_vocab]` of some rows of what [`CausalLm::forward_all`] returned, each with the bits that it
+/// has in any company; rows beyond those asked for may follow.
+pub fn logits_of(lm: &dyn CausalLm, hidden: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    let mut rows: Vec<u32> = rows.iter().filter_map(|row| u32::try_from(*row).ok()).collect();
+    let last = rows.last().copied().unwrap_or(0);
+    rows.resize(rows.len().max(least_rows(lm.config().d_vocab)), last);
+    lm.logits(&hidden.index_select(&Tensor::new(rows, hidden.device())?, 0)?)
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::Device;

@@ -28,7 +28,7 @@ mod words;
 
 use candle_core::Tensor;
 
-pub use self::branch::{Branch, SEAM, Stretch, least_rows, one_by_one};
+pub use self::branch::{Branch, SEAM, Stretch, least_rows, logits_of, one_by_one};
 pub use self::cache::KvCache;
 pub use self::cancel::CancelToken;
 pub use self::config::{

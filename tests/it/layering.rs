@@ -18,6 +18,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
     // a name on the hub is one of the places that a model's files are in; the arrow is to the cache on disk
     ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "pulp", "rayon"]),
+    // candle_core: pieces of a text are rows of a tensor; the others are what a model is compared with
+    ("compress", &["model", "text"], &["candle_core", "flate2", "lzma_rust2", "zstd"]),
     ("trace", &["disk", "hook", "model"], &["candle_core", "safetensors"]),
     // trace: activations of another run take the place of those of this one
     ("intervene", &["disk", "hook", "model", "trace"], &["candle_core", "safetensors"]),
@@ -32,7 +34,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         "eval",
         // reading: what may have been meant is found in one way; hub: a data set may be one in the cache, and the arrow is
         // to the cache on disk
-        &["disk", "figure", "hub", "model", "reading", "text"],
+        // compress: how well a model compresses is one of the questions
+        &["compress", "disk", "figure", "hub", "model", "reading", "text"],
         // minijinja, saphyr_parser, toml, csv, parquet, flate2: task files and their data; fancy_regex: filters, in
         // Python's terms; globset: the files of a data set; exmex: the calculator that a model may call
         &[
@@ -85,6 +88,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "cli",
         &[
+            "compress",
             "config",
             "disk",
             "engine",

@@ -10,6 +10,7 @@
 mod attribution;
 mod broken;
 mod cli;
+mod compress;
 mod docs;
 mod eval;
 mod export;

@@ -1,7 +1,9 @@
 //! One subcommand, one file, one `run`.
 
 pub(super) mod completions;
+pub(super) mod compress;
 pub(super) mod config;
+pub(super) mod decompress;
 pub(super) mod diff;
 pub(super) mod eval;
 pub(super) mod explain;
@@ -46,6 +48,10 @@ pub(super) enum Command {
     Verify(verify::Args),
     /// Measure a model with a suite of questions
     Eval(eval::Args),
+    /// Compress a text with a model
+    Compress(compress::Args),
+    /// Read a compressed text back with the same model
+    Decompress(decompress::Args),
     /// Draw the figures of a saved session again
     Replay(replay::Args),
     /// Say what a model file contains
@@ -75,6 +81,8 @@ impl Command {
             Self::Steer(args) => steer::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
             Self::Eval(args) => eval::run(&args, out),
+            Self::Compress(args) => compress::run(&args, out),
+            Self::Decompress(args) => decompress::run(&args, out),
             Self::Replay(args) => replay::run(&args, out),
             Self::Info(args) => info::run(&args, out),
             Self::Models(args) => models::run(&args, out),

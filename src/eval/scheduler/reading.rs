@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::eval::request::{Scored, round9};
 use crate::eval::scheduler::Error;
 use crate::model::logits::{n_larger, read_rows, row_stats};
-use crate::model::{CancelToken, CausalLm, least_rows};
+use crate::model::{CancelToken, CausalLm, logits_of};
 
 /// What is to be read in one row.
 pub(super) struct Ask {
@@ -83,11 +83,8 @@ pub(super) fn read(
     let mut readings = Vec::with_capacity(asks.len());
     for asks in asks.chunks(at_once.max(1)) {
         cancel.check()?;
-        let mut rows: Vec<u32> = asks.iter().filter_map(|ask| u32::try_from(ask.row).ok()).collect();
-        let last = rows.last().copied().unwrap_or(0);
-        rows.resize(rows.len().max(least_rows(lm.config().d_vocab)), last);
-        let rows = Tensor::new(rows, hidden.device()).and_then(|rows| hidden.index_select(&rows, 0));
-        let logits = lm.logits(&rows.map_err(crate::model::Error::from)?)?;
+        let rows: Vec<usize> = asks.iter().map(|ask| ask.row).collect();
+        let logits = logits_of(lm, hidden, &rows)?;
         readings.extend(read_rows(&logits, asks.len(), |at, row| Reading::of(row, &asks[at]))?);
     }
     Ok(readings)
