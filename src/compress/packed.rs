@@ -154,7 +154,9 @@ impl Packed {
         bytes.extend(self.reader.sha256);
         bytes.extend(self.check);
         let numbers = [self.windows.length(), self.windows.stride(), self.n_bytes, self.n_tokens];
-        numbers.into_iter().for_each(|number| push_number(&mut bytes, number as u64));
+        for number in numbers {
+            push_number(&mut bytes, number as u64);
+        }
         for text in [&self.reader.name, &self.version] {
             push_number(&mut bytes, text.len() as u64);
             bytes.extend(text.as_bytes());

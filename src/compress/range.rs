@@ -151,7 +151,9 @@ mod tests {
 
     fn written(symbols: &[Share]) -> Vec<u8> {
         let mut encoder = RangeEncoder::default();
-        symbols.iter().for_each(|share| encoder.encode(*share));
+        for share in symbols {
+            encoder.encode(*share);
+        }
         encoder.finish()
     }
 

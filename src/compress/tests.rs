@@ -66,7 +66,7 @@ fn a_model_that_is_right_and_sure_costs_nothing_and_one_that_is_wrong_32_bits_a_
     // the one part that each token before the right one keeps moves the lower end, which takes a byte to say
     assert!(found.bytes.len() <= 1, "{} bytes", found.bytes.len());
     assert!(found.loglik == 0.0, "{}", found.loglik);
-    assert_eq!(decoded(&codec, &[found]), [ids.clone()]);
+    assert_eq!(decoded(&codec, &[found]), [ids]);
     // the first token is one that the model rules out, and so is what follows it
     let wrong: Vec<u32> = (0..20).map(|k| (prefix + 5 + 2 * k) % 288).collect();
     let found = coded(&codec, &wrong);

@@ -3,6 +3,7 @@
 use std::f64::consts::LN_2;
 
 use super::metric;
+use super::stats::{SignFlip, mcnemar};
 use super::task::{Aggregation, Observed};
 
 impl Aggregation {
@@ -21,7 +22,17 @@ impl Aggregation {
             Self::WeightedPerplexity => nats_per_unit(&values).map(f64::exp),
             Self::BitsPerByte => nats_per_unit(&values).map(|nats| nats / LN_2),
             Self::F1 => classes(&values).map(|classes| metric::f1(&classes)),
+            Self::Ratio => ratio(&values),
+            Self::McNemar => classes(&values).map(|classes| mcnemar_p(&classes)),
+            Self::SignFlip => numbers().map(|numbers| SignFlip::default().test(&numbers).p),
         }
+    }
+}
+
+impl Aggregation {
+    /// Whether it is a p-value: one is not drawn anew, nor compared with that of another run.
+    pub const fn is_p(self) -> bool {
+        matches!(self, Self::McNemar | Self::SignFlip)
     }
 }
 
@@ -31,7 +42,7 @@ impl Observed {
         match self {
             Self::Flag(flag) => Some(f64::from(u8::from(*flag))),
             Self::Number(number) => Some(*number),
-            Self::Text { .. } | Self::Classes { .. } => None,
+            Self::Text { .. } | Self::Classes { .. } | Self::Ratio { .. } => None,
         }
     }
 }
@@ -57,10 +68,26 @@ fn nats_per_unit(values: &[&Observed]) -> Option<f64> {
     Some(nats / all as f64)
 }
 
+/// The sum of all parts by the sum of all wholes.
+fn ratio(values: &[&Observed]) -> Option<f64> {
+    let (mut parts, mut wholes) = (0.0, 0.0);
+    for value in values {
+        let Observed::Ratio { part, whole } = value else { return None };
+        parts += part;
+        wholes += whole;
+    }
+    Some(parts / wholes)
+}
+
+fn mcnemar_p(classes: &[(usize, usize)]) -> f64 {
+    let count = |wanted: (bool, bool)| classes.iter().filter(|(one, other)| (*one == 1, *other == 1) == wanted).count();
+    mcnemar(count((true, false)), count((false, true)))
+}
+
 fn classes(values: &[&Observed]) -> Option<Vec<(usize, usize)>> {
     let class = |value: &&Observed| match value {
         Observed::Classes { gold, predicted } => Some((*gold, *predicted)),
-        Observed::Flag(_) | Observed::Number(_) | Observed::Text { .. } => None,
+        Observed::Flag(_) | Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } => None,
     };
     values.iter().map(class).collect()
 }
@@ -89,13 +116,26 @@ mod tests {
         let texts = [Observed::Text { loglik: -1.0, units: 1 }, Observed::Text { loglik: -5.0, units: 2 }];
         near(of(Aggregation::WeightedPerplexity, &texts), 2f64.exp());
         near(of(Aggregation::BitsPerByte, &texts), 2.0 / LN_2);
+        // 3 of 6, not the mean of 1 and 1/4
+        let ratios = [(2.0, 2.0), (1.0, 4.0)].map(|(part, whole)| Observed::Ratio { part, whole });
+        near(of(Aggregation::Ratio, &ratios), 0.5);
         let class = |gold, predicted| Observed::Classes { gold, predicted };
+        // of six discordant pairs five are of one kind: 2 (1 + 6) / 64; those that agree do not count
+        let pairs =
+            [(1, 0), (1, 0), (1, 0), (1, 0), (1, 0), (0, 1), (1, 1), (0, 0)].map(|(one, other)| class(one, other));
+        near(of(Aggregation::McNemar, &pairs), 14.0 / 64.0);
+        near(of(Aggregation::McNemar, &pairs[6..]), 1.0);
+        // of 8 choices of signs two are as far from zero
+        near(of(Aggregation::SignFlip, &[1.0, 2.0, 3.0].map(Observed::Number)), 0.25);
         near(of(Aggregation::F1, &[class(1, 1), class(1, 0), class(0, 0)]), 2.0 / 3.0);
     }
 
     #[test]
     fn nothing_and_the_wrong_kind_have_no_value() {
         assert_eq!(of(Aggregation::Mean, &[]), None);
+        assert_eq!(of(Aggregation::Ratio, &[Observed::Number(1.0)]), None);
+        assert_eq!(of(Aggregation::McNemar, &[Observed::Number(1.0)]), None);
+        assert_eq!(of(Aggregation::SignFlip, &[Observed::Classes { gold: 0, predicted: 0 }]), None);
         assert_eq!(of(Aggregation::F1, &[Observed::Flag(true)]), None);
         assert_eq!(of(Aggregation::Mean, &[Observed::Flag(true), Observed::Classes { gold: 0, predicted: 0 }]), None);
     }

@@ -33,7 +33,8 @@ pub(super) fn task(definition: Definition, options: &PrepareOptions<'_>) -> Resu
     let grader =
         HarnessGrader { output: definition.output, metrics: definition.metrics, chains: definition.chains, facts };
     let quick = definition.own.quick;
-    Ok(Task { name, version, hash, output_type, n_shot, items, quick, metrics, groups, grader: Box::new(grader) })
+    let (notes, grader) = (Vec::new(), Box::new(grader));
+    Ok(Task { name, version, hash, output_type, n_shot, items, quick, notes, grader, metrics, groups })
 }
 
 /// The rows that are asked, and those that examples are of.

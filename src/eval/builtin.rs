@@ -1,9 +1,6 @@
-//! The suites that are compiled in, and loading one by name or by path.
+//! The suites that are compiled in.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-
-use super::direction::suite::{Error, Suite};
 
 /// A suite that needs no files.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +27,8 @@ macro_rules! builtin {
 }
 
 /// Every folder of `evals/`, what is asked for most first.
-pub static BUILTIN: &[Builtin] = builtin!["reversal-curse", "next-word", "system-1-2", "self-improvement"];
+pub static BUILTIN: &[Builtin] =
+    builtin!["reversal-curse", "next-word", "system-1-2", "self-improvement", "compression"];
 
 impl Builtin {
     /// The suite of this name.
@@ -53,30 +51,12 @@ pub(super) fn items(path: &Path) -> Option<&'static [u8]> {
     BUILTIN.iter().find(of).map(|builtin| builtin.items_jsonl.as_bytes())
 }
 
-/// The suite of facts that is built in under this name, or the one in the folder at this path.
-pub fn load(name_or_path: &str) -> Result<Suite, Error> {
-    if let Some(builtin) = Builtin::named(name_or_path) {
-        return Suite::parse(builtin.suite_toml, builtin.items_jsonl);
-    }
-    let folder = Path::new(name_or_path);
-    if !folder.is_dir() {
-        let known = BUILTIN.iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ");
-        return Err(Error::Unknown { name: name_or_path.into(), known });
-    }
-    Suite::parse(&read(folder, "suite.toml")?, &read(folder, "items.jsonl")?)
-}
-
-fn read(folder: &Path, name: &str) -> Result<String, Error> {
-    let file = folder.join(name);
-    fs::read_to_string(&file).map_err(|source| Error::Read { file, source })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::fs;
 
     use super::*;
-    use crate::eval::direction::item::Item;
     use crate::eval::fixture::tokenizer;
     use crate::eval::prepare::{PrepareOptions, prepare};
 
@@ -119,35 +99,49 @@ mod tests {
 
     #[test]
     fn an_unknown_suite_names_the_known_ones() {
-        let error = load("reversal-cruse").unwrap_err();
-        assert_eq!(error.to_string(), "find the suite `reversal-cruse`: neither built in nor a folder");
+        let error = prepare("reversal-cruse", &tokenizer(), &PrepareOptions::default()).err().unwrap();
+        assert_eq!(error.to_string(), "find the suite `reversal-cruse`: neither built in nor a folder or file");
         assert!(error.hint().unwrap().contains("reversal-curse"));
     }
 
+    fn reversal_items() -> Vec<serde_json::Map<String, serde_json::Value>> {
+        let task = prepare("reversal-curse", &tokenizer(), &PrepareOptions::default()).unwrap().remove(0);
+        task.items.into_iter().map(|item| item.doc).collect()
+    }
+
+    fn field(doc: &serde_json::Map<String, serde_json::Value>, name: &str) -> String {
+        doc.get(name).and_then(|value| value.as_str()).unwrap_or("").to_owned()
+    }
+
     #[test]
-    fn the_reversal_items_are_the_facts_of_the_corpus() {
-        let suite = load("reversal-curse").unwrap();
-        let row = |item: &Item| {
-            let json = serde_json::to_value(item).unwrap();
-            let field = |name: &str| json.get(name).and_then(|value| value.as_str()).unwrap_or("").to_owned();
-            ["relation", "kind", "seen", "a", "b", "a_gender"].map(field).to_vec()
+    fn the_reversal_items_that_the_embedded_models_have_read_are_the_facts_of_the_corpus() {
+        let row = |doc: &serde_json::Map<_, _>| {
+            ["relation", "kind", "seen", "a", "b", "a_gender"].map(|name| field(doc, name)).to_vec()
         };
+        let items = reversal_items();
+        let seen: Vec<Vec<String>> = items.iter().filter(|doc| doc.contains_key("seen")).map(row).collect();
         let mut reader = csv::Reader::from_path("fixtures/slide/corpus/facts.csv").unwrap();
         let facts: Vec<Vec<String>> =
             reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
-        assert_eq!(suite.items.iter().map(row).collect::<Vec<_>>(), facts);
+        assert_eq!(seen, facts);
+        let count = |relation: &str| items.iter().filter(|doc| field(doc, "relation") == relation).count();
+        assert_eq!((items.len() - facts.len(), count("capital"), count("founder")), (73, 44, 29));
     }
 
     #[test]
     fn the_prompts_are_the_first_wordings_of_the_corpus() {
-        let suite = load("reversal-curse").unwrap();
+        let suite: toml::Table = Builtin::named("reversal-curse").unwrap().suite_toml.parse().unwrap();
         let text = fs::read_to_string("fixtures/slide/corpus/relations.toml").unwrap();
         let corpus: toml::Table = text.parse().unwrap();
+        let ours = suite["relation"].as_array().unwrap();
         for relation in corpus["relation"].as_array().unwrap() {
-            let ours =
-                suite.spec.relations.iter().find(|r| Some(r.name.as_str()) == relation["name"].as_str()).unwrap();
-            assert_eq!(format!("{} {{b}}", ours.forward), relation["ab"][0].as_str().unwrap());
-            assert_eq!(format!("{} {{a}}", ours.reverse), relation["ba"][0].as_str().unwrap());
+            let text = |key: &str| {
+                ours.iter().find(|one| one["name"] == relation["name"]).unwrap()[key].as_str().unwrap().to_owned()
+            };
+            assert_eq!(format!("{} {{b}}", text("forward")), relation["ab"][0].as_str().unwrap());
+            assert_eq!(format!("{} {{a}}", text("reverse")), relation["ba"][0].as_str().unwrap());
+            assert_eq!(text("forward_question"), relation["ask_ab"][0].as_str().unwrap());
+            assert_eq!(text("reverse_question"), relation["ask_ba"][0].as_str().unwrap());
         }
     }
 }

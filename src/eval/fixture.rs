@@ -1,7 +1,5 @@
 //! Shared by the tests of this layer: a small suite, a tokenizer and models that follow a script.
 
-use super::direction::item::{Item, Seen};
-use super::direction::suite::Suite;
 use crate::model::FakeLm;
 use crate::text::{HfFiles, SpecialTokens, Tokenizer};
 
@@ -32,14 +30,6 @@ pub(crate) fn lines() -> Vec<String> {
         )
     };
     facts.into_iter().enumerate().map(line).collect()
-}
-
-pub(crate) fn suite() -> Suite {
-    Suite::parse(SPEC, &lines().join("\n")).unwrap()
-}
-
-pub(crate) fn item(n: usize) -> Item {
-    suite().items.swap_remove(n)
 }
 
 /// Byte-level, with a few merges and BOS.
@@ -84,6 +74,5 @@ pub(crate) fn parrot(sentences: &[&str]) -> FakeLm {
 
 #[test]
 fn the_small_suite_is_what_it_says() {
-    assert_eq!(item(0).seen, Some(Seen::Ab));
     assert!(tokenizer().adds_bos());
 }

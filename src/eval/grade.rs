@@ -82,7 +82,7 @@ impl HarnessGrader {
     fn choice(&self, facts: &Facts, responses: &[Response]) -> Option<Graded> {
         let scored = |response: &Response| match response {
             Response::Scored(scored) => Some(scored.clone()),
-            Response::Rolled(_) | Response::Generated(_) | Response::Told(_) => None,
+            Response::Rolled(_) | Response::Generated(_) | Response::Compressed(_) | Response::Told(_) => None,
         };
         let scored: Vec<Scored> = responses.iter().map(scored).collect::<Option<_>>()?;
         let (in_context, alone) = scored.split_at_checked(facts.choices.len())?;

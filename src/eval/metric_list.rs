@@ -237,6 +237,9 @@ fn aggregation(node: &Node, kind: &MetricKind) -> Result<Aggregation, Problem> {
         Aggregation::WeightedPerplexity => ("weighted_perplexity", Aggregation::WeightedPerplexity),
         Aggregation::BitsPerByte => ("bits_per_byte", Aggregation::BitsPerByte),
         Aggregation::F1 => ("f1", Aggregation::F1),
+        Aggregation::Ratio => ("ratio", Aggregation::Ratio),
+        Aggregation::McNemar => ("mcnemar", Aggregation::McNemar),
+        Aggregation::SignFlip => ("sign_flip", Aggregation::SignFlip),
     }]);
     let name = node.text().unwrap_or_default();
     let found = known.get(if name == "brier_score" && kind.name == name { "mean" } else { name });

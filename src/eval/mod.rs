@@ -16,7 +16,6 @@ mod context;
 mod database;
 mod dataset;
 mod definition;
-pub mod direction;
 pub mod event;
 mod fewshot;
 pub mod filter;
@@ -54,6 +53,5 @@ pub mod task;
 mod template;
 mod yaml;
 
-pub use self::builtin::{BUILTIN, load};
-pub use self::direction::suite::Suite;
+pub use self::builtin::BUILTIN;
 pub use self::prepare::{Outline, PrepareOptions, outline, prepare, prepare_all};

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::build;
-use super::builtin::{self, Builtin};
+use super::builtin::{BUILTIN, Builtin};
 use super::definition::{self, Definition, Dialect};
-use super::direction::suite::{self, Suite};
-use super::direction::{self, SCORER};
 use super::harness;
 use super::node::Node;
 use super::problem::{self, Problem};
@@ -69,9 +67,14 @@ pub enum Turns {
 /// A suite that cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be read, or there is something wrong with it.
-    #[error(transparent)]
-    Suite(#[from] suite::Error),
+    /// No suite has this name and nothing is at this path.
+    #[error("find the suite `{name}`: neither built in nor a folder or file")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The suites that are built in, as a list to read.
+        known: String,
+    },
     /// Its texts could not be cut into tokens.
     #[error("cut the suite's texts into tokens")]
     Text(#[from] text::Error),
@@ -103,7 +106,7 @@ impl Error {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Suite(error) => error.hint(),
+            Self::Unknown { known, .. } => Some(format!("built in: {known}; or give the path of a suite")),
             Self::Text(error) => error.hint(),
             Self::Twice { first, second, .. } if first == second => Some("name each suite once".into()),
             Self::Twice { .. } => Some("run one after the other, or give one of the two tasks another name".into()),
@@ -114,8 +117,6 @@ impl Error {
 
 /// What is known of a suite before a tokenizer is.
 pub(super) enum Opened {
-    /// Facts with two ends.
-    Facts(Box<Suite>),
     /// Tasks of our own format or of lm-evaluation-harness's.
     Files(Vec<Definition>),
     /// A suite that is asked in a way of its own: what its `suite.toml` says, and where that is.
@@ -125,7 +126,6 @@ pub(super) enum Opened {
 /// The tasks of the suite that is built in under this name, or that is at this path.
 pub fn prepare(source: &str, tokenizer: &Tokenizer, options: &PrepareOptions<'_>) -> Result<Vec<Task>, Error> {
     match open(source)? {
-        Opened::Facts(suite) => Ok(vec![direction::task(*suite, tokenizer, options.seed)?]),
         Opened::Files(definitions) => build(source, definitions, options),
         Opened::Own(scorer, root, file) => {
             let sheet = Sheet::read(&root, &file, scorer.keys);
@@ -168,12 +168,14 @@ pub struct Outline {
     pub items: usize,
     /// How many of them are its quick tier; none if all are.
     pub quick: Option<usize>,
+    /// What is to be told of its files beside mistakes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Reads a suite and renders every item of it; what is wrong is told all at once. Needs no model.
 pub fn outline(source: &str, options: &PrepareOptions<'_>) -> Result<Vec<Outline>, Error> {
     let definitions = match open(source)? {
-        Opened::Facts(suite) => return Ok(vec![of_facts(&suite)]),
         Opened::Files(definitions) => definitions,
         Opened::Own(scorer, root, file) => {
             let of_sheet = |sheet: &Sheet<'_>| (scorer.task)(sheet, None, options).map(|task| of_own(sheet, &task));
@@ -190,19 +192,9 @@ pub fn outline(source: &str, options: &PrepareOptions<'_>) -> Result<Vec<Outline
         about,
         items: task.items.len(),
         quick: task.quick,
+        notes: task.notes,
     };
     Ok(tasks.into_iter().zip(abouts).map(of_task).collect())
-}
-
-fn of_facts(suite: &Suite) -> Outline {
-    Outline {
-        name: suite.spec.name.clone(),
-        version: suite.spec.version.to_string(),
-        output_type: suite.spec.scorer.clone(),
-        about: suite.spec.about.clone(),
-        items: suite.items.len(),
-        quick: None,
-    }
 }
 
 fn of_own(sheet: &Sheet<'_>, task: &Task) -> Outline {
@@ -213,6 +205,7 @@ fn of_own(sheet: &Sheet<'_>, task: &Task) -> Outline {
         about: sheet.about.clone(),
         items: task.items.len(),
         quick: task.quick,
+        notes: task.notes.clone(),
     }
 }
 
@@ -236,7 +229,8 @@ fn open(source: &str) -> Result<Opened, Error> {
         return own_format(source, &builtin.path("suite.toml"), builtin.suite_toml);
     }
     if !path.exists() {
-        return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
+        let known = BUILTIN.iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ");
+        return Err(Error::Unknown { name: source.into(), known });
     }
     if path.is_file() && ends_in(&["yaml", "yml"]) {
         return harness::file(path).map(Opened::Files).map_err(all);
@@ -258,9 +252,6 @@ fn own_format(source: &str, file: &Path, text: &str) -> Result<Opened, Error> {
     let root = suite_toml::read(&file.display().to_string(), text).map_err(all)?;
     if let Some(node) = root.get("scorer") {
         let name = node.text().unwrap_or_default();
-        if name == SCORER {
-            return Ok(Opened::Facts(Box::new(builtin::load(source)?)));
-        }
         let scorer = scorer::by_name(name).map_err(|what| all(vec![node.problem(what)]))?;
         return Ok(Opened::Own(scorer, root, file.to_owned()));
     }

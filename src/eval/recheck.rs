@@ -134,7 +134,11 @@ fn logprobs(response: &Response) -> impl Iterator<Item = f64> + '_ {
     let windows: &[Scored] = match response {
         Response::Scored(scored) => std::slice::from_ref(scored),
         Response::Rolled(rolled) => &rolled.windows,
-        Response::Generated(_) | Response::Told(_) => &[],
+        Response::Generated(_) | Response::Compressed(_) | Response::Told(_) => &[],
     };
-    windows.iter().flat_map(|window| window.logprobs.iter().copied())
+    let whole = match response {
+        Response::Compressed(compressed) => compressed.loglik,
+        _ => None,
+    };
+    windows.iter().flat_map(|window| window.logprobs.iter().copied()).chain(whole)
 }

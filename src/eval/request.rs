@@ -26,6 +26,24 @@ pub struct LoglikelihoodRolling {
     pub text: String,
 }
 
+/// The same through windows of a stated length that move on by a stated stride.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LoglikelihoodStrided {
+    /// What is scored.
+    pub text: String,
+    /// Tokens that the model sees at most.
+    pub window: usize,
+    /// Tokens that each window after the first scores.
+    pub stride: usize,
+}
+
+/// How many bytes does the model make of a text, and does it read them back?
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Compress {
+    /// What is compressed.
+    pub text: String,
+}
+
 /// What does the model write after `context`, greedily?
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GenerateUntil {
@@ -61,6 +79,10 @@ pub enum Request {
     GenerateUntil(GenerateUntil),
     /// See [`SampleUntil`].
     SampleUntil(SampleUntil),
+    /// See [`LoglikelihoodStrided`].
+    LoglikelihoodStrided(LoglikelihoodStrided),
+    /// See [`Compress`].
+    Compress(Compress),
 }
 
 impl Request {
@@ -71,6 +93,8 @@ impl Request {
             Self::LoglikelihoodRolling(request) => &request.text,
             Self::GenerateUntil(request) => &request.context,
             Self::SampleUntil(request) => &request.asked.context,
+            Self::LoglikelihoodStrided(request) => &request.text,
+            Self::Compress(request) => &request.text,
         }
     }
 }
@@ -81,10 +105,12 @@ impl Request {
 pub enum Response {
     /// To a log-likelihood request.
     Scored(Scored),
-    /// To a rolling log-likelihood request.
+    /// To a rolling log-likelihood request, or a strided one.
     Rolled(Rolled),
     /// To a request that the model writes.
     Generated(Generated),
+    /// To a request to compress.
+    Compressed(Compressed),
     /// To any request, as another tool has told it.
     Told(Told),
 }
@@ -150,6 +176,21 @@ impl Rolled {
     pub fn loglik(&self) -> f64 {
         round9(self.windows.iter().map(Scored::loglik).sum())
     }
+}
+
+/// A text that the model compressed and read back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Compressed {
+    /// The bytes that were written: those of the coder, and those that say how many tokens there are.
+    pub bytes: usize,
+    /// The tokens that they stand for.
+    pub n_tokens: usize,
+    /// The log-likelihood of the tokens, to nine decimals; none if they do not give the text back, which is then stored
+    /// as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loglik: Option<f64>,
+    /// Whether what was read back is the text.
+    pub lossless: bool,
 }
 
 /// An answer that the model wrote.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::group;
 use super::record::TaskInfo;
 use super::request::{Lint, Response, Scored};
-use super::stats::{Bootstrap, Clustered, Mean, Method, Power, Proportion, t_quantile};
+use super::stats::{Bootstrap, Clustered, Mean, Method, Power, Proportion, SignFlip, t_quantile};
 use super::task::{Aggregation, Better, MetricSpec, Observed, TaskItemRecord};
 
 /// From this many clusters on, their standard error is trusted for an interval; with fewer, clusters are resampled.
@@ -137,7 +137,7 @@ fn windows(response: &Response) -> &[Scored] {
     match response {
         Response::Scored(scored) => std::slice::from_ref(scored),
         Response::Rolled(rolled) => &rolled.windows,
-        Response::Generated(_) | Response::Told(_) => &[],
+        Response::Generated(_) | Response::Compressed(_) | Response::Told(_) => &[],
     }
 }
 
@@ -153,8 +153,13 @@ fn result(task: &str, spec: &MetricSpec, stratum: Option<String>, items: &[&Task
         items.iter().filter_map(|item| Some((observed(item, spec)?, item.cluster.as_deref()))).collect();
     let groups = groups(&values);
     let clusters = (groups.len() < values.len()).then_some(groups.len());
-    let value = spec.aggregation.of(values.iter().map(|(value, _)| *value)).filter(|value| value.is_finite());
-    let spread = value.map_or(Spread::NONE, |_| spread(spec.aggregation, &values, &groups));
+    let value = match spec.aggregation {
+        Aggregation::SignFlip => sign_flip(&values, &groups),
+        other => other.of(values.iter().map(|(value, _)| *value)),
+    };
+    let value = value.filter(|value| value.is_finite());
+    let is_spread = value.is_some() && !spec.aggregation.is_p();
+    let spread = if is_spread { spread(spec.aggregation, &values, &groups) } else { Spread::NONE };
     let chance = stratum.as_ref().and_then(|stratum| spec.chances.get(stratum).copied()).or(spec.chance);
     MetricResult {
         task: task.to_owned(),
@@ -172,6 +177,13 @@ fn result(task: &str, spec: &MetricSpec, stratum: Option<String>, items: &[&Task
         better: spec.better,
         chance,
     }
+}
+
+/// The p of flipping the signs of what the values of each unit add up to.
+fn sign_flip(values: &[Value<'_>], groups: &[Vec<usize>]) -> Option<f64> {
+    let numbers: Vec<f64> = values.iter().map(|(value, _)| value.number()).collect::<Option<_>>()?;
+    let sums: Vec<f64> = groups.iter().map(|group| group.iter().map(|at| numbers[*at]).sum()).collect();
+    (!sums.is_empty()).then(|| SignFlip::default().test(&sums).p)
 }
 
 fn observed<'a>(item: &'a TaskItemRecord, spec: &MetricSpec) -> Option<&'a Observed> {

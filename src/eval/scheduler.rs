@@ -3,6 +3,7 @@
 //! Sequences of any length are the rows of one pass, without filling up: see [`CausalLm::forward_all`]. What a request
 //! gets does not depend on the others, nor on their order, nor on how many are run together, nor on what is still cached.
 
+mod coding;
 mod error;
 mod job;
 mod limits;
@@ -23,7 +24,7 @@ use self::job::Job;
 use self::limits::{Limits, MEMORY};
 use self::queue::{Kept, Queue};
 use self::tree::Tree;
-use super::request::{Generated, Request, Response, Rolled, Scored};
+use super::request::{Compress, Compressed, Generated, Request, Response, Rolled, Scored};
 use crate::model::{Branch, CancelToken, CausalLm};
 use crate::text::Tokenizer;
 
@@ -89,6 +90,7 @@ struct Waiting {
 enum Part {
     Scored(Scored),
     Generated(Generated),
+    Compressed(Compressed),
 }
 
 impl<'a> Scheduler<'a> {
@@ -131,8 +133,12 @@ impl<'a> Scheduler<'a> {
             askers[owner].iter().any(|index| each(*index, &response).is_break())
         };
         // an empty text has no window to wait for
-        let empty = waiting.iter().enumerate().filter(|(_, waiting)| waiting.missing == 0);
-        if empty.map(|(owner, _)| owner).any(|owner| hand_over(owner, Vec::new())) {
+        let is_empty = |owner: usize| waiting[owner].missing == 0 && to_compress(unique[owner]).is_none();
+        let empty: Vec<usize> = (0..unique.len()).filter(|owner| is_empty(*owner)).collect();
+        if empty.into_iter().any(|owner| hand_over(owner, Vec::new())) {
+            return Ok(());
+        }
+        if self.compress(&unique, &mut hand_over).map_err(failed)?.is_break() {
             return Ok(());
         }
         let (alone, jobs) = jobs.split_at(jobs.partition_point(|job| job.context.is_empty()));
@@ -152,6 +158,28 @@ impl<'a> Scheduler<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Compresses what is to be compressed, as many texts together as there is room for.
+    fn compress(
+        &self,
+        unique: &[&Request],
+        hand_over: &mut dyn FnMut(usize, Vec<(usize, Part)>) -> bool,
+    ) -> Result<ControlFlow<()>, (usize, Error)> {
+        let all: Vec<(usize, &Compress)> =
+            unique.iter().enumerate().filter_map(|(owner, request)| Some((owner, to_compress(request)?))).collect();
+        let longest = all.iter().map(|(_, request)| coding::most_tokens(request)).max().unwrap_or(0);
+        let room = coding::room(self, longest);
+        for some in all.chunks(room.sequences) {
+            let requests: Vec<&Compress> = some.iter().map(|(_, request)| *request).collect();
+            let found = coding::answer(self, &requests, room).map_err(|(at, error)| (some[at].0, error))?;
+            for ((owner, _), compressed) in some.iter().zip(found) {
+                if hand_over(*owner, vec![(0, Part::Compressed(compressed))]) {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// All requests as jobs, in the order of their contexts; an error comes with the request it is of.
@@ -196,6 +224,14 @@ fn distinct(requests: &[Request]) -> (Vec<&Request>, Vec<Vec<usize>>) {
     (unique, askers)
 }
 
+/// What is to be compressed, if that is asked.
+fn to_compress(request: &Request) -> Option<&Compress> {
+    match request {
+        Request::Compress(request) => Some(request),
+        _ => None,
+    }
+}
+
 /// The response made of its parts.
 fn whole(request: &Request, mut parts: Vec<(usize, Part)>) -> Response {
     parts.sort_by_key(|(window, _)| *window);
@@ -203,6 +239,7 @@ fn whole(request: &Request, mut parts: Vec<(usize, Part)>) -> Response {
     for (_, part) in parts {
         match (request, part) {
             (_, Part::Generated(generated)) => return Response::Generated(generated),
+            (_, Part::Compressed(compressed)) => return Response::Compressed(compressed),
             (Request::Loglikelihood(_), Part::Scored(scored)) => return Response::Scored(scored),
             (_, Part::Scored(scored)) => windows.push(scored),
         }

@@ -19,6 +19,7 @@ pub fn results(run: &Run) -> Result<Vec<Figure>, ShapeError> {
     );
     let rows = outcome.results.iter().map(result_row).collect();
     let mut figures = vec![figure(run, "Results", caption, &columns, rows)?];
+    figures.extend(both_ways(run, &outcome.results)?);
     if !outcome.lints.is_empty() {
         let row = |(code, n): (&String, &usize)| vec![Cell::Text(code.clone()), integer(*n)];
         let rows = outcome.lints.iter().map(row).collect();
@@ -26,6 +27,77 @@ pub fn results(run: &Run) -> Result<Vec<Figure>, ShapeError> {
         figures.push(figure(run, "Lints", caption, &["lint", "requests"], rows)?);
     }
     Ok(figures)
+}
+
+/// What is known in both of two directions, in one, and in neither: of each task that asks so, all items and each stratum.
+fn both_ways(run: &Run, results: &[MetricResult]) -> Result<Option<Figure>, ShapeError> {
+    let is_first = |result: &&MetricResult| result.metric == "known.both";
+    let rows: Vec<Vec<Cell>> = results.iter().filter(is_first).map(|first| Beside { results, first }.row()).collect();
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let columns = [
+        "task",
+        "items",
+        "n",
+        "both",
+        "forward only",
+        "reverse only",
+        "neither",
+        "reverse, of forward",
+        "95 % interval",
+        "McNemar p",
+        "gap of lifts",
+        "sign-flip p",
+    ];
+    let caption = "How many facts are answered with a right name in both directions, in one, in neither; the share of those \
+                   known forward that are known in reverse; McNemar's exact test of the two columns in the middle; the lift \
+                   forward minus the lift in reverse, in nats, and its test by flipping signs, cluster by cluster."
+        .to_owned();
+    figure(run, "Forward and reverse", caption, &columns, rows).map(Some)
+}
+
+/// The results of the items that one result is of.
+struct Beside<'a> {
+    results: &'a [MetricResult],
+    first: &'a MetricResult,
+}
+
+impl Beside<'_> {
+    fn metric(&self, name: &str) -> Option<&MetricResult> {
+        let first = self.first;
+        let is_it = |one: &&MetricResult| one.task == first.task && one.stratum == first.stratum && one.metric == name;
+        self.results.iter().find(is_it)
+    }
+
+    fn number(&self, name: &str) -> Cell {
+        self.metric(name).and_then(|found| found.value).map_or(Cell::Empty, |value| Cell::number(value, 4))
+    }
+
+    /// How many items a share is.
+    fn count(&self, name: &str) -> Cell {
+        let count = |found: &MetricResult| Some((found.value? * found.n as f64).round());
+        self.metric(name).and_then(count).map_or(Cell::Empty, |count| Cell::number(count, 0))
+    }
+
+    fn row(&self) -> Vec<Cell> {
+        const GIVEN: &str = "reverse_given_forward.exact_match";
+        let interval = self.metric(GIVEN).and_then(|found| found.interval);
+        vec![
+            Cell::Text(self.first.task.clone()),
+            Cell::Text(self.first.stratum.clone().unwrap_or_else(|| "all".into())),
+            integer(self.first.n),
+            self.count("known.both"),
+            self.count("known.forward_only"),
+            self.count("known.reverse_only"),
+            self.count("known.neither"),
+            self.number(GIVEN),
+            interval.map_or(Cell::Empty, |(low, high)| Cell::Text(format!("{low:.4} to {high:.4}"))),
+            self.number("known.mcnemar_p"),
+            self.number("gap.lift"),
+            self.number("gap.lift_p"),
+        ]
+    }
 }
 
 fn result_row(result: &MetricResult) -> Vec<Cell> {

@@ -28,6 +28,8 @@ pub struct Task {
     pub items: Vec<TaskItem>,
     /// How many items the quick tier has, spread evenly over the file; none if it has all.
     pub quick: Option<usize>,
+    /// What is to be told of its files beside mistakes, such as facts that are there twice.
+    pub notes: Vec<String>,
     /// Reads the answers.
     pub grader: Box<dyn Grader>,
     /// What is counted over the items.
@@ -143,6 +145,13 @@ pub enum Observed {
         /// What it is counted in: its words, or its bytes.
         units: usize,
     },
+    /// A part and the whole that it is of, each of which is added up over the items.
+    Ratio {
+        /// The part.
+        part: f64,
+        /// The whole.
+        whole: f64,
+    },
     /// The right class and the one that was predicted.
     Classes {
         /// The right one.
@@ -237,6 +246,12 @@ pub enum Aggregation {
     BitsPerByte,
     /// F1 of the second of two classes.
     F1,
+    /// All parts by all wholes.
+    Ratio,
+    /// The p of `McNemar`'s exact test of two classes that each item has.
+    McNemar,
+    /// The p of flipping the signs of numbers, cluster by cluster.
+    SignFlip,
 }
 
 /// Which direction is better.

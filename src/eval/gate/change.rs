@@ -91,8 +91,11 @@ pub struct Change {
 }
 
 impl Change {
-    /// None if no item has the metric in both runs, or its values are not of one kind.
+    /// None if no item has the metric in both runs, its values are not of one kind, or they become a p.
     pub(super) fn of(task: &TaskPairs<'_>, metric: &MetricSpec, gate: &Gate) -> Option<Self> {
+        if metric.aggregation.is_p() {
+            return None;
+        }
         let pairs = task.values(metric);
         let old = metric.aggregation.of(pairs.iter().map(|pair| pair.old))?;
         let new = metric.aggregation.of(pairs.iter().map(|pair| pair.new))?;
@@ -183,7 +186,9 @@ fn unit(aggregation: Aggregation, pairs: &[Pair<'_>]) -> Unit {
         Aggregation::F1 => Unit::Share,
         Aggregation::Perplexity | Aggregation::WeightedPerplexity | Aggregation::BitsPerByte => Unit::Ratio,
         Aggregation::Mean if pairs.iter().all(is_flag) => Unit::Share,
-        Aggregation::Mean | Aggregation::Median => Unit::Own,
+        Aggregation::Mean | Aggregation::Median | Aggregation::Ratio | Aggregation::McNemar | Aggregation::SignFlip => {
+            Unit::Own
+        }
     }
 }
 
@@ -221,7 +226,7 @@ fn is_right(value: &Observed) -> Option<bool> {
     match value {
         Observed::Flag(flag) => Some(*flag),
         Observed::Classes { gold, predicted } => Some(gold == predicted),
-        Observed::Number(_) | Observed::Text { .. } => None,
+        Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } => None,
     }
 }
 

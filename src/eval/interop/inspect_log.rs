@@ -106,7 +106,7 @@ fn sample(item: &TaskItemRecord, model: &str) -> Value {
     let said = item.responses.iter().find_map(|response| match response {
         Response::Generated(said) => Some(said.text.clone()),
         Response::Told(told) => told.text.clone(),
-        Response::Scored(_) | Response::Rolled(_) => None,
+        Response::Scored(_) | Response::Rolled(_) | Response::Compressed(_) => None,
     });
     let choice = |text: String| json!({"message": {"role": "assistant", "content": text}, "stop_reason": "stop"});
     let scores: Map<String, Value> = item
@@ -130,6 +130,7 @@ fn score(value: &Observed) -> Value {
         Observed::Flag(false) => "I".into(),
         Observed::Number(number) => (*number).into(),
         Observed::Text { loglik, units } => json!({"loglik": loglik, "units": units}),
+        Observed::Ratio { part, whole } => json!({"part": part, "whole": whole}),
         Observed::Classes { gold, predicted } => json!({"gold": gold, "predicted": predicted}),
     }
 }

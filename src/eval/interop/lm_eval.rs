@@ -88,6 +88,10 @@ fn arguments(request: &Request) -> Value {
     match request {
         Request::Loglikelihood(request) => json!({"arg_0": request.context, "arg_1": request.continuation}),
         Request::LoglikelihoodRolling(request) => json!({"arg_0": request.text}),
+        Request::Compress(request) => json!({"arg_0": request.text}),
+        Request::LoglikelihoodStrided(request) => {
+            json!({"arg_0": request.text, "arg_1": {"window": request.window, "stride": request.stride}})
+        }
         Request::GenerateUntil(request) => json!({
             "arg_0": request.context,
             "arg_1": {"until": request.until, "do_sample": false, "max_gen_toks": request.max_new},
@@ -109,6 +113,7 @@ fn resp(response: &Response) -> Value {
     match response {
         Response::Scored(scored) => pair(scored.loglik(), scored.is_greedy),
         Response::Rolled(rolled) => python::float(rolled.loglik()).into(),
+        Response::Compressed(found) => json!([found.bytes, found.loglik.map(python::float)]),
         Response::Generated(said) => said.text.clone().into(),
         Response::Told(told) => match (told.loglik, told.is_greedy, &told.text) {
             (Some(loglik), Some(is_greedy), _) => pair(loglik, is_greedy),
@@ -123,6 +128,7 @@ fn observed(value: &Observed) -> Value {
         Observed::Flag(flag) => f64::from(u8::from(*flag)).into(),
         Observed::Number(number) => (*number).into(),
         Observed::Text { loglik, units } => json!([loglik, units]),
+        Observed::Ratio { part, whole } => json!([part, whole]),
         Observed::Classes { gold, predicted } => json!([gold, predicted]),
     }
 }
@@ -207,7 +213,11 @@ fn task_results(record: &Record, task: &TaskInfo) -> Value {
 /// What lm-eval has as standard error: of a mean that of independent items, of ratios over texts none.
 fn stderr(result: &MetricResult, items: &[TaskItemRecord]) -> Option<f64> {
     match result.aggregation {
-        Aggregation::WeightedPerplexity | Aggregation::BitsPerByte => None,
+        Aggregation::WeightedPerplexity
+        | Aggregation::BitsPerByte
+        | Aggregation::Ratio
+        | Aggregation::McNemar
+        | Aggregation::SignFlip => None,
         Aggregation::Median | Aggregation::Perplexity | Aggregation::F1 => result.stderr,
         Aggregation::Mean => {
             let of = |item: &TaskItemRecord| {

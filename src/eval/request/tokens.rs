@@ -5,7 +5,8 @@
 //! prefix token at its beginning gets no other. What is too long loses its beginning.
 
 use super::lint::{Lint, beginning};
-use super::{GenerateUntil, Loglikelihood, LoglikelihoodRolling};
+use super::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, LoglikelihoodStrided};
+use crate::compress::Windows;
 use crate::eval::scheduler::Error;
 use crate::text::Tokenizer;
 
@@ -111,6 +112,25 @@ impl LoglikelihoodRolling {
             split
         };
         Ok((0..n_tokens).step_by(n_ctx.max(1)).map(window).collect())
+    }
+}
+
+impl LoglikelihoodStrided {
+    /// The windows of the text for a model with a context of `n_ctx` tokens: no window is longer. The prefix token comes
+    /// first, and is not scored.
+    pub fn windows(&self, tokenizer: &Tokenizer, n_ctx: usize) -> Result<Vec<Split>, Error> {
+        let mut ids = vec![prefix(tokenizer)?];
+        ids.extend(tokenizer.encode(&self.text)?);
+        let windows = Windows::new(self.window.min(n_ctx), self.stride);
+        let window = |span: crate::compress::Span| {
+            let (context, target) = (&ids[span.start..span.first], &ids[span.first..span.end]);
+            let mut split = Split::new(tokenizer.decode(target), context.to_vec(), target, tokenizer);
+            if span.start > 0 {
+                split.lints.clear(); // the middle of a text begins with any token
+            }
+            split
+        };
+        Ok(windows.spans(ids.len() - 1).map(window).collect())
     }
 }
 

@@ -78,6 +78,7 @@ fn task(order: &[usize]) -> Task {
         metrics: vec![spec("acc", Aggregation::Mean), spec("ppl", Aggregation::Perplexity)],
         groups: Vec::new(),
         quick: None,
+        notes: Vec::new(),
     }
 }
 

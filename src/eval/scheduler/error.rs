@@ -1,6 +1,6 @@
 //! What keeps a request from being answered.
 
-use crate::{model, text};
+use crate::{compress, model, text};
 
 /// A request that was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,9 @@ pub enum Error {
         /// The model's context.
         n_ctx: usize,
     },
+    /// A text could not be compressed.
+    #[error(transparent)]
+    Compress(compress::Error),
     /// A log-probability is no number.
     #[error("score `{text}`: the model gives it log-probability {found}")]
     NotFinite {
@@ -60,12 +63,24 @@ pub enum Error {
     },
 }
 
+impl From<compress::Error> for Error {
+    fn from(error: compress::Error) -> Self {
+        match error {
+            compress::Error::Text(error) => Self::Text(error),
+            compress::Error::Model(error) => Self::Model(error),
+            compress::Error::NoPrefix => Self::NoContext,
+            other => Self::Compress(other),
+        }
+    }
+}
+
 impl Error {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Text(error) => error.hint(),
             Self::Model(error) => error.hint(),
+            Self::Compress(error) => error.hint(),
             Self::EmptyContinuation { .. } => Some("its text merges with the context; begin it with a space".into()),
             Self::OutsideVocabulary { .. } => Some("tokenizer and model may not belong together".into()),
             Self::NotFinite { .. } => Some("the weights may be damaged, or overflow in this precision".into()),

@@ -46,6 +46,12 @@ impl<'a> Job<'a> {
                 let windows = request.windows(tokenizer, cfg.n_ctx)?.into_iter().map(Task::Score).enumerate();
                 windows.map(|(window, task)| Self { owner, window, context: Vec::new(), task }).collect()
             }
+            Request::LoglikelihoodStrided(request) => {
+                let windows = request.windows(tokenizer, cfg.n_ctx)?.into_iter().map(Task::Score).enumerate();
+                windows.map(|(window, task)| Self { owner, window, context: Vec::new(), task }).collect()
+            }
+            // its tokens depend on each other both ways: no piece of it is a job
+            Request::Compress(_) => Vec::new(),
             Request::GenerateUntil(request) => {
                 let context = request.ids(tokenizer, cfg.n_ctx)?;
                 vec![Self { owner, window: 0, context, task: Task::Generate(request) }]

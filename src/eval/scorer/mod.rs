@@ -3,11 +3,12 @@
 //! A scorer turns the rows of a suite into items with their requests, may ask on after the answers
 //! ([`Grader::follow_up`](super::task::Grader::follow_up)), and says what the answers are worth. It runs no model.
 
+mod compression;
+mod direction_pair;
 mod self_improvement;
 mod sheet;
 mod system_1_2;
 
-use super::direction;
 use super::prepare::PrepareOptions;
 use super::problem::{Problem, nearest};
 use super::task::Task;
@@ -32,11 +33,12 @@ pub const COMMON: &[&str] =
     &["about", "cluster", "gate", "id", "items", "name", "quick", "scorer", "strata", "version"];
 
 /// Every scorer.
-pub static SCORERS: &[Scorer] = &[system_1_2::SCORER, self_improvement::SCORER];
+pub static SCORERS: &[Scorer] =
+    &[compression::SCORER, direction_pair::SCORER, self_improvement::SCORER, system_1_2::SCORER];
 
 /// The scorer of that name, or what is wrong with the name.
 pub(super) fn by_name(name: &str) -> Result<&'static Scorer, String> {
-    let names = || SCORERS.iter().map(|scorer| scorer.name).chain([direction::SCORER]);
+    let names = || SCORERS.iter().map(|scorer| scorer.name);
     let found = SCORERS.iter().find(|scorer| scorer.name == name);
     found.ok_or_else(|| format!("scorer `{name}` does not exist: {}", nearest(name, names())))
 }

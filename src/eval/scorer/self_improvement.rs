@@ -123,7 +123,7 @@ impl Grader for DrawGrader {
     fn grade(&self, item: &TaskItem, responses: &[Response]) -> Option<Graded> {
         let written = |response: &Response| match response {
             Response::Generated(generated) => Some(generated.clone()),
-            Response::Scored(_) | Response::Rolled(_) | Response::Told(_) => None,
+            Response::Scored(_) | Response::Rolled(_) | Response::Compressed(_) | Response::Told(_) => None,
         };
         let written: Vec<Generated> = responses.iter().map(written).collect::<Option<_>>()?;
         if written.len() != MODES.len() * (1 + self.draws) {

@@ -118,6 +118,11 @@ impl<'a> Sheet<'a> {
         self.rows.all.get(index).and_then(|row| row.fields.get(field))
     }
 
+    /// The fields whose values are also counted alone.
+    pub(in crate::eval) fn strata(&self) -> &[String] {
+        &self.options.strata
+    }
+
     /// A text of `suite.toml`.
     pub(in crate::eval) fn setting(&self, key: &str) -> Result<Option<String>, Problem> {
         text(self.root, key)
@@ -131,6 +136,17 @@ impl<'a> Sheet<'a> {
     /// A whole number of `suite.toml`.
     pub(in crate::eval) fn count(&self, key: &str) -> Result<Option<usize>, Problem> {
         count(self.root, key)
+    }
+
+    /// Whole numbers of `suite.toml`; empty if it is not there.
+    pub(in crate::eval) fn counts(&self, key: &str) -> Result<Vec<usize>, Problem> {
+        let Some(node) = self.root.get(key) else { return Ok(Vec::new()) };
+        let wrong = |node: &Node| node.problem(format!("`{key}` holds {}, whole numbers are expected", node.is_a()));
+        let Kind::List(nodes) = &node.kind else { return Err(wrong(node)) };
+        let number = |node: &Node| {
+            node.value().as_u64().and_then(|count| usize::try_from(count).ok()).ok_or_else(|| wrong(node))
+        };
+        nodes.iter().map(number).collect()
     }
 
     /// An item with its name, cluster and strata.
@@ -185,6 +201,7 @@ impl<'a> Sheet<'a> {
             n_shot: 0,
             items,
             quick: self.options.quick,
+            notes: Vec::new(),
             grader,
             metrics,
             groups: Vec::new(),

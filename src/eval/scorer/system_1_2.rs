@@ -135,7 +135,7 @@ impl Grader for SystemGrader {
         let Response::Scored(scored) = first else { return None };
         let text = |response: &Response| match response {
             Response::Generated(generated) => Some(generated.text.clone()),
-            Response::Scored(_) | Response::Rolled(_) | Response::Told(_) => None,
+            Response::Scored(_) | Response::Rolled(_) | Response::Compressed(_) | Response::Told(_) => None,
         };
         let texts: Vec<String> = written.iter().map(text).collect::<Option<_>>()?;
         let [direct, steps, calls @ ..] = texts.as_slice() else { return None };

@@ -37,6 +37,7 @@ pub(super) fn suites() -> JobEvent {
         output_type: "direction-pair".into(),
         about: "Facts asked from both ends".into(),
         items,
+        notes: Vec::new(),
     };
     JobEvent::Finished(Outcome::Suites(Arc::new(vec![suite("facts", 222), suite("other", 7)])))
 }

@@ -102,6 +102,9 @@ pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let tasks = prepared(args, &identified)?;
     let plan = plan(args, &tasks, &identified);
     let folder = args.output.clone().unwrap_or_else(|| folders::new_record(&plan));
+    for note in tasks.iter().flat_map(|task| &task.notes) {
+        out.note(note);
+    }
     tell_power(&tasks, &plan, out);
     let record = ask(args, &tasks, plan, &identified, &folder, out)?;
     remember(&record, &folder, out);

@@ -7,7 +7,7 @@ use super::asked::AskArgs;
 use crate::cli::Exit;
 use crate::cli::args::{ModelArgs, hub_cache};
 use crate::cli::output::Output;
-use crate::eval::request::{GenerateUntil, Loglikelihood, LoglikelihoodRolling, Request};
+use crate::eval::request::{GenerateUntil, Loglikelihood, Request};
 use crate::eval::task::{Task, TaskItem};
 use crate::eval::{self, BUILTIN, PrepareOptions};
 use crate::text::Tokenizer;
@@ -74,6 +74,9 @@ pub(super) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<
         match eval::outline(suite, &PrepareOptions { hub: Some(&hub), ..PrepareOptions::default() }) {
             Ok(outlines) => {
                 for outline in outlines {
+                    for note in &outline.notes {
+                        writeln!(out, "note: {}", one_line(note))?;
+                    }
                     let (version, items, kind) = (&outline.version, outline.items, &outline.output_type);
                     writeln!(out, "{}  version {version}, {kind}, {items} items: nothing is wrong", outline.name)?;
                 }
@@ -121,7 +124,15 @@ fn show_item(task: &Task, item: &TaskItem, tokenizer: &Tokenizer, out: &mut Outp
         write!(out, "{at}. ")?;
         match request {
             Request::Loglikelihood(request) => show_scored(request, tokenizer, out)?,
-            Request::LoglikelihoodRolling(request) => show_rolling(request, tokenizer, out)?,
+            Request::LoglikelihoodRolling(request) => show_whole(&request.text, tokenizer, out)?,
+            Request::Compress(request) => {
+                show_whole(&request.text, tokenizer, out)?;
+                writeln!(out, "   compressed and read back")?;
+            }
+            Request::LoglikelihoodStrided(request) => {
+                show_whole(&request.text, tokenizer, out)?;
+                writeln!(out, "   in windows of {} tokens that move on by {}", request.window, request.stride)?;
+            }
             Request::GenerateUntil(request) => show_generated(request, tokenizer, out)?,
             Request::SampleUntil(request) => {
                 show_generated(&request.asked, tokenizer, out)?;
@@ -135,7 +146,7 @@ fn show_item(task: &Task, item: &TaskItem, tokenizer: &Tokenizer, out: &mut Outp
 
 fn context(request: &Request) -> &str {
     match request {
-        Request::LoglikelihoodRolling(_) => "",
+        Request::LoglikelihoodRolling(_) | Request::LoglikelihoodStrided(_) | Request::Compress(_) => "",
         other => other.given(),
     }
 }
@@ -161,8 +172,8 @@ fn show_scored(request: &Loglikelihood, tokenizer: &Tokenizer, out: &mut Output)
     Ok(())
 }
 
-fn show_rolling(request: &LoglikelihoodRolling, tokenizer: &Tokenizer, out: &mut Output) -> anyhow::Result<()> {
-    let ids = tokenizer.encode(&request.text)?;
+fn show_whole(text: &str, tokenizer: &Tokenizer, out: &mut Output) -> anyhow::Result<()> {
+    let ids = tokenizer.encode(text)?;
     writeln!(out, "‖ {}  ({} tokens)", pieces(&ids, tokenizer), ids.len())?;
     Ok(())
 }

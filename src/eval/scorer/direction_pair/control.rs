@@ -11,26 +11,32 @@ use super::suite::{Relation, Suite};
 use crate::eval::hash::hex;
 
 /// The true answers to the question for one end of `item`, its own first.
-pub(crate) fn answers<'a>(item: &'a Item, asked: Side, all: &[&'a Item]) -> Vec<&'a str> {
-    let same = |other: &&&Item| {
+pub(super) fn answers<'a>(item: &'a Item, asked: Side, all: &[&'a Item]) -> Vec<&'a str> {
+    let same = |other: &&&'a Item| {
         other.relation == item.relation
             && other.name(asked.other()) == item.name(asked.other())
             && other.gender(asked) == item.gender(asked)
     };
     let mut names = vec![item.name(asked)];
-    let mut others: Vec<&str> = all.iter().filter(same).map(|other| other.name(asked)).collect();
+    let right = |other: &&'a Item| other_names(other, asked);
+    let mut others: Vec<&str> = all.iter().filter(same).flat_map(right).collect();
     others.sort_unstable();
     others.dedup();
     names.extend(others.into_iter().filter(|name| *name != item.name(asked)));
     names
 }
 
+/// All that a fact says of one end.
+fn other_names(item: &Item, asked: Side) -> impl Iterator<Item = &str> {
+    std::iter::once(item.name(asked)).chain(item.also(asked).iter().map(String::as_str))
+}
+
 /// Every item whose name on the asked side can be a control, each name once.
-pub(crate) fn candidates<'a>(relation: &Relation, item: &'a Item, asked: Side, all: &[&'a Item]) -> Vec<&'a Item> {
+pub(super) fn candidates<'a>(relation: &Relation, item: &'a Item, asked: Side, all: &[&'a Item]) -> Vec<&'a Item> {
     let cue = item.name(asked.other());
     // Whatever is true of the cue in any relation is left out, and so is the cue itself.
-    let mut taken: HashSet<&str> =
-        all.iter().filter(|other| other.name(asked.other()) == cue).map(|other| other.name(asked)).collect();
+    let of_cue = all.iter().filter(|other| other.name(asked.other()) == cue);
+    let mut taken: HashSet<&str> = of_cue.flat_map(|other| other_names(other, asked)).collect();
     taken.insert(cue);
     let lends = |other: &&&Item| other.relation == item.relation || relation.controls_from.contains(&other.relation);
     let mut found: Vec<&Item> = all.iter().filter(lends).copied().collect();
@@ -40,7 +46,7 @@ pub(crate) fn candidates<'a>(relation: &Relation, item: &'a Item, asked: Side, a
 }
 
 /// The control names of one question, best match first. `count` gives the tokens of a name.
-pub(crate) fn choose(suite: &Suite, item: &Item, asked: Side, seed: u64, count: &dyn Fn(&str) -> usize) -> Vec<String> {
+pub(super) fn choose(suite: &Suite, item: &Item, asked: Side, seed: u64, count: &dyn Fn(&str) -> usize) -> Vec<String> {
     let all: Vec<&Item> = suite.items.iter().collect();
     let Some(relation) = suite.relation(item) else { return Vec::new() };
     let wanted = count(item.name(asked));
