@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use super::output::Output;
 use crate::disk;
-use crate::eval::gate::{Comparison, Gate, Scores, Verdict, compare, github, junit, report};
+use crate::eval::gate::{Comparison, Gate, Pairing, Scores, Selection, Verdict, compare, github, junit, report};
 use crate::eval::record;
 use crate::export::{self, Exporter as _, Markdown};
 
@@ -30,6 +30,12 @@ pub(super) struct GateArgs {
     /// The largest value of a metric that passes
     #[arg(long, value_name = "METRIC=VALUE", value_parser = limit)]
     max: Vec<(String, f64)>,
+    /// What items of one name must have in common to be compared: `items` allows for prompts that differ, as those of a base model and of a chat do
+    #[arg(long, value_enum, default_value = "prompts", value_name = "WHAT")]
+    pair: Pair,
+    /// Compare only items of this stratum, such as kind=invented
+    #[arg(long, value_name = "NAME=VALUE", value_parser = stratum)]
+    stratum: Option<(String, String)>,
     /// End with status 3 where there are too few items to tell
     #[arg(long)]
     strict: bool,
@@ -41,6 +47,15 @@ pub(super) struct GateArgs {
     /// Also print annotations for GitHub, and add the tables to its step summary
     #[arg(long)]
     github: bool,
+}
+
+/// What items of one name must have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Pair {
+    /// All that the model is asked
+    Prompts,
+    /// The fields that they were made from
+    Items,
 }
 
 /// What a run is compared with.
@@ -100,7 +115,12 @@ impl GateArgs {
     }
 
     fn gate(&self) -> Gate {
-        Gate { margin: self.margin, min: self.min.clone(), max: self.max.clone(), ..Gate::default() }
+        let pairing = match self.pair {
+            Pair::Prompts => Pairing::Prompts,
+            Pair::Items => Pairing::Items,
+        };
+        let selection = Selection { pairing, stratum: self.stratum.clone() };
+        Gate { margin: self.margin, min: self.min.clone(), max: self.max.clone(), selection, ..Gate::default() }
     }
 
     fn write_files(&self, found: &Comparison) -> anyhow::Result<()> {
@@ -160,6 +180,12 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "a number from 0 to 1 is expected".to_owned())?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a number from 0 to 1 is expected".to_owned()) }
+}
+
+/// `NAME=VALUE`.
+fn stratum(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is expected, such as kind=invented")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// `METRIC=VALUE`, or `METRIC,FILTER=VALUE`.

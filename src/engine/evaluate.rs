@@ -106,7 +106,11 @@ fn told(record: &TaskItemRecord, task: &Task, loaded: &Loaded) -> Result<EvalIte
     let observations = record.graded.observations.iter().filter(|one| is_main(&one.metric, &one.filter));
     let verdict = |one: &eval::task::Observation| match one.value {
         Observed::Flag(is_right) => Some((metric_name(&one.metric, &one.filter), is_right)),
-        Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } | Observed::Classes { .. } => None,
+        Observed::Number(_)
+        | Observed::Text { .. }
+        | Observed::Ratio { .. }
+        | Observed::Classes { .. }
+        | Observed::Judged { .. } => None,
     };
     let first = First::of(record);
     Ok(EvalItem {

@@ -3,7 +3,7 @@
 use std::f64::consts::LN_2;
 
 use super::metric;
-use super::stats::{SignFlip, mcnemar};
+use super::stats::{Ranked, SignFlip, mcnemar};
 use super::task::{Aggregation, Observed};
 
 impl Aggregation {
@@ -25,7 +25,15 @@ impl Aggregation {
             Self::Ratio => ratio(&values),
             Self::McNemar => classes(&values).map(|classes| mcnemar_p(&classes)),
             Self::SignFlip => numbers().map(|numbers| SignFlip::default().test(&numbers).p),
+            Self::Auroc => ranked(&values)?.auroc(),
+            Self::Ece => ranked(&values).map(|ranked| ranked.ece()),
+            Self::Aurc => ranked(&values).map(|ranked| ranked.aurc()),
         }
+    }
+
+    /// Whether it is counted in strata too; what ranks answers needs more of them than a stratum has.
+    pub fn has_strata(self) -> bool {
+        !matches!(self, Self::Auroc | Self::Ece | Self::Aurc)
     }
 }
 
@@ -42,7 +50,26 @@ impl Observed {
         match self {
             Self::Flag(flag) => Some(f64::from(u8::from(*flag))),
             Self::Number(number) => Some(*number),
-            Self::Text { .. } | Self::Classes { .. } | Self::Ratio { .. } => None,
+            Self::Text { .. } | Self::Classes { .. } | Self::Ratio { .. } | Self::Judged { .. } => None,
+        }
+    }
+
+    /// The signal of an answer and whether it is right, if it is ranked.
+    pub fn judged(&self) -> Option<(f64, bool)> {
+        match self {
+            Self::Judged { signal, is_right } => Some((*signal, *is_right)),
+            Self::Flag(_) | Self::Number(_) | Self::Text { .. } | Self::Ratio { .. } | Self::Classes { .. } => None,
+        }
+    }
+
+    /// Whether every number in it is one.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Self::Number(number) | Self::Text { loglik: number, .. } | Self::Judged { signal: number, .. } => {
+                number.is_finite()
+            }
+            Self::Ratio { part, whole } => part.is_finite() && whole.is_finite(),
+            Self::Flag(_) | Self::Classes { .. } => true,
         }
     }
 }
@@ -87,9 +114,19 @@ fn mcnemar_p(classes: &[(usize, usize)]) -> f64 {
 fn classes(values: &[&Observed]) -> Option<Vec<(usize, usize)>> {
     let class = |value: &&Observed| match value {
         Observed::Classes { gold, predicted } => Some((*gold, *predicted)),
-        Observed::Flag(_) | Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } => None,
+        Observed::Flag(_)
+        | Observed::Number(_)
+        | Observed::Text { .. }
+        | Observed::Ratio { .. }
+        | Observed::Judged { .. } => None,
     };
     values.iter().map(class).collect()
+}
+
+/// The answers by their signals; none if there is anything else.
+fn ranked(values: &[&Observed]) -> Option<Ranked> {
+    let answers: Option<Vec<(f64, bool)>> = values.iter().map(|value| value.judged()).collect();
+    Ranked::of(answers?)
 }
 
 #[cfg(test)]
@@ -128,6 +165,12 @@ mod tests {
         // of 8 choices of signs two are as far from zero
         near(of(Aggregation::SignFlip, &[1.0, 2.0, 3.0].map(Observed::Number)), 0.25);
         near(of(Aggregation::F1, &[class(1, 1), class(1, 0), class(0, 0)]), 2.0 / 3.0);
+        // the surest is wrong, the other two right: no pair in order; |2/3 - 0.6|; risks 1, 1/2, 1/3
+        let judged = |signal, is_right| Observed::Judged { signal, is_right };
+        let answers = [judged(0.9, false), judged(0.6, true), judged(0.3, true)];
+        near(of(Aggregation::Auroc, &answers), 0.0);
+        near(of(Aggregation::Ece, &answers), 2.0 / 3.0 - 0.6);
+        near(of(Aggregation::Aurc, &answers), (1.0 + 0.5 + 1.0 / 3.0) / 3.0);
     }
 
     #[test]
@@ -137,6 +180,9 @@ mod tests {
         assert_eq!(of(Aggregation::McNemar, &[Observed::Number(1.0)]), None);
         assert_eq!(of(Aggregation::SignFlip, &[Observed::Classes { gold: 0, predicted: 0 }]), None);
         assert_eq!(of(Aggregation::F1, &[Observed::Flag(true)]), None);
+        for aggregation in [Aggregation::Auroc, Aggregation::Ece, Aggregation::Aurc] {
+            assert_eq!([of(aggregation, &[]), of(aggregation, &[Observed::Flag(true)])], [None, None]);
+        }
         assert_eq!(of(Aggregation::Mean, &[Observed::Flag(true), Observed::Classes { gold: 0, predicted: 0 }]), None);
     }
 }

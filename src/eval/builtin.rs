@@ -28,7 +28,7 @@ macro_rules! builtin {
 
 /// Every folder of `evals/`, what is asked for most first.
 pub static BUILTIN: &[Builtin] =
-    builtin!["reversal-curse", "next-word", "system-1-2", "self-improvement", "compression"];
+    builtin!["reversal-curse", "hallucination", "next-word", "system-1-2", "self-improvement", "compression"];
 
 impl Builtin {
     /// The suite of this name.

@@ -240,6 +240,9 @@ fn aggregation(node: &Node, kind: &MetricKind) -> Result<Aggregation, Problem> {
         Aggregation::Ratio => ("ratio", Aggregation::Ratio),
         Aggregation::McNemar => ("mcnemar", Aggregation::McNemar),
         Aggregation::SignFlip => ("sign_flip", Aggregation::SignFlip),
+        Aggregation::Auroc => ("auroc", Aggregation::Auroc),
+        Aggregation::Ece => ("ece", Aggregation::Ece),
+        Aggregation::Aurc => ("aurc", Aggregation::Aurc),
     }]);
     let name = node.text().unwrap_or_default();
     let found = known.get(if name == "brier_score" && kind.name == name { "mean" } else { name });

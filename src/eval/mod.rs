@@ -13,6 +13,7 @@ pub mod cache;
 mod card;
 pub mod choice;
 mod context;
+pub mod curves;
 mod database;
 mod dataset;
 mod definition;

@@ -205,6 +205,9 @@ pub struct Generated {
     /// Of a drawn answer, natural-log probability of each token at temperature 1, to nine decimals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<f64>,
+    /// Of a drawn answer, the entropy of what the model might have begun it with, in nats, to nine decimals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
 }
 
 /// Rounded to nine decimals: enough to tell, and few enough digits to be read back as the same number.

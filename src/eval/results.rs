@@ -105,7 +105,8 @@ pub(super) fn of_task(task: &TaskInfo, items: &[TaskItemRecord]) -> Vec<MetricRe
     for (name, value) in strata(&all) {
         let of: Vec<_> = all.iter().copied().filter(|item| item.strata.get(&name) == Some(&value)).collect();
         let stratum = Some(stratum(&name, &value));
-        results.extend(task.metrics.iter().map(|spec| result(&task.name, spec, stratum.clone(), &of)));
+        let metrics = task.metrics.iter().filter(|spec| spec.aggregation.has_strata());
+        results.extend(metrics.map(|spec| result(&task.name, spec, stratum.clone(), &of)));
     }
     results
 }

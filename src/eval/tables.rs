@@ -165,7 +165,8 @@ pub fn ways(ways: &[Way], what: &str) -> Result<Figure, ShapeError> {
     })
 }
 
-fn figure(
+/// A table with what its numbers come from.
+pub(super) fn figure(
     run: &Run,
     title: &str,
     caption: String,

@@ -73,6 +73,7 @@ impl TaskItem {
             target: self.target.clone(),
             cluster: self.cluster.clone(),
             strata: self.strata.clone(),
+            followed: requests.len().saturating_sub(self.requests.len()),
             requests,
             responses,
             graded,
@@ -93,6 +94,10 @@ impl TaskItemRecord {
             requests: self.requests.clone(),
         }
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Reads the answers to the requests of one item.
@@ -158,6 +163,13 @@ pub enum Observed {
         gold: usize,
         /// The predicted one.
         predicted: usize,
+    },
+    /// An answer, ranked by how much speaks for it.
+    Judged {
+        /// Larger where the answer is more likely right.
+        signal: f64,
+        /// Whether it is right.
+        is_right: bool,
     },
 }
 
@@ -230,7 +242,7 @@ impl Bounds {
     }
 }
 
-/// How the items' values become one, by lm-evaluation-harness's names.
+/// How the items' values become one, by lm-evaluation-harness's names where it has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
@@ -252,6 +264,12 @@ pub enum Aggregation {
     McNemar,
     /// The p of flipping the signs of numbers, cluster by cluster.
     SignFlip,
+    /// The probability that a right answer has a larger signal than a wrong one.
+    Auroc,
+    /// The expected calibration error of signals that are probabilities.
+    Ece,
+    /// The area under the curve of risk and coverage.
+    Aurc,
 }
 
 /// Which direction is better.
@@ -287,6 +305,9 @@ pub struct TaskItemRecord {
     pub strata: BTreeMap<String, String>,
     /// What the model was asked, in order.
     pub requests: Vec<Request>,
+    /// How many of the last of these followed from its answers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub followed: usize,
     /// What it answered, in the same order.
     pub responses: Vec<Response>,
     /// What that is worth.

@@ -7,7 +7,7 @@ fn request(context: &str) -> Request {
 }
 
 fn response(text: &str) -> Response {
-    Response::Generated(Generated { text: text.into(), ids: vec![1, 2], stopped: true, logprobs: Vec::new() })
+    Response::Generated(Generated { text: text.into(), ids: vec![1, 2], stopped: true, ..Generated::default() })
 }
 
 #[test]

@@ -103,6 +103,8 @@ impl Change {
         let difference = if unit == Unit::Ratio { (new / old).ln() } else { new - old };
         let (lost, gained) = (flipped(&pairs, (true, false)), flipped(&pairs, (false, true)));
         let found = estimate(metric, &pairs, lost.len(), gained.len(), gate.confidence)?;
+        // where less is better, yes is what is wrong
+        let (lost, gained) = if metric.better == Better::Lower { (gained, lost) } else { (lost, gained) };
         let bounds = asked(metric, gate, unit);
         let mut change = Self {
             task: task.task.name.clone(),
@@ -183,7 +185,7 @@ fn asked(metric: &MetricSpec, gate: &Gate, unit: Unit) -> Bounds {
 fn unit(aggregation: Aggregation, pairs: &[Pair<'_>]) -> Unit {
     let is_flag = |pair: &Pair<'_>| matches!((pair.old, pair.new), (Observed::Flag(_), Observed::Flag(_)));
     match aggregation {
-        Aggregation::F1 => Unit::Share,
+        Aggregation::F1 | Aggregation::Auroc | Aggregation::Ece | Aggregation::Aurc => Unit::Share,
         Aggregation::Perplexity | Aggregation::WeightedPerplexity | Aggregation::BitsPerByte => Unit::Ratio,
         Aggregation::Mean if pairs.iter().all(is_flag) => Unit::Share,
         Aggregation::Mean | Aggregation::Median | Aggregation::Ratio | Aggregation::McNemar | Aggregation::SignFlip => {
@@ -226,7 +228,8 @@ fn is_right(value: &Observed) -> Option<bool> {
     match value {
         Observed::Flag(flag) => Some(*flag),
         Observed::Classes { gold, predicted } => Some(gold == predicted),
-        Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } => None,
+        // whether the answer is right is not what is compared, but how well its signal ranks it
+        Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } | Observed::Judged { .. } => None,
     }
 }
 

@@ -45,9 +45,11 @@ impl Error {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NothingShared { altered: 0, unmatched: 0 } => Some("name a stratum that the items have".into()),
             Self::NothingShared { altered: 0, .. } => Some("give two runs of the same tasks".into()),
             Self::NothingShared { .. } => Some(
-                "the task changed since the old run: run both again, or write a new baseline with `lmscope eval bless`"
+                "if only the prompts differ, as those of a base model and of a chat, compare with --pair items; else the \
+                 task changed since the old run: run both again, or write a new baseline with `lmscope eval bless`"
                     .into(),
             ),
             Self::UnknownMetric { .. } => None,

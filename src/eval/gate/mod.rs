@@ -21,6 +21,7 @@ pub use self::change::{Change, Unit, Verdict};
 pub use self::error::Error;
 pub use self::interval::Method;
 use self::pairs::Pairs;
+pub use self::pairs::{Pairing, Selection};
 pub use self::scores::{FORMAT_VERSION, ItemScores, Origin, Scores, TaskScores};
 use super::stats::holm;
 use super::task::MetricSpec;
@@ -36,11 +37,14 @@ pub struct Gate {
     pub min: Vec<(String, f64)>,
     /// Largest values by the name of the metric, whatever the suite says.
     pub max: Vec<(String, f64)>,
+    /// Which items are compared, and how they are paired.
+    pub selection: Selection,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { margin: 0.02, confidence: 0.95, min: Vec::new(), max: Vec::new() }
+        let selection = Selection::default();
+        Self { margin: 0.02, confidence: 0.95, min: Vec::new(), max: Vec::new(), selection }
     }
 }
 
@@ -53,6 +57,11 @@ pub struct Comparison {
     pub new: Origin,
     /// How sure each bound is.
     pub confidence: f64,
+    /// What items of one name have in common.
+    pub pairing: Pairing,
+    /// The stratum that was compared, as `name=value`; all items unless it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stratum: Option<String>,
     /// Each metric of each task that both have.
     pub changes: Vec<Change>,
     /// Items that only one run has, as `task/item`; they are left out.
@@ -69,7 +78,7 @@ pub struct Comparison {
 /// If no item is in both, or a value that is asked of a metric names none.
 pub fn compare(old: &Scores, new: &Scores, gate: &Gate) -> Result<Comparison, Error> {
     check_names(new, gate)?;
-    let pairs = Pairs::of(old, new);
+    let pairs = Pairs::of(old, new, &gate.selection);
     if pairs.tasks.iter().all(|task| task.items.is_empty()) {
         return Err(Error::NothingShared { unmatched: pairs.unmatched.len(), altered: pairs.altered.len() });
     }
@@ -81,7 +90,9 @@ pub fn compare(old: &Scores, new: &Scores, gate: &Gate) -> Result<Comparison, Er
     let verdict = changes.iter().filter_map(|change| change.verdict).max().unwrap_or(Verdict::Pass);
     let (old, new) = (old.origin.clone(), new.origin.clone());
     let Pairs { unmatched, altered, .. } = pairs;
-    Ok(Comparison { old, new, confidence: gate.confidence, changes, unmatched, altered, verdict })
+    let Selection { pairing, stratum } = gate.selection.clone();
+    let stratum = stratum.map(|(name, value)| format!("{name}={value}"));
+    Ok(Comparison { old, new, confidence: gate.confidence, pairing, stratum, changes, unmatched, altered, verdict })
 }
 
 /// Holm over the metrics that have a test.

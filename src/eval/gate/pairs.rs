@@ -1,9 +1,47 @@
-//! Which items of two runs belong together: those of one name that ask the same.
+//! Which items of two runs belong together: those of one name that ask the same, in the same words unless asked otherwise.
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::scores::{ItemScores, Scores, TaskScores};
 use crate::eval::task::{MetricSpec, Observed};
+
+/// What two items of one name must have in common to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pairing {
+    /// All that the model is asked, word by word.
+    #[default]
+    Prompts,
+    /// The fields that they were made from; prompts may differ, as those of a base model and of a chat do.
+    Items,
+}
+
+impl Pairing {
+    fn joins(self, old: &ItemScores, new: &ItemScores) -> bool {
+        match self {
+            Self::Prompts => old.hash == new.hash,
+            // a baseline of an older version does not say what its items were made from
+            Self::Items => old.doc == new.doc && !old.doc.is_empty(),
+        }
+    }
+}
+
+/// Which items are compared, and how they are paired.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// What items of one name must have in common.
+    pub pairing: Pairing,
+    /// Only items of this stratum, as name and value.
+    pub stratum: Option<(String, String)>,
+}
+
+impl Selection {
+    fn has(&self, item: &ItemScores) -> bool {
+        self.stratum.as_ref().is_none_or(|(name, value)| item.strata.get(name) == Some(value))
+    }
+}
 
 /// What two runs have in common.
 pub(super) struct Pairs<'a> {
@@ -31,17 +69,17 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn of(old: &'a Scores, new: &'a Scores) -> Self {
+    pub(super) fn of(old: &'a Scores, new: &'a Scores, selection: &Selection) -> Self {
         let mut pairs = Self { tasks: Vec::new(), unmatched: Vec::new(), altered: Vec::new() };
         for task in &new.tasks {
             match old.tasks.iter().find(|other| other.name == task.name) {
-                Some(other) => pairs.join(other, task),
-                None => pairs.miss(task, task.items.iter()),
+                Some(other) => pairs.join(other, task, selection),
+                None => pairs.miss(task, selected(task, selection)),
             }
         }
         let is_gone = |task: &&TaskScores| new.tasks.iter().all(|other| other.name != task.name);
         for task in old.tasks.iter().filter(is_gone) {
-            pairs.miss(task, task.items.iter());
+            pairs.miss(task, selected(task, selection));
         }
         pairs
     }
@@ -50,19 +88,24 @@ impl<'a> Pairs<'a> {
         self.unmatched.extend(items.map(|item| format!("{}/{}", task.name, item.id)));
     }
 
-    fn join(&mut self, old: &'a TaskScores, new: &'a TaskScores) {
-        let mut rest: HashMap<&str, &ItemScores> = new.items.iter().map(|item| (item.id.as_str(), item)).collect();
+    fn join(&mut self, old: &'a TaskScores, new: &'a TaskScores, selection: &Selection) {
+        let mut rest: HashMap<&str, &ItemScores> =
+            selected(new, selection).map(|item| (item.id.as_str(), item)).collect();
         let mut items = Vec::new();
-        for item in &old.items {
+        for item in selected(old, selection) {
             match rest.remove(item.id.as_str()) {
-                Some(other) if other.hash == item.hash => items.push((item, other)),
+                Some(other) if selection.pairing.joins(item, other) => items.push((item, other)),
                 Some(_) => self.altered.push(format!("{}/{}", old.name, item.id)),
                 None => self.miss(old, std::iter::once(item)),
             }
         }
-        self.miss(new, new.items.iter().filter(|item| rest.contains_key(item.id.as_str())));
+        self.miss(new, selected(new, selection).filter(|item| rest.contains_key(item.id.as_str())));
         self.tasks.push(TaskPairs { task: new, items });
     }
+}
+
+fn selected<'a>(task: &'a TaskScores, selection: &Selection) -> impl Iterator<Item = &'a ItemScores> {
+    task.items.iter().filter(|item| selection.has(item))
 }
 
 impl<'a> TaskPairs<'a> {

@@ -1,6 +1,6 @@
 //! A comparison as tables.
 
-use super::{Change, Comparison, Unit, Verdict};
+use super::{Change, Comparison, Pairing, Unit, Verdict};
 use crate::figure::{Cell, Column, Content, Figure, Provenance, ShapeError, Table};
 
 /// What changed, and which items flipped.
@@ -38,12 +38,17 @@ fn changes(found: &Comparison) -> Result<Figure, ShapeError> {
         "{} -> {}. Pass: the bound of the change on the worse side is within the margin; fail: the other bound is beyond it, or \
          a limit is. Bounds: {} % each, one-sided. Shares change in points (pp), perplexities and bits in per cent. p: \
          two-sided (McNemar's exact, signs flipped, or runs swapped); Holm: over these metrics. {} items are in one run only, {} ask \
-         different things.",
+         different things.{}{}",
         described(&found.old.model, &found.old.fingerprint),
         described(&found.new.model, &found.new.fingerprint),
         100.0 * found.confidence,
         found.unmatched.len(),
         found.altered.len(),
+        match found.pairing {
+            Pairing::Prompts => "",
+            Pairing::Items => " Items are paired whatever their prompts.",
+        },
+        found.stratum.as_ref().map_or(String::new(), |stratum| format!(" Only items with {stratum}.")),
     );
     let rows = found.changes.iter().map(row).collect();
     figure(found, "New against old", caption, Table::new(headings(&columns), rows)?)

@@ -1,6 +1,6 @@
 //! The values of a run, item by item: all that a comparison needs, small enough to be committed as a baseline.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,9 +81,15 @@ pub struct ItemScores {
     pub id: String,
     /// Hash of what was asked and of the right answer: items of one name can be compared if this is the same.
     pub hash: String,
+    /// Hash of the fields that it was made from and of the right answer: the same however it is put into words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doc: String,
     /// Items of one cluster are not independent of each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// Named groups that can be compared alone, such as `seen` = `ab`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strata: BTreeMap<String, String>,
     /// What was observed.
     pub observations: Vec<Observation>,
 }
@@ -92,12 +98,21 @@ impl ItemScores {
     /// The values of a recorded item.
     ///
     /// # Errors
-    /// If a request cannot be written as JSON.
+    /// If a request or a field cannot be written as JSON.
     pub fn of(item: &TaskItemRecord) -> Result<Self, serde_json::Error> {
-        let requests = serde_json::to_string(&item.requests)?;
-        let hash = hex(&[&requests, &item.target]).chars().take(16).collect();
-        let (id, cluster) = (item.id.clone(), item.cluster.clone());
-        Ok(Self { id, hash, cluster, observations: item.graded.observations.clone() })
+        // what followed from answers differs where they do
+        let asked = &item.requests[..item.requests.len().saturating_sub(item.followed)];
+        let requests = serde_json::to_string(asked)?;
+        let fields = serde_json::to_string(&item.doc)?;
+        let short = |of: &str| hex(&[of, &item.target]).chars().take(16).collect();
+        Ok(Self {
+            id: item.id.clone(),
+            hash: short(&requests),
+            doc: short(&fields),
+            cluster: item.cluster.clone(),
+            strata: item.strata.clone(),
+            observations: item.graded.observations.clone(),
+        })
     }
 }
 

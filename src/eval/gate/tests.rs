@@ -21,7 +21,9 @@ fn scores(metric: MetricSpec, values: impl IntoIterator<Item = Observed>) -> Sco
     let item = |(at, value): (usize, Observed)| ItemScores {
         id: format!("item-{at}"),
         hash: at.to_string(),
+        doc: at.to_string(),
         cluster: None,
+        strata: BTreeMap::from([("half".into(), if at % 2 == 0 { "even" } else { "odd" }.into())]),
         observations: vec![observation(value)],
     };
     let items = values.into_iter().enumerate().map(item).collect();
@@ -152,6 +154,48 @@ fn items_are_joined_by_what_they_ask() {
     new.tasks[0].name = "other".into();
     let nothing = compare(&old, &new, &Gate::default());
     assert!(matches!(nothing, Err(Error::NothingShared { unmatched: 61, altered: 0 })));
+}
+
+#[test]
+fn items_that_are_asked_in_other_words_are_joined_if_that_is_asked_for() {
+    let (old, mut new) = (flags(30, |_| false), flags(30, |at| at < 20));
+    for item in &mut new.tasks[0].items {
+        item.hash = format!("chat {}", item.hash);
+    }
+    let refused = compare(&old, &new, &Gate::default()).unwrap_err();
+    assert!(matches!(refused, Error::NothingShared { unmatched: 0, altered: 30 }));
+    assert!(refused.hint().unwrap().contains("--pair items"));
+    new.tasks[0].items[3].doc = "other".into();
+    new.tasks[0].items[4].doc = String::new();
+    let gate = Gate { selection: Selection { pairing: Pairing::Items, stratum: None }, ..Gate::default() };
+    let found = compare(&old, &new, &gate).unwrap();
+    assert_eq!(found.changes[0].gained.len(), 18);
+    assert_eq!(found.altered, ["task/item-3", "task/item-4"]);
+    // 18 gained, none lost: 2 / 2^18
+    assert!((found.changes[0].p.unwrap() - 2f64.powi(-17)).abs() < 1e-12);
+    assert!(report::figures(&found).unwrap()[0].caption.contains("whatever their prompts"));
+}
+
+#[test]
+fn of_a_mistake_that_is_no_longer_made_the_item_is_gained() {
+    let mistakes = |n: usize| {
+        scores(spec("wrong", Aggregation::Mean, Better::Lower), (0..40).map(move |at| Observed::Flag(at < n)))
+    };
+    let found = compared(&mistakes(30), &mistakes(10));
+    let change = &found.changes[0];
+    assert_eq!((change.lost.len(), change.gained.len(), change.verdict), (0, 20, Some(Verdict::Pass)));
+    assert!((change.difference + 0.5).abs() < 1e-12 && change.high.unwrap() < 0.0);
+}
+
+#[test]
+fn a_stratum_is_compared_alone() {
+    let (old, new) = (flags(30, |_| false), flags(31, |at| at < 20));
+    let of = |value: &str| Selection { stratum: Some(("half".into(), value.into())), ..Selection::default() };
+    let found = compare(&old, &new, &Gate { selection: of("odd"), ..Gate::default() }).unwrap();
+    assert_eq!((found.changes[0].n, found.changes[0].gained.len(), found.unmatched.len()), (15, 10, 0));
+    assert_eq!(found.stratum.as_deref(), Some("half=odd"));
+    let nothing = compare(&old, &new, &Gate { selection: of("upper"), ..Gate::default() }).unwrap_err();
+    assert_eq!(nothing.hint().unwrap(), "name a stratum that the items have");
 }
 
 #[test]

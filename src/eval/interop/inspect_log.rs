@@ -132,6 +132,7 @@ fn score(value: &Observed) -> Value {
         Observed::Text { loglik, units } => json!({"loglik": loglik, "units": units}),
         Observed::Ratio { part, whole } => json!({"part": part, "whole": whole}),
         Observed::Classes { gold, predicted } => json!({"gold": gold, "predicted": predicted}),
+        Observed::Judged { signal, is_right } => json!({"signal": signal, "is_right": is_right}),
     }
 }
 
@@ -271,6 +272,7 @@ fn item(index: usize, task: &str, sample: &Value) -> TaskItemRecord {
         // the epochs of one sample are not independent
         cluster: Some(id),
         strata: BTreeMap::new(),
+        followed: 0,
         requests: Vec::new(),
         responses: said.map(|said| Response::Told(Told { text: Some(said), ..Told::default() })).into_iter().collect(),
         graded: Graded { observations, ..Graded::default() },

@@ -130,6 +130,7 @@ fn observed(value: &Observed) -> Value {
         Observed::Text { loglik, units } => json!([loglik, units]),
         Observed::Ratio { part, whole } => json!([part, whole]),
         Observed::Classes { gold, predicted } => json!([gold, predicted]),
+        Observed::Judged { signal, is_right } => json!([signal, is_right]),
     }
 }
 
@@ -218,7 +219,12 @@ fn stderr(result: &MetricResult, items: &[TaskItemRecord]) -> Option<f64> {
         | Aggregation::Ratio
         | Aggregation::McNemar
         | Aggregation::SignFlip => None,
-        Aggregation::Median | Aggregation::Perplexity | Aggregation::F1 => result.stderr,
+        Aggregation::Median
+        | Aggregation::Perplexity
+        | Aggregation::F1
+        | Aggregation::Auroc
+        | Aggregation::Ece
+        | Aggregation::Aurc => result.stderr,
         Aggregation::Mean => {
             let of = |item: &TaskItemRecord| {
                 let mut all = item.graded.observations.iter();
@@ -437,6 +443,7 @@ fn item(index: usize, task: &TaskInfo, sample: &Value) -> TaskItemRecord {
         target: sample["target"].as_str().map_or_else(|| sample["target"].to_string(), str::to_owned),
         cluster: None,
         strata: BTreeMap::new(),
+        followed: 0,
         requests: requests.unwrap_or_default(),
         responses: responses.collect(),
         graded: Graded::default(),
@@ -499,6 +506,9 @@ fn value(spec: &MetricSpec, value: &Value) -> Option<Observed> {
     match (spec.aggregation, value) {
         (Aggregation::F1, Value::Array(pair)) => {
             Some(Observed::Classes { gold: count(pair.first()?)?, predicted: count(pair.get(1)?)? })
+        }
+        (Aggregation::Auroc | Aggregation::Ece | Aggregation::Aurc, Value::Array(pair)) => {
+            Some(Observed::Judged { signal: pair.first()?.as_f64()?, is_right: pair.get(1)?.as_bool()? })
         }
         (_, Value::Array(pair)) => {
             Some(Observed::Text { loglik: pair.first()?.as_f64()?, units: count(pair.get(1)?)? })

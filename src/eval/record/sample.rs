@@ -70,6 +70,7 @@ pub(crate) fn item(index: usize, right: bool) -> TaskItemRecord {
         target: " b".into(),
         cluster: None,
         strata: [("kind".to_owned(), if index.is_multiple_of(2) { "even" } else { "odd" }.to_owned())].into(),
+        followed: 0,
         requests: vec![Request::Loglikelihood(Loglikelihood {
             context: format!("a{index}"),
             continuation: " b".into(),

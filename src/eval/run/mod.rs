@@ -123,8 +123,7 @@ impl<'t> Open<'t> {
         let graded = asked.task.grader.grade(item, &responses);
         let (task, id) = asked.name();
         let graded = graded.ok_or_else(|| Error::Responses { task: task.clone(), id: id.clone() })?;
-        let is_number = |one: &super::task::Observation| one.value.number().is_none_or(f64::is_finite);
-        if let Some(wrong) = graded.observations.iter().find(|one| !is_number(one)) {
+        if let Some(wrong) = graded.observations.iter().find(|one| !one.value.is_finite()) {
             return Err(Error::NotFinite { task, id, metric: wrong.metric.clone() });
         }
         Ok(item.answered(&task, (requests, responses), graded))

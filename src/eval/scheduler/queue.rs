@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::job::Job;
 use super::limits::Limits;
-use super::reading::{Ask, Reading, read};
+use super::reading::{Ask, Drawn, Reading, read};
 use super::tree::{Node, Tree, common};
 use super::{Error, Part, Scheduler};
 use crate::eval::request::{GenerateUntil, Generated, Scored};
@@ -294,17 +294,16 @@ impl<'j> Queue<'j> {
     }
 }
 
-/// The next token of an answer; of one that is drawn, with its log-probability.
+/// The next token of an answer, and what is known of one that is drawn.
 struct Next {
     id: u32,
-    logprob: Option<f64>,
+    drawn: Option<Drawn>,
 }
 
 impl Next {
     /// What was drawn, else the likeliest.
-    fn of(reading: &Reading, drawn: Option<(u32, f64)>) -> Self {
-        let (id, logprob) = drawn.map_or((reading.greedy, None), |(id, logprob)| (id, Some(logprob)));
-        Self { id, logprob }
+    fn of(reading: &Reading, drawn: Option<Drawn>) -> Self {
+        Self { id: drawn.map_or(reading.greedy, |drawn| drawn.id), drawn }
     }
 }
 
@@ -321,12 +320,13 @@ impl<'j> Writing<'j> {
     fn add(self, next: Next, scheduler: &Scheduler<'_>, found: &mut Found<'j>) -> Result<(), Error> {
         let Self { job, request, mut answer, branch } = self;
         let tokenizer = scheduler.tokenizer;
-        let Next { id, logprob } = next;
-        if let Some(logprob) = logprob {
+        let Next { id, drawn } = next;
+        if let Some(Drawn { logprob, entropy, .. }) = drawn {
             if !logprob.is_finite() {
                 return Err(Error::NotFinite { text: request.context.clone(), found: logprob });
             }
             answer.logprobs.push(logprob);
+            answer.entropy = answer.entropy.or(entropy);
         }
         answer.ids.push(id);
         answer.stopped = Some(id) == tokenizer.eos() || request.cut(&tokenizer.decode(&answer.ids)).1;

@@ -52,6 +52,25 @@ impl Draw {
     }
 }
 
+/// A token that was drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Drawn {
+    pub(super) id: u32,
+    /// At temperature 1.
+    pub(super) logprob: f64,
+    /// Of the whole row at temperature 1, in nats; of the first token of an answer.
+    pub(super) entropy: Option<f64>,
+}
+
+/// The entropy of a row, in nats.
+fn entropy(logits: &[f32], log_sum_exp: f64) -> f64 {
+    let surprise = |logit: &f32| {
+        let logprob = f64::from(*logit) - log_sum_exp;
+        if logprob == f64::NEG_INFINITY { 0.0 } else { -logprob * logprob.exp() }
+    };
+    logits.iter().map(surprise).sum()
+}
+
 /// What a row says.
 pub(super) struct Reading {
     /// Of each token that was asked for.
@@ -60,8 +79,8 @@ pub(super) struct Reading {
     pub(super) top: Vec<(u32, f64)>,
     /// The most probable token.
     pub(super) greedy: u32,
-    /// The tokens that were drawn, with their log-probabilities at temperature 1.
-    pub(super) drawn: Vec<(u32, f64)>,
+    /// The tokens that were drawn.
+    pub(super) drawn: Vec<Drawn>,
 }
 
 /// What is read of one token.
@@ -94,7 +113,7 @@ impl Reading {
     fn of(logits: &[f32], ask: &Ask) -> Self {
         let Some(stats) = row_stats(logits, ask.top.max(1)) else {
             let unknown = Seen { logprob: f64::NAN, rank: 0, is_greedy: false };
-            let drawn = vec![(0, f64::NAN); ask.draws.len()];
+            let drawn = vec![Drawn { id: 0, logprob: f64::NAN, entropy: None }; ask.draws.len()];
             return Self { seen: vec![unknown; ask.ids.len()], top: Vec::new(), greedy: 0, drawn };
         };
         let logprob = |logit: f32| round9(f64::from(logit) - stats.log_sum_exp);
@@ -107,7 +126,8 @@ impl Reading {
         let largest = stats.top.first().map_or(0.0, |(_, logit)| *logit);
         let drawn = |draw: &Draw| {
             let id = draw.of(logits, largest);
-            (id, logprob(logits[id as usize]))
+            let entropy = (draw.place == 0).then(|| round9(entropy(logits, stats.log_sum_exp)));
+            Drawn { id, logprob: logprob(logits[id as usize]), entropy }
         };
         Self {
             seen: ask.ids.iter().map(seen).collect(),
@@ -131,5 +151,23 @@ impl Scored {
         self.ranks.push(seen.rank);
         self.is_greedy &= seen.is_greedy;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hand_worked_entropy() {
+        let near = |logits: &[f32], log_sum_exp: f64, expected: f64| {
+            let found = entropy(logits, log_sum_exp);
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        };
+        near(&[0.0; 4], 4f64.ln(), 4f64.ln());
+        // three in four, one in four
+        near(&[3f32.ln(), 0.0], 4f64.ln(), -(0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln()));
+        near(&[f32::NEG_INFINITY, 0.0], 0.0, 0.0);
+        near(&[-1000.0, 0.0], 0.0, 0.0);
     }
 }

@@ -100,6 +100,9 @@ fn tokens_are_drawn_as_often_as_they_are_probable() {
         // log-probabilities are the model's own, whatever the temperature
         let first = said.iter().find(|said| said.ids[0] == 41).unwrap();
         assert!((first.logprobs[0] - 0.3f64.ln()).abs() < 1e-6 && first.logprobs.len() == 2);
+        // so is the entropy of the first token
+        let entropy: f64 = [0.6f64, 0.3, 0.1].iter().map(|p| -p * p.ln()).sum();
+        assert!((first.entropy.unwrap() - entropy).abs() < 1e-6);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod compression;
 mod direction_pair;
+mod hallucination;
 mod self_improvement;
 mod sheet;
 mod system_1_2;
@@ -34,7 +35,7 @@ pub const COMMON: &[&str] =
 
 /// Every scorer.
 pub static SCORERS: &[Scorer] =
-    &[compression::SCORER, direction_pair::SCORER, self_improvement::SCORER, system_1_2::SCORER];
+    &[compression::SCORER, direction_pair::SCORER, hallucination::SCORER, self_improvement::SCORER, system_1_2::SCORER];
 
 /// The scorer of that name, or what is wrong with the name.
 pub(super) fn by_name(name: &str) -> Result<&'static Scorer, String> {

@@ -13,6 +13,7 @@ mod pass_at_k;
 mod permutation;
 mod power;
 mod proportion;
+mod ranked;
 mod tango;
 
 pub use self::bootstrap::{Bootstrap, Interval, Method};
@@ -26,4 +27,5 @@ pub use self::pass_at_k::{pass_at_k, pass_hat_k};
 pub use self::permutation::{Permutation, SignFlip};
 pub use self::power::Power;
 pub use self::proportion::Proportion;
+pub use self::ranked::{Bin, Kept, Ranked};
 pub use self::tango::tango;

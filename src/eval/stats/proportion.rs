@@ -26,13 +26,8 @@ impl Proportion {
         if n == 0 {
             return Self { count, n, rate: 0.0, low: 0.0, high: 1.0 };
         }
-        let total = n as f64;
-        let rate = count as f64 / total;
-        let scale = 1.0 + Z * Z / total;
-        let centre = (rate + Z * Z / (2.0 * total)) / scale;
-        let half = Z * (rate * (1.0 - rate) / total + Z * Z / (4.0 * total * total)).sqrt() / scale;
-        let low = if count == 0 { 0.0 } else { (centre - half).max(0.0) };
-        let high = if count == n { 1.0 } else { (centre + half).min(1.0) };
+        let (low, high) = wilson(count as f64, n);
+        let rate = count as f64 / n as f64;
         Self { count, n, rate, low, high }
     }
 
@@ -41,6 +36,18 @@ impl Proportion {
         let (count, n) = answers.fold((0, 0), |(count, n), yes| (count + usize::from(yes), n + 1));
         Self::new(count, n)
     }
+}
+
+/// Wilson's 95 % interval of `count` among `n`, which is not 0; answers that are not told apart may count in part.
+pub(super) fn wilson(count: f64, n: usize) -> (f64, f64) {
+    let total = n as f64;
+    let rate = count / total;
+    let scale = 1.0 + Z * Z / total;
+    let centre = (rate + Z * Z / (2.0 * total)) / scale;
+    let half = Z * (rate * (1.0 - rate) / total + Z * Z / (4.0 * total * total)).sqrt() / scale;
+    let low = if count <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
+    let high = if count >= total { 1.0 } else { (centre + half).min(1.0) };
+    (low, high)
 }
 
 #[cfg(test)]

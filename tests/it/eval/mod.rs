@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod compare;
+mod hallucination;
 mod hostile;
 mod lm_eval;
 mod lm_eval_tasks;

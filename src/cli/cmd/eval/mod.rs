@@ -3,6 +3,7 @@
 pub(in crate::cli) mod asked;
 pub(in crate::cli) mod bless;
 mod compare;
+mod curves;
 mod export;
 mod history;
 mod import;
@@ -34,6 +35,8 @@ enum EvalCommand {
     Run(Box<run::Args>),
     /// Compare two records item by item, and gate on the change
     Compare(compare::Args),
+    /// Show how far the model's confidence may be believed
+    Curves(curves::Args),
     /// Write the scores of a run as a baseline, to be committed
     Bless(bless::Args),
     /// Put the records of all shards of a run together
@@ -66,6 +69,7 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     match &args.command {
         EvalCommand::Run(args) => run::run(args, out),
         EvalCommand::Compare(args) => compare::run(args, out),
+        EvalCommand::Curves(args) => curves::run(args, out),
         EvalCommand::Bless(args) => bless::run(args, out),
         EvalCommand::Merge(args) => merge::run(args, out),
         EvalCommand::Verify(args) => verify::run(args, out),
