@@ -16,7 +16,7 @@ pub struct MultipleChoice {
     pub gold: Vec<usize>,
 }
 
-/// Which choice is taken, in four ways, and what that is worth. Of equal choices the first is taken.
+/// Which choice is taken, in five ways, and what that is worth. Of equal choices the first is taken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChoiceScore {
     /// The most likely choice.
@@ -25,6 +25,10 @@ pub struct ChoiceScore {
     pub choice_norm: usize,
     /// The one most likely for each byte of it.
     pub choice_bytes: usize,
+    /// The one most likely for each token of it.
+    pub choice_tokens: usize,
+    /// The share of right ones among the choices with the fewest characters.
+    pub shortest: f64,
     /// The one that gains most by the context, if the choices were scored without it.
     pub choice_mutual_info: Option<usize>,
     /// Whether a right choice is what the model would write.
@@ -65,11 +69,21 @@ impl MultipleChoice {
             choice: best(&|k| logliks[k]),
             choice_norm: best(&|k| logliks[k] / self.choices[k].chars().count() as f64),
             choice_bytes: best(&|k| logliks[k] / self.choices[k].len() as f64),
+            choice_tokens: best(&|k| logliks[k] / scored[k].logprobs.len() as f64),
+            shortest: self.shortest(),
             choice_mutual_info: (!unconditional.is_empty()).then(|| best(&gain)),
             exact_match: self.gold.iter().any(|k| scored.get(*k).is_some_and(|scored| scored.is_greedy)),
             probs: softmax(&logliks),
             gold: self.gold.clone(),
         })
+    }
+
+    /// The share of right ones among the choices with the fewest characters.
+    fn shortest(&self) -> f64 {
+        let lengths: Vec<usize> = self.choices.iter().map(|choice| choice.chars().count()).collect();
+        let fewest = lengths.iter().min().copied().unwrap_or(0);
+        let shortest: Vec<usize> = (0..lengths.len()).filter(|k| lengths[*k] == fewest).collect();
+        shortest.iter().filter(|k| self.gold.contains(k)).count() as f64 / shortest.len() as f64
     }
 }
 
@@ -87,6 +101,11 @@ impl ChoiceScore {
     /// The same for each byte.
     pub fn acc_bytes(&self) -> bool {
         self.gold.contains(&self.choice_bytes)
+    }
+
+    /// The same for each token.
+    pub fn acc_tokens(&self) -> bool {
+        self.gold.contains(&self.choice_tokens)
     }
 
     /// Whether a right choice gains most by the context.
@@ -109,4 +128,44 @@ impl ChoiceScore {
 
 fn first_largest(values: &[f64]) -> usize {
     (1..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scored(logprobs: &[f64]) -> Scored {
+        Scored {
+            text: String::new(),
+            ids: Vec::new(),
+            boundary: 0,
+            logprobs: logprobs.to_vec(),
+            ranks: Vec::new(),
+            is_greedy: false,
+            top: Vec::new(),
+            lints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn tokens_and_length_decide_by_hand_worked_numbers() {
+        let choice = |choices: &[&str], gold: &[usize]| MultipleChoice {
+            context: String::new(),
+            delimiter: String::new(),
+            choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+            gold: gold.to_vec(),
+        };
+        // -2 of one token, -3 of three: the sum prefers the first, a token the second
+        let found = choice(&["ab", "longer"], &[1]).score(&[scored(&[-2.0]), scored(&[-1.0; 3])], &[]).unwrap();
+        assert_eq!((found.acc(), found.acc_tokens()), (false, true));
+        let shortest = |choices: &[&str], gold: &[usize]| choice(choices, gold).shortest();
+        let found = [
+            shortest(&["ab", "longer"], &[1]),
+            shortest(&["äö", "longer"], &[0]),
+            // of two that are as short, one is right: where it stands does not matter
+            shortest(&["ab", "cd", "longer"], &[0]),
+            shortest(&["ab", "cd", "longer"], &[1, 2]),
+        ];
+        assert_eq!(found, [0.0, 1.0, 0.5, 0.5]);
+    }
 }

@@ -121,6 +121,8 @@ fn of_choice(metric: &str, score: &ChoiceScore, facts: &Facts) -> Option<Observe
         "acc" => Observed::Flag(score.acc()),
         "acc_norm" => Observed::Flag(score.acc_norm()),
         "acc_bytes" => Observed::Flag(score.acc_bytes()),
+        "acc_tokens" => Observed::Flag(score.acc_tokens()),
+        "acc_shortest" => Observed::Number(score.shortest),
         "acc_mutual_info" => Observed::Flag(score.acc_mutual_info()?),
         "exact_match" => Observed::Flag(score.exact_match),
         "brier_score" => Observed::Number(score.brier()),

@@ -97,6 +97,13 @@ pub static METRICS: &[MetricKind] = &[
         ..CHOICE
     },
     MetricKind {
+        name: "acc_shortest",
+        about: "The share of right ones among the choices with the fewest characters: what length alone gives",
+        better: Better::Neither,
+        ..CHOICE
+    },
+    MetricKind { name: "acc_tokens", about: "As `acc`, by log-likelihood for each token of the choice", ..CHOICE },
+    MetricKind {
         name: "bits_per_byte",
         about: "Bits for each byte of all texts together",
         aggregation: Aggregation::BitsPerByte,

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod compare;
+mod examples;
 mod hallucination;
 mod hostile;
 mod lm_eval;
