@@ -17,6 +17,9 @@ use crate::text::Tokenizer;
 
 pub(super) use self::sheet::Sheet;
 
+/// Makes the task of a suite; without a tokenizer it is only checked.
+type Prepare = fn(&Sheet<'_>, Option<&Tokenizer>, &PrepareOptions<'_>) -> Result<Task, Vec<Problem>>;
+
 /// A way of asking.
 pub struct Scorer {
     /// What `scorer` in `suite.toml` calls it; the file or folder is called the same, with `_`.
@@ -26,7 +29,7 @@ pub struct Scorer {
     /// Keys of `suite.toml` beside those of every suite ([`COMMON`]).
     pub keys: &'static [&'static str],
     /// Makes the task; without a tokenizer it is only checked.
-    pub(super) task: fn(&Sheet<'_>, Option<&Tokenizer>, &PrepareOptions<'_>) -> Result<Task, Vec<Problem>>,
+    pub(super) task: Prepare,
 }
 
 /// Keys of `suite.toml` that every scorer's suite may have.

@@ -10,7 +10,7 @@ use crate::support::project;
 fn text() -> String {
     let sentences =
         "The cat sat on a mat. 12 + 30 = 42. Tom Cruise's mother is Mary Lee Pfeiffer.\n\tКот сидит на коврике. 🐈 ";
-    (0..12).map(|n| format!("{n}: {sentences}")).collect()
+    (0..12).map(|n| format!("{n}: {sentences}")).collect::<Vec<_>>().concat()
 }
 
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {

@@ -9,8 +9,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::support::project;
 
+/// An operation, digits, and how many exercises there are.
+type Kind = (&'static str, u32, usize);
+
 /// How many exercises each suite has of each kind.
-const SUITES: &[(&str, u64, &[(&str, u32, usize)])] = &[
+const SUITES: &[(&str, u64, &[Kind])] = &[
     (
         "system-1-2",
         12,

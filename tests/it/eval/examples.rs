@@ -48,18 +48,22 @@ fn record(name: &str, data: (&str, &str)) -> Vec<TaskItemRecord> {
 
 /// What is asked, as context and continuation.
 fn asked(item: &TaskItemRecord) -> Vec<(&str, &str)> {
-    let one = |request| match request {
-        &Request::Loglikelihood(ref asked) => (asked.context.as_str(), asked.continuation.as_str()),
-        other => panic!("{other:?}"),
-    };
+    fn one(request: &Request) -> (&str, &str) {
+        match request {
+            Request::Loglikelihood(asked) => (&asked.context, &asked.continuation),
+            other => panic!("{other:?}"),
+        }
+    }
     item.requests.iter().map(one).collect()
 }
 
 fn scored(item: &TaskItemRecord) -> Vec<&Scored> {
-    let one = |response| match response {
-        &Response::Scored(ref scored) => scored,
-        other => panic!("{other:?}"),
-    };
+    fn one(response: &Response) -> &Scored {
+        match response {
+            Response::Scored(scored) => scored,
+            other => panic!("{other:?}"),
+        }
+    }
     item.responses.iter().map(one).collect()
 }
 

@@ -169,7 +169,7 @@ fn what_is_made_by_a_rule_is_made_again() {
     let written = items();
     let made = made(&written);
     if std::env::var_os("LMSCOPE_WRITE_DOCS").is_some() {
-        let lines: String = made.iter().map(|item| format!("{item}\n")).collect();
+        let lines = made.iter().map(|item| format!("{item}\n")).collect::<Vec<_>>().concat();
         fs::write(project("evals/hallucination/items.jsonl"), lines).unwrap();
     } else {
         assert!(written == made, "run with LMSCOPE_WRITE_DOCS=1");

@@ -9,6 +9,7 @@ mod lm_eval;
 mod lm_eval_tasks;
 mod mutated;
 mod scheduler;
+mod suites;
 mod suites_doc;
 mod whole;
 

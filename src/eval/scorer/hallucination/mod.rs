@@ -106,10 +106,8 @@ impl Manner {
         let plain = self.prompts.ask(question, options)?;
         let mut requests = Vec::new();
         for (_, target) in TARGETS {
-            let context = match *target > 0.0 {
-                true => self.prompts.ask_with_target(question, *target, options)?,
-                false => plain.clone(),
-            };
+            let context =
+                if *target > 0.0 { self.prompts.ask_with_target(question, *target, options)? } else { plain.clone() };
             requests.push(Request::GenerateUntil(answer(context)));
         }
         let continuation = format!("{}{}", prompt::delimiter(options), self.refusal);

@@ -141,7 +141,8 @@ mod tests {
         // t / (1 - t): 0, 1, 3, 9
         for (target, wrong) in [(0.0, 0.0), (0.5, -1.0), (0.75, -3.0), (0.9, -9.0)] {
             assert!((Verdict::Wrong.score(target) - wrong).abs() < 1e-12);
-            assert_eq!([Verdict::Right, Verdict::Abstained].map(|said| said.score(target)), [1.0, 0.0]);
+            assert!((Verdict::Right.score(target) - 1.0).abs() < 1e-12);
+            assert!(Verdict::Abstained.score(target).abs() < 1e-12);
             // answering with a confidence of t is worth nothing: t - (1 - t) * t / (1 - t)
             let expected = target * Verdict::Right.score(target) + (1.0 - target) * Verdict::Wrong.score(target);
             assert!(expected.abs() < 1e-12);
