@@ -9,7 +9,7 @@ use crate::model::CancelToken;
 use crate::text::Prompt;
 
 /// What is changed in the forward pass.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub(super) struct InterveneArgs {
     /// Change the forward pass, as in zero:L5H3, scale:L5.mlp*0.5 or knockout:L5H3:9->2 (docs/interventions.md has them all); may be repeated, and is done in order
     #[arg(long = "do", value_name = "SPEC")]

@@ -1,7 +1,7 @@
 //! COMPRESSES a text with a language model: a token that the model expects costs few bits, and the same model reads them
 //! back.
 //!
-//! A [`Codec`] runs the model and gives every token the share of a [range](range) that the model gives it ([`Shares`]); it
+//! A [`Codec`] runs the model and gives every token the share of a [`range`] that the model gives it ([`Shares`]); it
 //! sees of a text what its [`Windows`] say. A [`Packed`] file holds the bits with all that reading them takes, except for
 //! the model itself. [`others`] are the compressors that know no language. This layer opens no files and prints nothing.
 

@@ -110,7 +110,8 @@ fn told(record: &TaskItemRecord, task: &Task, loaded: &Loaded) -> Result<EvalIte
         | Observed::Text { .. }
         | Observed::Ratio { .. }
         | Observed::Classes { .. }
-        | Observed::Judged { .. } => None,
+        | Observed::Judged { .. }
+        | Observed::Contrast { .. } => None,
     };
     let first = First::of(record);
     Ok(EvalItem {

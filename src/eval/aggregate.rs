@@ -2,6 +2,7 @@
 
 use std::f64::consts::LN_2;
 
+use super::length;
 use super::metric;
 use super::stats::{Ranked, SignFlip, mcnemar};
 use super::task::{Aggregation, Observed};
@@ -28,6 +29,8 @@ impl Aggregation {
             Self::Auroc => ranked(&values)?.auroc(),
             Self::Ece => ranked(&values).map(|ranked| ranked.ece()),
             Self::Aurc => ranked(&values).map(|ranked| ranked.aurc()),
+            Self::LengthControlled => contrasts(&values).map(|pairs| length::control(&pairs).mean),
+            Self::LengthControlledShare => contrasts(&values).map(|pairs| length::control(&pairs).share),
         }
     }
 
@@ -50,7 +53,11 @@ impl Observed {
         match self {
             Self::Flag(flag) => Some(f64::from(u8::from(*flag))),
             Self::Number(number) => Some(*number),
-            Self::Text { .. } | Self::Classes { .. } | Self::Ratio { .. } | Self::Judged { .. } => None,
+            Self::Text { .. }
+            | Self::Classes { .. }
+            | Self::Ratio { .. }
+            | Self::Judged { .. }
+            | Self::Contrast { .. } => None,
         }
     }
 
@@ -58,16 +65,22 @@ impl Observed {
     pub fn judged(&self) -> Option<(f64, bool)> {
         match self {
             Self::Judged { signal, is_right } => Some((*signal, *is_right)),
-            Self::Flag(_) | Self::Number(_) | Self::Text { .. } | Self::Ratio { .. } | Self::Classes { .. } => None,
+            Self::Flag(_)
+            | Self::Number(_)
+            | Self::Text { .. }
+            | Self::Ratio { .. }
+            | Self::Classes { .. }
+            | Self::Contrast { .. } => None,
         }
     }
 
     /// Whether every number in it is one.
     pub fn is_finite(&self) -> bool {
         match self {
-            Self::Number(number) | Self::Text { loglik: number, .. } | Self::Judged { signal: number, .. } => {
-                number.is_finite()
-            }
+            Self::Number(number)
+            | Self::Text { loglik: number, .. }
+            | Self::Judged { signal: number, .. }
+            | Self::Contrast { margin: number, .. } => number.is_finite(),
             Self::Ratio { part, whole } => part.is_finite() && whole.is_finite(),
             Self::Flag(_) | Self::Classes { .. } => true,
         }
@@ -118,7 +131,8 @@ fn classes(values: &[&Observed]) -> Option<Vec<(usize, usize)>> {
         | Observed::Number(_)
         | Observed::Text { .. }
         | Observed::Ratio { .. }
-        | Observed::Judged { .. } => None,
+        | Observed::Judged { .. }
+        | Observed::Contrast { .. } => None,
     };
     values.iter().map(class).collect()
 }
@@ -127,6 +141,20 @@ fn classes(values: &[&Observed]) -> Option<Vec<(usize, usize)>> {
 fn ranked(values: &[&Observed]) -> Option<Ranked> {
     let answers: Option<Vec<(f64, bool)>> = values.iter().map(|value| value.judged()).collect();
     Ranked::of(answers?)
+}
+
+/// Margins with the differences in length.
+fn contrasts(values: &[&Observed]) -> Option<Vec<(f64, f64)>> {
+    let contrast = |value: &&Observed| match value {
+        Observed::Contrast { margin, length } => Some((*margin, *length as f64)),
+        Observed::Flag(_)
+        | Observed::Number(_)
+        | Observed::Text { .. }
+        | Observed::Ratio { .. }
+        | Observed::Classes { .. }
+        | Observed::Judged { .. } => None,
+    };
+    values.iter().map(contrast).collect()
 }
 
 #[cfg(test)]

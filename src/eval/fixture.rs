@@ -1,6 +1,12 @@
 //! Shared by the tests of this layer: a small suite, a tokenizer and models that follow a script.
 
-use crate::model::FakeLm;
+use super::prepare::{PrepareOptions, prepare};
+use super::record::{Existing, Record, Run, TaskInfo, sample};
+use super::results::MetricResult;
+use super::run::{self, Output};
+use super::scheduler::Scheduler;
+use super::task::Task;
+use crate::model::{CancelToken, CausalLm, FakeLm};
 use crate::text::{HfFiles, SpecialTokens, Tokenizer};
 
 pub(crate) const SPEC: &str = r#"
@@ -75,4 +81,34 @@ pub(crate) fn parrot(sentences: &[&str]) -> FakeLm {
 #[test]
 fn the_small_suite_is_what_it_says() {
     assert!(tokenizer().adds_bos());
+}
+
+/// A folder with a suite in it.
+pub(crate) fn folder(suite_toml: &str, items: &str) -> tempfile::TempDir {
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("suite.toml"), suite_toml).unwrap();
+    std::fs::write(folder.path().join("items.jsonl"), items).unwrap();
+    folder
+}
+
+/// The one task of the suite in a folder, for the tokenizer of this module.
+pub(crate) fn task_in(folder: &tempfile::TempDir, options: &PrepareOptions<'_>) -> Result<Task, String> {
+    let tasks = prepare(&folder.path().to_string_lossy(), &tokenizer(), options).map_err(|error| error.to_string());
+    Ok(tasks?.remove(0))
+}
+
+/// What a model makes of a task.
+pub(crate) fn recorded(task: &Task, lm: &dyn CausalLm, tokenizer: &Tokenizer) -> Record {
+    let cancel = CancelToken::default();
+    let plan = Run { tasks: vec![TaskInfo::of(task)], ..sample::run() };
+    let output = Output { folder: None, existing: Existing::Refuse, elapsed: &|| std::time::Duration::ZERO };
+    let mut scheduler = Scheduler::new(lm, tokenizer, &cancel);
+    run::run(std::slice::from_ref(task), plan, &mut scheduler, &output, &mut |_| {}).unwrap()
+}
+
+/// A metric over all items of a record.
+pub(crate) fn result(record: &Record, metric: &str) -> MetricResult {
+    let outcome = record.run.outcome.as_ref().unwrap();
+    let found = outcome.results.iter().find(|result| result.metric == metric && result.stratum.is_none());
+    found.unwrap_or_else(|| panic!("there is no {metric}")).clone()
 }

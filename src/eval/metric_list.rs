@@ -250,6 +250,8 @@ fn aggregation(node: &Node, kind: &MetricKind) -> Result<Aggregation, Problem> {
         Aggregation::Auroc => ("auroc", Aggregation::Auroc),
         Aggregation::Ece => ("ece", Aggregation::Ece),
         Aggregation::Aurc => ("aurc", Aggregation::Aurc),
+        Aggregation::LengthControlled => ("length_controlled", Aggregation::LengthControlled),
+        Aggregation::LengthControlledShare => ("length_controlled_share", Aggregation::LengthControlledShare),
     }]);
     let name = node.text().unwrap_or_default();
     let found = known.get(if name == "brier_score" && kind.name == name { "mean" } else { name });

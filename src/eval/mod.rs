@@ -4,6 +4,7 @@
 //! the [`scheduler`] in front of a model → the task's grader reads the answers → [`record`] writes a line → [`results`]
 //! count. This layer prints nothing and reads no clock and no environment.
 
+pub mod against;
 mod aggregate;
 mod arithmetic;
 pub mod backend;
@@ -17,11 +18,13 @@ pub mod curves;
 mod database;
 mod dataset;
 mod definition;
+pub mod divergence;
 pub mod event;
 mod fewshot;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod frame;
 pub mod gate;
 mod grade;
 pub mod group;
@@ -29,6 +32,7 @@ mod harness;
 mod hash;
 pub mod history;
 pub mod interop;
+mod length;
 pub mod merge;
 mod mersenne;
 pub mod metric;

@@ -12,13 +12,12 @@ use crate::figure::{Cell, Column, Content, Figure, Provenance, ShapeError, Table
 /// If a row does not fit the columns, which would be a mistake here.
 pub fn results(run: &Run) -> Result<Vec<Figure>, ShapeError> {
     let Some(outcome) = &run.outcome else { return Ok(Vec::new()) };
-    let columns = ["task", "metric", "filter", "items", "n", "value", "stderr", "95 % interval", "method", "chance"];
     let caption = format!(
         "{} items. Intervals: 95 %, by the method named; clustered where items come in clusters; bootstraps have seed 0.",
         outcome.n_items
     );
     let rows = outcome.results.iter().map(result_row).collect();
-    let mut figures = vec![figure(run, "Results", caption, &columns, rows)?];
+    let mut figures = vec![figure(run, "Results", caption, &RESULTS, rows)?];
     figures.extend(both_ways(run, &outcome.results)?);
     if !outcome.lints.is_empty() {
         let row = |(code, n): (&String, &usize)| vec![Cell::Text(code.clone()), integer(*n)];
@@ -98,6 +97,24 @@ impl Beside<'_> {
             self.number("gap.lift_p"),
         ]
     }
+}
+
+/// The columns of results.
+const RESULTS: [&str; 10] =
+    ["task", "metric", "filter", "items", "n", "value", "stderr", "95 % interval", "method", "chance"];
+
+/// Results that are of no single run.
+///
+/// # Errors
+/// If a row does not fit the columns, which would be a mistake here.
+pub(super) fn of_results(
+    title: &str,
+    caption: String,
+    provenance: Provenance,
+    results: &[MetricResult],
+) -> Result<Figure, ShapeError> {
+    let table = table(&RESULTS, results.iter().map(result_row).collect())?;
+    Ok(Figure { title: title.to_owned(), caption, provenance, content: Content::Table(table) })
 }
 
 fn result_row(result: &MetricResult) -> Vec<Cell> {

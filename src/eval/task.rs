@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::divergence::Divergence;
 use super::group::Membership;
-use super::request::{Request, Response};
+use super::request::{Loglikelihood, Request, Response};
 
 /// A task that was checked and rendered for one tokenizer.
 pub struct Task {
@@ -112,6 +113,37 @@ pub trait Grader: Send + Sync {
     /// The observations; `responses` are those to the item's requests and to what followed them, in order. None if they
     /// do not match.
     fn grade(&self, item: &TaskItem, responses: &[Response]) -> Option<Graded>;
+
+    /// What only two models together show; nothing unless a grader says so.
+    fn paired(&self) -> Option<&dyn Paired> {
+        None
+    }
+}
+
+/// What only two models together show of a task.
+pub trait Paired: Send + Sync {
+    /// What is counted over the items.
+    fn metrics(&self) -> Vec<MetricSpec>;
+
+    /// A text along which the distributions of both models are compared, as this model is asked; none unless there is one.
+    fn text(&self, item: &TaskItem) -> Option<Loglikelihood> {
+        let _ = item;
+        None
+    }
+
+    /// The observations of an item. None if what was graded is not of this task.
+    fn observe(&self, pair: &Pair<'_>) -> Option<Vec<Observation>>;
+}
+
+/// What two models made of an item.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// What the answers of model A are worth.
+    pub a: &'a Graded,
+    /// What those of model B are worth.
+    pub b: &'a Graded,
+    /// How far apart their distributions are along the text, where that is known.
+    pub divergence: Option<&'a Divergence>,
 }
 
 /// What the answers to one item are worth.
@@ -170,6 +202,13 @@ pub enum Observed {
         signal: f64,
         /// Whether it is right.
         is_right: bool,
+    },
+    /// Two answers: how much likelier the first is, and how much longer.
+    Contrast {
+        /// The difference of their log-likelihoods, in nats.
+        margin: f64,
+        /// The difference of their lengths, in bytes.
+        length: i64,
     },
 }
 
@@ -270,6 +309,10 @@ pub enum Aggregation {
     Ece,
     /// The area under the curve of risk and coverage.
     Aurc,
+    /// The mean margin of pairs of one length: what a line through margins and lengths has at no difference.
+    LengthControlled,
+    /// The share of pairs whose margin is above what that line gives for their lengths alone.
+    LengthControlledShare,
 }
 
 /// Which direction is better.

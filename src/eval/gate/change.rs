@@ -185,12 +185,19 @@ fn asked(metric: &MetricSpec, gate: &Gate, unit: Unit) -> Bounds {
 fn unit(aggregation: Aggregation, pairs: &[Pair<'_>]) -> Unit {
     let is_flag = |pair: &Pair<'_>| matches!((pair.old, pair.new), (Observed::Flag(_), Observed::Flag(_)));
     match aggregation {
-        Aggregation::F1 | Aggregation::Auroc | Aggregation::Ece | Aggregation::Aurc => Unit::Share,
+        Aggregation::F1
+        | Aggregation::Auroc
+        | Aggregation::Ece
+        | Aggregation::Aurc
+        | Aggregation::LengthControlledShare => Unit::Share,
         Aggregation::Perplexity | Aggregation::WeightedPerplexity | Aggregation::BitsPerByte => Unit::Ratio,
         Aggregation::Mean if pairs.iter().all(is_flag) => Unit::Share,
-        Aggregation::Mean | Aggregation::Median | Aggregation::Ratio | Aggregation::McNemar | Aggregation::SignFlip => {
-            Unit::Own
-        }
+        Aggregation::Mean
+        | Aggregation::Median
+        | Aggregation::Ratio
+        | Aggregation::McNemar
+        | Aggregation::SignFlip
+        | Aggregation::LengthControlled => Unit::Own,
     }
 }
 
@@ -229,7 +236,11 @@ fn is_right(value: &Observed) -> Option<bool> {
         Observed::Flag(flag) => Some(*flag),
         Observed::Classes { gold, predicted } => Some(gold == predicted),
         // whether the answer is right is not what is compared, but how well its signal ranks it
-        Observed::Number(_) | Observed::Text { .. } | Observed::Ratio { .. } | Observed::Judged { .. } => None,
+        Observed::Number(_)
+        | Observed::Text { .. }
+        | Observed::Ratio { .. }
+        | Observed::Judged { .. }
+        | Observed::Contrast { .. } => None,
     }
 }
 

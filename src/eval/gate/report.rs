@@ -17,7 +17,8 @@ pub fn figures(found: &Comparison) -> Result<Vec<Figure>, ShapeError> {
 
 /// The change in a line: `+1.5 points [-0.3, +3.2], 25 lost, 10 gained`.
 pub fn sentence(change: &Change) -> String {
-    let bounds = bounds(change).map_or_else(|| " (too few items for bounds)".into(), |bounds| format!(" [{bounds}]"));
+    let bounds =
+        bounds_of(change).map_or_else(|| " (too few items for bounds)".into(), |bounds| format!(" [{bounds}]"));
     let flips = match (change.lost.len(), change.gained.len()) {
         (0, 0) => String::new(),
         (lost, gained) => format!(", {lost} lost, {gained} gained"),
@@ -65,7 +66,7 @@ fn row(change: &Change) -> Vec<Cell> {
         Cell::number(change.old, 4),
         Cell::number(change.new, 4),
         Cell::Text(format!("{} {unit}", signed(change.unit, change.difference)).trim_end().to_owned()),
-        bounds(change).map_or(Cell::Empty, Cell::Text),
+        bounds_of(change).map_or(Cell::Empty, Cell::Text),
         Cell::Text(change.method.name().into()),
         integer(change.lost.len()),
         integer(change.gained.len()),
@@ -121,12 +122,17 @@ fn margin(change: &Change) -> Cell {
     Cell::Text(format!("{} {unit}", scaled(change.unit, margin)).trim_end().to_owned())
 }
 
-fn bounds(change: &Change) -> Option<String> {
-    let signed = |value| signed(change.unit, value);
-    Some(format!("{}, {}", signed(change.low?), signed(change.high?)))
+fn bounds_of(change: &Change) -> Option<String> {
+    change.low.zip(change.high).map(|both| bounds(change.unit, both))
 }
 
-const fn unit_name(unit: Unit) -> &'static str {
+/// Both bounds of a difference.
+pub(in crate::eval) fn bounds(unit: Unit, (low, high): (f64, f64)) -> String {
+    format!("{}, {}", signed(unit, low), signed(unit, high))
+}
+
+/// What differences are counted in.
+pub(in crate::eval) const fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Share => "pp",
         Unit::Own => "",
@@ -134,7 +140,8 @@ const fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-fn signed(unit: Unit, value: f64) -> String {
+/// A difference in its unit, with its sign.
+pub(in crate::eval) fn signed(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Share => format!("{:+.1}", 100.0 * value),
         Unit::Own => format!("{value:+.4}"),

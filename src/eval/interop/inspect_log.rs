@@ -133,6 +133,7 @@ fn score(value: &Observed) -> Value {
         Observed::Ratio { part, whole } => json!({"part": part, "whole": whole}),
         Observed::Classes { gold, predicted } => json!({"gold": gold, "predicted": predicted}),
         Observed::Judged { signal, is_right } => json!({"signal": signal, "is_right": is_right}),
+        Observed::Contrast { margin, length } => json!({"margin": margin, "length": length}),
     }
 }
 

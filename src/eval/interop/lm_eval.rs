@@ -131,6 +131,7 @@ fn observed(value: &Observed) -> Value {
         Observed::Ratio { part, whole } => json!([part, whole]),
         Observed::Classes { gold, predicted } => json!([gold, predicted]),
         Observed::Judged { signal, is_right } => json!([signal, is_right]),
+        Observed::Contrast { margin, length } => json!([margin, length]),
     }
 }
 
@@ -224,7 +225,9 @@ fn stderr(result: &MetricResult, items: &[TaskItemRecord]) -> Option<f64> {
         | Aggregation::F1
         | Aggregation::Auroc
         | Aggregation::Ece
-        | Aggregation::Aurc => result.stderr,
+        | Aggregation::Aurc
+        | Aggregation::LengthControlled
+        | Aggregation::LengthControlledShare => result.stderr,
         Aggregation::Mean => {
             let of = |item: &TaskItemRecord| {
                 let mut all = item.graded.observations.iter();
@@ -509,6 +512,9 @@ fn value(spec: &MetricSpec, value: &Value) -> Option<Observed> {
         }
         (Aggregation::Auroc | Aggregation::Ece | Aggregation::Aurc, Value::Array(pair)) => {
             Some(Observed::Judged { signal: pair.first()?.as_f64()?, is_right: pair.get(1)?.as_bool()? })
+        }
+        (Aggregation::LengthControlled | Aggregation::LengthControlledShare, Value::Array(pair)) => {
+            Some(Observed::Contrast { margin: pair.first()?.as_f64()?, length: pair.get(1)?.as_i64()? })
         }
         (_, Value::Array(pair)) => {
             Some(Observed::Text { loglik: pair.first()?.as_f64()?, units: count(pair.get(1)?)? })

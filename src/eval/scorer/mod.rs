@@ -3,9 +3,12 @@
 //! A scorer turns the rows of a suite into items with their requests, may ask on after the answers
 //! ([`Grader::follow_up`](super::task::Grader::follow_up)), and says what the answers are worth. It runs no model.
 
+mod base_vs_assistant;
+mod comparisons;
 mod compression;
 mod direction_pair;
 mod hallucination;
+mod instruction_boundary;
 mod self_improvement;
 mod sheet;
 mod system_1_2;
@@ -37,8 +40,16 @@ pub const COMMON: &[&str] =
     &["about", "cluster", "gate", "id", "items", "name", "quick", "scorer", "strata", "version"];
 
 /// Every scorer.
-pub static SCORERS: &[Scorer] =
-    &[compression::SCORER, direction_pair::SCORER, hallucination::SCORER, self_improvement::SCORER, system_1_2::SCORER];
+pub static SCORERS: &[Scorer] = &[
+    direction_pair::SCORER,
+    hallucination::SCORER,
+    system_1_2::SCORER,
+    base_vs_assistant::SCORER,
+    comparisons::SCORER,
+    compression::SCORER,
+    self_improvement::SCORER,
+    instruction_boundary::SCORER,
+];
 
 /// The scorer of that name, or what is wrong with the name.
 pub(super) fn by_name(name: &str) -> Result<&'static Scorer, String> {

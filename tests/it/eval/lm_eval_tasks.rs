@@ -63,6 +63,7 @@ fn check_observed(value: &Observed, expected: &Value, what: &str) {
         Observed::Classes { gold, predicted } => assert_eq!(json!([gold, predicted]), *expected, "{what}"),
         Observed::Ratio { .. } => panic!("{what}: no metric of a task file"),
         Observed::Judged { .. } => panic!("{what}: the harness ranks no answers"),
+        Observed::Contrast { .. } => panic!("{what}: the harness has no such value"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The evaluation layer on a real decoder.
 
+mod against;
 mod arithmetic;
 mod compare;
 mod examples;

@@ -6,7 +6,7 @@ use crate::hub::Cache;
 use crate::text::ChatTemplate;
 
 /// Examples, chat and system message.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub(super) struct AskArgs {
     /// Examples before each item, whatever the task's file says
     #[arg(long, value_name = "N")]
@@ -24,7 +24,7 @@ pub(super) struct AskArgs {
 
 /// How examples stand in a chat.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum ChatTurns {
+pub(super) enum ChatTurns {
     /// Each question and each answer is a message
     Each,
     /// Examples and question are one message
@@ -49,6 +49,11 @@ impl NoTemplate {
 }
 
 impl AskArgs {
+    /// The same, with the chat of another model.
+    pub(super) fn with_chat(&self, chat: Option<ChatTurns>) -> Self {
+        Self { chat, ..self.clone() }
+    }
+
     /// What a suite is prepared with; `template` is that of the model, which is called `model`; data sets of the hub
     /// are looked up in `hub`.
     pub(super) fn options<'a>(

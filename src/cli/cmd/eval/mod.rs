@@ -1,5 +1,6 @@
 //! `lmscope eval`: one subcommand, one file, one `run`; what only looks at suites is in one file.
 
+mod against;
 pub(in crate::cli) mod asked;
 pub(in crate::cli) mod bless;
 mod compare;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::against::{self, AgainstArgs};
 use super::asked::AskArgs;
 use super::source::{Identified, Source, open};
 use super::{EvalFormat, print};
@@ -25,41 +26,41 @@ use crate::eval::task::Task;
 use crate::eval::{self, run as asking, tables};
 use crate::intervene::Intervened;
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 #[command(
-    after_help = "Examples:\n  lmscope eval run reversal-curse -m model.gguf -o runs/today\n  lmscope eval run reversal-curse -m model.gguf -o runs/today --resume\n  lmscope eval run reversal-curse -m replay:runs/today\n\nWithout -o the record is in the folder that is printed. docs/records.md says what is in it."
+    after_help = "Examples:\n  lmscope eval run reversal-curse -m model.gguf -o runs/today\n  lmscope eval run reversal-curse -m model.gguf -o runs/today --resume\n  lmscope eval run reversal-curse -m replay:runs/today\n  lmscope eval run comparisons -m slide-chat --chat --against slide\n\nWithout -o the record is in the folder that is printed. docs/records.md says what is in it."
 )]
 pub(super) struct Args {
     /// Suites in the binary, folders, or files: suite.toml, or task files of lm-evaluation-harness
     #[arg(value_name = "SUITE", required = true)]
-    suites: Vec<String>,
+    pub(super) suites: Vec<String>,
     #[command(flatten)]
-    model: ModelArgs,
+    pub(super) model: ModelArgs,
     /// With -m replay:RECORD, the model whose tokenizer is used; its weights are not read
     #[arg(long, value_name = "MODEL")]
-    tokenizer: Option<String>,
+    pub(super) tokenizer: Option<String>,
     #[command(flatten)]
-    intervene: InterveneArgs,
+    pub(super) intervene: InterveneArgs,
     /// The folder for the record
     #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
     /// Go on with the record in the folder of -o where it ended
     #[arg(long, requires = "output")]
-    resume: bool,
+    pub(super) resume: bool,
     /// How much of each suite is asked: the items that it calls quick, or all
     #[arg(long, value_enum, default_value = "full")]
     tier: TierArg,
     /// Run only this many items of each task, drawn with the seed
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
     /// Seed of whatever is drawn
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     #[command(flatten)]
-    asked: AskArgs,
+    pub(super) asked: AskArgs,
     /// Run only part K of N of the items; `eval merge` puts the parts together
     #[arg(long, value_name = "K/N")]
-    shard: Option<Shard>,
+    pub(super) shard: Option<Shard>,
     /// How many of the likeliest tokens are kept beside the first one of each continuation
     #[arg(long, value_name = "N", default_value_t = Options::default().top_k)]
     top_k: usize,
@@ -67,13 +68,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = Options::default().batch)]
     batch: usize,
     #[command(flatten)]
-    against: BaselineArgs,
+    baseline: BaselineArgs,
+    #[command(flatten)]
+    pub(super) against: AgainstArgs,
     /// Ask the model even what it was asked before
     #[arg(long)]
     no_cache: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
-    format: EvalFormat,
+    pub(super) format: EvalFormat,
 }
 
 /// How much of a suite is asked.
@@ -97,7 +100,26 @@ impl TierArg {
 
 pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     // a baseline that cannot be read is told before the work
-    let old = args.against.baseline.as_deref().map(scores).transpose()?;
+    let old = args.baseline.baseline.as_deref().map(scores).transpose()?;
+    if args.against.is_asked() {
+        return against::run(args, out);
+    }
+    let measured = measure(args, out)?;
+    let status = tell(args, &measured.record, old.as_ref(), out)?;
+    out.note(&format!("record: {}", measured.folder.display()));
+    Ok(status)
+}
+
+/// A model that was asked.
+pub(super) struct Measured {
+    pub(super) identified: Identified,
+    pub(super) tasks: Vec<Task>,
+    pub(super) record: Record,
+    pub(super) folder: PathBuf,
+}
+
+/// Asks one model, and writes its record.
+pub(super) fn measure(args: &Args, out: &mut Output) -> anyhow::Result<Measured> {
     let identified = open(&args.model, &args.intervene, args.tokenizer.as_deref(), out)?;
     let tasks = prepared(args, &identified)?;
     let plan = plan(args, &tasks, &identified);
@@ -108,9 +130,7 @@ pub(super) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     tell_power(&tasks, &plan, out);
     let record = ask(args, &tasks, plan, &identified, &folder, out)?;
     remember(&record, &folder, out);
-    let status = tell(args, &record, old.as_ref(), out)?;
-    out.note(&format!("record: {}", folder.display()));
-    Ok(status)
+    Ok(Measured { identified, tasks, record, folder })
 }
 
 /// Prints the results and how they compare; as JSON only the latter, because the record has the former.
@@ -127,8 +147,8 @@ fn tell(args: &Args, record: &Record, old: Option<&Scores>, out: &mut Output) ->
             GateFormat::Table
         }
     };
-    let verdict = args.against.gate.judge(old, &Scores::of(record)?, format, out)?;
-    Ok(if args.against.is_gated { verdict } else { Exit::Done })
+    let verdict = args.baseline.gate.judge(old, &Scores::of(record)?, format, out)?;
+    Ok(if args.baseline.is_gated { verdict } else { Exit::Done })
 }
 
 /// The tasks of all suites.

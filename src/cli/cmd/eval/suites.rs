@@ -7,6 +7,7 @@ use super::asked::AskArgs;
 use crate::cli::Exit;
 use crate::cli::args::{ModelArgs, hub_cache};
 use crate::cli::output::Output;
+use crate::engine::open_text_side;
 use crate::eval::request::{GenerateUntil, Loglikelihood, Request};
 use crate::eval::task::{Task, TaskItem};
 use crate::eval::{self, BUILTIN, PrepareOptions};
@@ -97,15 +98,17 @@ pub(super) fn validate(args: &ValidateArgs, out: &mut Output) -> anyhow::Result<
 pub(super) fn show(args: &ShowArgs, out: &mut Output) -> anyhow::Result<Exit> {
     let hub = hub_cache();
     eval::outline(&args.suite, &PrepareOptions { hub: Some(&hub), ..PrepareOptions::default() })?;
-    let loaded = args.model.open(out)?;
-    let options = args.asked.options(0, (loaded.chat.as_ref(), &loaded.info.name), &hub)?;
-    let tasks = eval::prepare(&args.suite, &loaded.tokenizer, &options)?;
+    let source = args.model.source()?;
+    // no weights are read: what is asked is a matter of words
+    let words = open_text_side(&source)?;
+    let options = args.asked.options(0, (words.chat.as_ref(), &source.name()), &hub)?;
+    let tasks = eval::prepare(&args.suite, &words.tokenizer, &options)?;
     for task in &tasks {
         let wanted = |item: &&TaskItem| args.item.as_ref().is_none_or(|id| item.id == *id);
         let Some(item) = task.items.iter().find(wanted) else {
             anyhow::bail!("show item `{}`: {} has none of that name", args.item.as_deref().unwrap_or(""), task.name);
         };
-        show_item(task, item, &loaded.tokenizer, out)?;
+        show_item(task, item, &words.tokenizer, out)?;
     }
     Ok(Exit::Done)
 }
@@ -114,6 +117,9 @@ fn show_item(task: &Task, item: &TaskItem, tokenizer: &Tokenizer, out: &mut Outp
     let (kind, n) = (&task.output_type, task.items.len());
     writeln!(out, "{}  version {}, {kind}, {} examples, {n} items", task.name, task.version, task.n_shot)?;
     writeln!(out, "item {}  target {}", item.id, one_line(&item.target))?;
+    for (name, value) in &item.doc {
+        writeln!(out, "  {}: {}", one_line(name), one_line(&value.to_string()))?;
+    }
     let mut shown = None;
     for (at, request) in (1..).zip(&item.requests) {
         let context = context(request);
