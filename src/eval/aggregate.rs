@@ -38,9 +38,7 @@ impl Aggregation {
     pub fn has_strata(self) -> bool {
         !matches!(self, Self::Auroc | Self::Ece | Self::Aurc)
     }
-}
 
-impl Aggregation {
     /// Whether it is a p-value: one is not drawn anew, nor compared with that of another run.
     pub const fn is_p(self) -> bool {
         matches!(self, Self::McNemar | Self::SignFlip)
@@ -71,6 +69,32 @@ impl Observed {
             | Self::Ratio { .. }
             | Self::Classes { .. }
             | Self::Contrast { .. } => None,
+        }
+    }
+
+    /// The classes of an item, gold and predicted, if it is in one.
+    pub fn classes(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Classes { gold, predicted } => Some((*gold, *predicted)),
+            Self::Flag(_)
+            | Self::Number(_)
+            | Self::Text { .. }
+            | Self::Ratio { .. }
+            | Self::Judged { .. }
+            | Self::Contrast { .. } => None,
+        }
+    }
+
+    /// The margin of a pair of answers and by how much the preferred one is longer, if it is one.
+    pub fn contrast(&self) -> Option<(f64, i64)> {
+        match self {
+            Self::Contrast { margin, length } => Some((*margin, *length)),
+            Self::Flag(_)
+            | Self::Number(_)
+            | Self::Text { .. }
+            | Self::Ratio { .. }
+            | Self::Classes { .. }
+            | Self::Judged { .. } => None,
         }
     }
 
@@ -125,16 +149,7 @@ fn mcnemar_p(classes: &[(usize, usize)]) -> f64 {
 }
 
 fn classes(values: &[&Observed]) -> Option<Vec<(usize, usize)>> {
-    let class = |value: &&Observed| match value {
-        Observed::Classes { gold, predicted } => Some((*gold, *predicted)),
-        Observed::Flag(_)
-        | Observed::Number(_)
-        | Observed::Text { .. }
-        | Observed::Ratio { .. }
-        | Observed::Judged { .. }
-        | Observed::Contrast { .. } => None,
-    };
-    values.iter().map(class).collect()
+    values.iter().map(|value| value.classes()).collect()
 }
 
 /// The answers by their signals; none if there is anything else.
@@ -145,16 +160,8 @@ fn ranked(values: &[&Observed]) -> Option<Ranked> {
 
 /// Margins with the differences in length.
 fn contrasts(values: &[&Observed]) -> Option<Vec<(f64, f64)>> {
-    let contrast = |value: &&Observed| match value {
-        Observed::Contrast { margin, length } => Some((*margin, *length as f64)),
-        Observed::Flag(_)
-        | Observed::Number(_)
-        | Observed::Text { .. }
-        | Observed::Ratio { .. }
-        | Observed::Classes { .. }
-        | Observed::Judged { .. } => None,
-    };
-    values.iter().map(contrast).collect()
+    let float = |(margin, length): (f64, i64)| (margin, length as f64);
+    values.iter().map(|value| value.contrast().map(float)).collect()
 }
 
 #[cfg(test)]

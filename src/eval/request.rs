@@ -115,6 +115,16 @@ pub enum Response {
     Told(Told),
 }
 
+impl Response {
+    /// What the model wrote, if it wrote anything.
+    pub const fn generated(&self) -> Option<&Generated> {
+        match self {
+            Self::Generated(generated) => Some(generated),
+            Self::Scored(_) | Self::Rolled(_) | Self::Compressed(_) | Self::Told(_) => None,
+        }
+    }
+}
+
 /// What another tool's log says of a response. It holds no tokens; what it does not say is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Told {

@@ -39,6 +39,12 @@ impl Mode {
 /// Keys of `suite.toml` that say how it is asked.
 pub(in crate::eval) const KEYS: [&str; 6] = ["calculator", "direct", "example", "question", "steps", "until"];
 
+/// The exercise of a row.
+pub(in crate::eval) fn exercise(sheet: &Sheet<'_>, index: usize) -> Result<Exercise, Problem> {
+    let read = sheet.rows.all.get(index).map(|row| Exercise::of(&row.fields));
+    read.unwrap_or_else(|| Err("it is not there".into())).map_err(|what| sheet.problem(index, what))
+}
+
 /// What stands for the exercise in `question`.
 const PLACE: &str = "{expression}";
 

@@ -33,19 +33,8 @@ fn task(sheet: &Sheet<'_>, _: Option<&Tokenizer>, options: &PrepareOptions<'_>) 
     if abstain.trim().is_empty() {
         return Err(vec![sheet.root.problem("`abstain` is missing: the answer of a model that does not know")]);
     }
-    let (mut items, mut problems, mut asked) = (Vec::new(), Vec::new(), Vec::new());
-    for index in 0..sheet.rows.all.len() {
-        match Question::read(sheet, index, &abstain, options) {
-            Ok((item, question)) => {
-                items.push(item);
-                asked.push(question);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let read = sheet.each(|index| Question::read(sheet, index, &abstain, options))?;
+    let (items, asked) = read.into_iter().unzip();
     sheet.task(items, metrics(), Box::new(Questions { asked }), options)
 }
 

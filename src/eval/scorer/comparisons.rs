@@ -30,16 +30,7 @@ pub(super) const SCORER: Scorer = Scorer {
 
 /// The task of a suite of pairs.
 fn task(sheet: &Sheet<'_>, _: Option<&Tokenizer>, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
-    let (mut items, mut problems) = (Vec::new(), Vec::new());
-    for index in 0..sheet.rows.all.len() {
-        match item(sheet, index, options) {
-            Ok(item) => items.push(item),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let items = sheet.each(|index| item(sheet, index, options))?;
     sheet.task(items, metrics(), Box::new(Preference), options)
 }
 
@@ -150,13 +141,5 @@ impl Paired for Preference {
 }
 
 fn contrast(graded: &Graded) -> Option<(f64, i64)> {
-    graded.observations.iter().find_map(|one| match one.value {
-        Observed::Contrast { margin, length } => Some((margin, length)),
-        Observed::Flag(_)
-        | Observed::Number(_)
-        | Observed::Text { .. }
-        | Observed::Classes { .. }
-        | Observed::Ratio { .. }
-        | Observed::Judged { .. } => None,
-    })
+    graded.observations.iter().find_map(|one| one.value.contrast())
 }

@@ -8,7 +8,7 @@
 mod tests;
 
 use super::Scorer;
-use crate::eval::arithmetic::asking::{Asking, Mode};
+use crate::eval::arithmetic::asking::{Asking, Mode, exercise};
 use crate::eval::arithmetic::{Exercise, answer_of};
 use crate::eval::hash;
 use crate::eval::prepare::PrepareOptions;
@@ -43,22 +43,13 @@ struct DrawGrader {
 fn task(sheet: &Sheet<'_>, _: Option<&Tokenizer>, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
     let asking = Asking::read(sheet, &MODES)?;
     let draws = draws(sheet).map_err(|problem| vec![problem])?;
-    let (mut items, mut problems) = (Vec::new(), Vec::new());
-    for (index, row) in sheet.rows.all.iter().enumerate() {
-        let item = Exercise::of(&row.fields).map_err(|what| sheet.problem(index, what)).and_then(|exercise| {
-            let mut item = sheet.item(index, exercise.result().to_string(), Vec::new())?;
-            let requests = requests(&asking, exercise, draws, &item.id, options);
-            item.requests = requests.map_err(|what| sheet.problem(index, what))?;
-            Ok(item)
-        });
-        match item {
-            Ok(item) => items.push(item),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let items = sheet.each(|index| {
+        let exercise = exercise(sheet, index)?;
+        let mut item = sheet.item(index, exercise.result().to_string(), Vec::new())?;
+        let requests = requests(&asking, exercise, draws, &item.id, options);
+        item.requests = requests.map_err(|what| sheet.problem(index, what))?;
+        Ok(item)
+    })?;
     let mut task = sheet.task(items, metrics(draws), Box::new(DrawGrader { draws }), options)?;
     task.n_shot = asking.shots(options);
     Ok(task)
@@ -121,11 +112,7 @@ fn metrics(draws: usize) -> Vec<MetricSpec> {
 
 impl Grader for DrawGrader {
     fn grade(&self, item: &TaskItem, responses: &[Response]) -> Option<Graded> {
-        let written = |response: &Response| match response {
-            Response::Generated(generated) => Some(generated.clone()),
-            Response::Scored(_) | Response::Rolled(_) | Response::Compressed(_) | Response::Told(_) => None,
-        };
-        let written: Vec<Generated> = responses.iter().map(written).collect::<Option<_>>()?;
+        let written: Vec<&Generated> = responses.iter().map(Response::generated).collect::<Option<_>>()?;
         if written.len() != MODES.len() * (1 + self.draws) {
             return None;
         }
@@ -146,8 +133,8 @@ struct Answers {
 }
 
 impl Answers {
-    fn of(greedy: &Generated, drawn: &[Generated]) -> Self {
-        let number = |answer: &Generated| (answer_of(&answer.text), answer.logprobs.iter().sum());
+    fn of(greedy: &Generated, drawn: &[&Generated]) -> Self {
+        let number = |answer: &&Generated| (answer_of(&answer.text), answer.logprobs.iter().sum());
         Self { greedy: answer_of(&greedy.text), drawn: drawn.iter().map(number).collect() }
     }
 

@@ -83,6 +83,21 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// What `make` makes of each row, or every mistake that it finds.
+    pub(in crate::eval) fn each<T>(
+        &self,
+        mut make: impl FnMut(usize) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Vec<Problem>> {
+        let (mut made, mut problems) = (Vec::new(), Vec::new());
+        for index in 0..self.rows.all.len() {
+            match make(index) {
+                Ok(one) => made.push(one),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(made) } else { Err(problems) }
+    }
+
     /// A text that every item must have.
     pub(in crate::eval) fn text(&self, index: usize, field: &str) -> Result<&str, Problem> {
         match self.field(index, field) {

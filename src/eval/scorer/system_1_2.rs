@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::eval::arithmetic::asking::{self, Asking, Mode};
+use crate::eval::arithmetic::asking::{self, Asking, Mode, exercise};
 use crate::eval::arithmetic::calculator::Call;
 use crate::eval::arithmetic::{Exercise, Places, answer_of};
 use crate::eval::prepare::PrepareOptions;
@@ -44,24 +44,13 @@ struct SystemGrader {
 
 fn task(sheet: &Sheet<'_>, tokenizer: Option<&Tokenizer>, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
     let asking = Asking::read(sheet, &Mode::ALL)?;
-    let (mut items, mut facts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, row) in sheet.rows.all.iter().enumerate() {
-        let made = Exercise::of(&row.fields).and_then(|exercise| requests(&asking, exercise, options));
-        let made = made.map_err(|what| sheet.problem(index, what)).and_then(|(right, requests)| {
-            let lead = lead(&requests, tokenizer).map_err(|what| sheet.problem(index, what))?;
-            Ok((sheet.item(index, right.clone(), requests)?, Facts { right, lead }))
-        });
-        match made {
-            Ok((item, fact)) => {
-                items.push(item);
-                facts.push(fact);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let read = sheet.each(|index| {
+        let wrong = |what| sheet.problem(index, what);
+        let (right, requests) = requests(&asking, exercise(sheet, index)?, options).map_err(wrong)?;
+        let lead = lead(&requests, tokenizer).map_err(wrong)?;
+        Ok((sheet.item(index, right.clone(), requests)?, Facts { right, lead }))
+    })?;
+    let (items, facts) = read.into_iter().unzip();
     let mut task = sheet.task(items, metrics(), Box::new(SystemGrader { facts }), options)?;
     task.n_shot = asking.shots(options);
     Ok(task)
@@ -133,10 +122,7 @@ impl Grader for SystemGrader {
         let facts = self.facts.get(item.index)?;
         let (first, written) = responses.split_first()?;
         let Response::Scored(scored) = first else { return None };
-        let text = |response: &Response| match response {
-            Response::Generated(generated) => Some(generated.text.clone()),
-            Response::Scored(_) | Response::Rolled(_) | Response::Compressed(_) | Response::Told(_) => None,
-        };
+        let text = |response: &Response| Some(response.generated()?.text.clone());
         let texts: Vec<String> = written.iter().map(text).collect::<Option<_>>()?;
         let [direct, steps, calls @ ..] = texts.as_slice() else { return None };
         let last = calls.last()?;

@@ -23,19 +23,8 @@ pub(super) const SCORER: Scorer = Scorer {
 
 fn task(sheet: &Sheet<'_>, tokenizer: Option<&Tokenizer>, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
     let strides = Strides::read(sheet)?;
-    let (mut items, mut sizes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for index in 0..sheet.rows.all.len() {
-        match item(sheet, index, &strides, tokenizer) {
-            Ok((item, of_item)) => {
-                items.push(item);
-                sizes.push(of_item);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let read = sheet.each(|index| item(sheet, index, &strides, tokenizer))?;
+    let (items, sizes) = read.into_iter().unzip();
     let metrics = metrics(&strides);
     sheet.task(items, metrics, Box::new(Compression { strides, sizes }), options)
 }

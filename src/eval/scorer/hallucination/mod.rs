@@ -141,19 +141,7 @@ fn seed(seed: u64, id: &str, draw: usize) -> u64 {
 
 fn task(sheet: &Sheet<'_>, _: Option<&Tokenizer>, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
     let manner = Manner::of(sheet)?;
-    let (mut items, mut asked, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for index in 0..sheet.rows.all.len() {
-        match item(sheet, &manner, index, options) {
-            Ok((item, facts)) => {
-                items.push(item);
-                asked.push(facts);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let (items, asked) = sheet.each(|index| item(sheet, &manner, index, options))?.into_iter().unzip();
     let grader = HallucinationGrader { asked, samples: manner.samples, delimiter: prompt::delimiter(options) };
     sheet.task(items, metrics::specs(), Box::new(grader), options)
 }
@@ -248,10 +236,7 @@ fn texts(responses: &[Response]) -> Option<Vec<&str>> {
 }
 
 fn text(response: &Response) -> Option<&str> {
-    match response {
-        Response::Generated(said) => Some(said.text.trim()),
-        Response::Scored(_) | Response::Rolled(_) | Response::Compressed(_) | Response::Told(_) => None,
-    }
+    response.generated().map(|said| said.text.trim())
 }
 
 impl Grader for HallucinationGrader {

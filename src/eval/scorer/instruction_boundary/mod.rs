@@ -39,19 +39,8 @@ pub(super) const SCORER: Scorer = Scorer {
 /// The task of a suite of attacks.
 fn task(sheet: &Sheet<'_>, tokenizer: Option<&Tokenizer>, options: &PrepareOptions<'_>) -> Result<Task, Vec<Problem>> {
     let suite = Suite::read(sheet)?;
-    let (mut items, mut problems, mut found) = (Vec::new(), Vec::new(), Vec::new());
-    for index in 0..sheet.rows.all.len() {
-        match suite.item(sheet, index, tokenizer, options) {
-            Ok((item, boundary)) => {
-                items.push(item);
-                found.push(boundary);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let read = sheet.each(|index| suite.item(sheet, index, tokenizer, options))?;
+    let (items, found) = read.into_iter().unzip();
     sheet.task(items, metrics(), Box::new(Boundaries { found }), options)
 }
 
