@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Runs every suite of the binary on the embedded models and on one more, and writes docs/results.md; needs no packages.
 
-usage: results.py LMSCOPE MODEL [--name NAME] [--tier quick|full] [--out docs/results.md]
+usage: results.py LMSCOPE MODEL [--name NAME] [--tier quick|full] [--records DIR] [--out docs/results.md]
 
 LMSCOPE is a released binary, MODEL a model with a chat template. Each suite is run by its name, raw on `slide`, through the
-chat template on `slide-chat` and MODEL, without the cache of responses. The file holds what the records say: each metric
-that has a better direction, over all items, with its 95 % interval, how that was made, and the time of the run.
+chat template on `slide-chat` and MODEL, without the cache of responses; suites of pairs once more against a second model.
+The file holds what the records say: each metric that has a better direction, over all items, with its 95 % interval, how
+that was made, and the time of the run. With --records a run that is complete is not run again, and one that was killed goes
+on.
 """
 
 import argparse
@@ -14,7 +16,13 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
+
+# exercises, whose examples a chat model needs that was not trained on them
+EXERCISES = ("system-1-2", "self-improvement")
+# suites that say more of two models than of one
+PAIRED = ("base-vs-assistant", "comparisons")
 
 
 def call(lmscope, *arguments):
@@ -26,13 +34,20 @@ def suites(lmscope):
     return [one["name"] for one in json.loads(lines)]
 
 
-def measured(lmscope, suite, model, options, tier):
-    with tempfile.TemporaryDirectory() as folder:
-        record = os.path.join(folder, "record")
-        arguments = ["eval", "run", suite, "-m", model, "--tier", tier, "--no-cache", "-o", record, *options]
-        call(lmscope, *arguments)
-        with open(os.path.join(record, "run.json"), encoding="utf-8") as file:
-            return json.load(file)
+def read(record, name):
+    with open(os.path.join(record, name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def measured(lmscope, record, suite, options, tier):
+    """The record of a run, which is run if it is not complete."""
+    if os.path.exists(os.path.join(record, "run.json")):
+        if read(record, "run.json")["status"] == "complete":
+            return record
+        options = [*options, "--resume"]
+    print(suite, " ".join(options), file=sys.stderr, flush=True)
+    call(lmscope, "eval", "run", suite, "--tier", tier, "--no-cache", "-o", record, *options)
+    return record
 
 
 def number(value):
@@ -43,15 +58,29 @@ def number(value):
     return f"{value:.3g}"
 
 
-def rows(run):
-    for one in run["outcome"]["results"]:
+def interval(ends):
+    return f"{number(ends[0])} to {number(ends[1])}" if ends else "–"
+
+
+def named(one):
+    return one["metric"] if one["filter"] == "none" else f"{one['metric']}, {one['filter']}"
+
+
+def rows(results):
+    for one in results:
         if one.get("stratum") or one["better"] == "neither":
             continue
-        name = one["metric"] if one["filter"] == "none" else f"{one['metric']}, {one['filter']}"
-        low, high = one["interval"] or (None, None)
-        interval = "–" if low is None else f"{number(low)} to {number(high)}"
         chance = number(one["chance"]) if one.get("chance") is not None else ""
-        yield name, number(one["value"]), interval, one["method"], str(one["n"]), chance
+        yield named(one), number(one["value"]), interval(one["interval"]), one["method"], str(one["n"]), chance
+
+
+def differences(found):
+    for one in found["differences"]:
+        if one.get("stratum") or one["better"] == "neither":
+            continue
+        change = f"{number(one['difference'])} {one['unit']}".strip()
+        p = number(one["p_holm"]) if one.get("p_holm") is not None else ""
+        yield named(one), number(one["a"]), number(one["b"]), change, interval(one["interval"]), one["method"], p
 
 
 def processor():
@@ -67,16 +96,39 @@ def table(heads, lines):
         yield "| " + " | ".join(line) + " |"
 
 
+METRICS = ("metric", "value", "95 % interval", "method", "n", "guessing")
+
+
+def single(suite, name, record, times):
+    run = read(record, "run.json")
+    outcome = run["outcome"]
+    times.append((suite, name, f"{outcome['seconds']:.1f}", str(outcome["n_items"])))
+    about = f"{run['model'].get('precision', '')}, {outcome['n_items']} items, {outcome['seconds']:.1f} s"
+    return [f"**{name}**, {about}:", "", *table(METRICS, rows(outcome["results"])), ""]
+
+
+def pair(names, record):
+    found = read(record, "against.json")
+    heads = ("metric", "A", "B", "A − B", "95 % interval", "method", "p (Holm)")
+    text = [f"**{names[0]}** (A) against **{names[1]}** (B):", "", *table(heads, differences(found)), ""]
+    both = list(rows(found["results"]))
+    return [*text, *table(METRICS, both), ""] if both else text
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("lmscope")
     parser.add_argument("model")
     parser.add_argument("--name", help="what the model is called in the file")
     parser.add_argument("--tier", default="full")
+    parser.add_argument("--records", help="where records are kept")
     parser.add_argument("--out", default="docs/results.md")
     asked = parser.parse_args()
-    named = asked.name or os.path.basename(asked.model.rstrip("/"))
-    models = [("slide", "slide", []), ("slide-chat", "slide-chat", ["--chat"]), (named, asked.model, ["--chat"])]
+    given = asked.name or os.path.basename(asked.model.rstrip("/"))
+    models = [("slide", ["-m", "slide"]), ("slide-chat", ["-m", "slide-chat", "--chat"])]
+    models.append((given, ["-m", asked.model, "--chat"]))
+    pairs = [("slide-chat", "slide", ["-m", "slide-chat", "--chat", "--against", "slide"])]
+    pairs.append((f"{given} in a chat", "the same in plain text", ["-m", asked.model, "--chat", "--against", asked.model]))
     version = call(asked.lmscope, "--version").strip()
     text = [
         "# Results",
@@ -84,18 +136,23 @@ def main():
         "What the suites of the binary measure on the two embedded models and on a real one, made by",
         f"`tests/bench/results.py` with {version} on {datetime.date.today()}: {processor()},",
         f"{os.cpu_count()} processors, tier `{asked.tier}`, without the cache. `slide` is asked as it is, the others through",
-        "their chat templates. Intervals are of 95 %; what each metric is, the README of its suite says.",
+        f"their chat templates; {given} is shown two examples before an exercise. Intervals are of 95 %; what each metric is,",
+        "the README of its suite says.",
         "",
     ]
     times = []
-    for suite in suites(asked.lmscope):
-        text += [f"## {suite}", ""]
-        for name, model, options in models:
-            run = measured(asked.lmscope, suite, model, options, asked.tier)
-            outcome = run["outcome"]
-            times.append((suite, name, f"{outcome['seconds']:.1f}", str(outcome["n_items"])))
-            text += [f"**{name}**, {run['model'].get('precision', '')}, {outcome['n_items']} items, {outcome['seconds']:.1f} s:", ""]
-            text += [*table(("metric", "value", "95 % interval", "method", "n", "guessing"), rows(run)), ""]
+    with tempfile.TemporaryDirectory() as folder:
+        records = asked.records or folder
+        for suite in suites(asked.lmscope):
+            text += [f"## {suite}", ""]
+            for name, options in models:
+                if name == given and suite in EXERCISES:
+                    options = [*options, "--num-fewshot", "2"]
+                record = measured(asked.lmscope, os.path.join(records, f"{suite}-{name}"), suite, options, asked.tier)
+                text += single(suite, name, record, times)
+            for a, b, options in pairs if suite in PAIRED else []:
+                where = os.path.join(records, f"{suite}-{a}-against".replace(" ", "-"))
+                text += pair((a, b), measured(asked.lmscope, where, suite, options, asked.tier))
     text += ["## Time", "", "Seconds of each run, after the model is loaded.", ""]
     text += [*table(("suite", "model", "seconds", "items"), times), ""]
     part = asked.out + ".part"

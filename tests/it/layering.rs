@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("hub", &[], &["ureq", "sha1"]),
     ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
     // a name on the hub is one of the places that a model's files are in; the arrow is to the cache on disk
-    ("model", &["hook", "hub"], &["candle_core", "candle_nn", "safetensors", "memmap2", "pulp", "rayon"]),
+    ("model", &["hook", "hub"], &["candle_core", "candle_nn", "gemm", "safetensors", "memmap2", "pulp", "rayon"]),
     // candle_core: pieces of a text are rows of a tensor; the others are what a model is compared with
     ("compress", &["model", "text"], &["candle_core", "flate2", "lzma_rust2", "zstd"]),
     ("trace", &["disk", "hook", "model"], &["candle_core", "safetensors"]),

@@ -5,7 +5,7 @@ use crate::model::DecoderConfig;
 /// Rows of one pass: enough that the weights are seldom read and packed, few enough that progress is often told.
 const MOST_ROWS: usize = 1024;
 /// Rows whose logits are in memory at once.
-const MOST_LOGITS: usize = 256;
+const MOST_LOGITS: usize = 512;
 /// Bytes that keys, values and what is computed beside them may take where nothing else is said.
 pub(super) const MEMORY: u64 = 1 << 30;
 
@@ -61,7 +61,7 @@ mod tests {
         let cfg = DecoderConfig { mlp: Mlp::Plain(Activation::Relu), ..DecoderConfig::plain("fake", sizes) };
         // a row: 2 * 2 * 8 of keys and values and 8 * 16 + 4 * 32 at work, four bytes each; its logits: 2 * 100
         let (row, logits) = (4 * (32 + 256), 4 * 200);
-        assert_eq!(Limits::new(&cfg, 64, MEMORY, 0), Limits { rows: 1024, logits: 256, sequences: 64 });
+        assert_eq!(Limits::new(&cfg, 64, MEMORY, 0), Limits { rows: 1024, logits: 512, sequences: 64 });
         assert_eq!(Limits::new(&cfg, 64, 3 * 10 * row, 0).rows, 10);
         assert_eq!(Limits::new(&cfg, 64, 3 * 7 * logits, 0).logits, 7);
         assert_eq!(Limits::new(&cfg, 64, 0, 0), Limits { rows: 1, logits: 1, sequences: 64 });

@@ -5,6 +5,7 @@ use std::ops::Range;
 use candle_core::quantized::QMatMul;
 use candle_core::{DType, Device, Module, Tensor};
 
+use super::product::product;
 use super::{Stored, backward};
 use crate::model::Result;
 
@@ -121,7 +122,7 @@ fn dense(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     Ok(match (weight.is_variable(), x.track_op()) {
         (true, _) => backward::linear(x, weight)?,
         (false, true) => backward::frozen_linear(x, weight)?,
-        (false, false) => x.matmul(&weight.t()?)?,
+        (false, false) => product(x, weight)?,
     })
 }
 
@@ -173,8 +174,8 @@ fn blocks(weight: &Stored, block_bytes: usize) -> Result<Vec<Range<usize>>> {
 /// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
 /// element of the result is summed up in the same order whatever else is computed beside it.
 fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
-    let product = |rows: Range<usize>| Ok(x.matmul(&weight.rows(rows)?.to_dtype(x.dtype())?.t()?)?);
-    let products = blocks(weight, block_bytes)?.into_iter().map(product).collect::<Result<Vec<_>>>()?;
+    let part = |rows: Range<usize>| Ok(product(x, &weight.rows(rows)?.to_dtype(x.dtype())?)?);
+    let products = blocks(weight, block_bytes)?.into_iter().map(part).collect::<Result<Vec<_>>>()?;
     Ok(match &products[..] {
         [one] => one.clone(),
         several => Tensor::cat(several, 1)?,

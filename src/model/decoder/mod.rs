@@ -15,6 +15,7 @@ mod mask;
 mod mlp;
 mod moe;
 mod norm;
+mod product;
 mod qk_norm;
 mod rope;
 mod stored;

@@ -46,7 +46,9 @@ impl<'a, 's> Strands<'a, 's> {
     /// Appends `k` and `v` `[1, row, kv_head, d_head]` to the branches.
     fn append(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> Result<()> {
         let (_, _, n_heads, d) = k.dims4()?;
-        let (k, v): (Vec<f32>, Vec<f32>) = (values(k)?, values(v)?);
+        let (k, v) = (in_f32(k)?, in_f32(v)?);
+        let (k, v) = (held(&k), held(&v));
+        let (k, v) = (k.floats()?, v.floats()?);
         let mut at = 0;
         for stretch in &mut *self.stretches {
             let rows = at..at + stretch.ids.len();
@@ -58,7 +60,7 @@ impl<'a, 's> Strands<'a, 's> {
                 }
                 Tensor::from_vec(own, (1, n_heads, rows.len(), d), &Device::Cpu)
             };
-            stretch.branch.append(layer, own(&k)?, own(&v)?)?;
+            stretch.branch.append(layer, own(k)?, own(v)?)?;
         }
         Ok(())
     }
@@ -76,7 +78,9 @@ impl Attend for Strands<'_, '_> {
             let read = past.iter().map(|(start, k, v)| Ok(Piece { start: *start, k: k.floats()?, v: v.floats()? }));
             pieces.push(read.collect::<Result<_>>()?);
         }
-        let queries: Vec<f32> = values(q)?;
+        let queries = in_f32(q)?;
+        let queries = held(&queries);
+        let queries = queries.floats()?;
         let mut out = vec![0f32; queries.len()];
         let width = heads.n_heads * heads.d_head;
         let mut tiles = Vec::new();
@@ -121,6 +125,7 @@ impl<S: Deref<Target = Storage>> Held<'_, S> {
     }
 }
 
-fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+/// A copy only where a tensor is of another type or not in order.
+fn in_f32(tensor: &Tensor) -> Result<Tensor> {
+    Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
 }
