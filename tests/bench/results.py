@@ -4,9 +4,10 @@
 usage: results.py LMSCOPE MODEL [--name NAME] [--tier quick|full] [--records DIR] [--out docs/results.md]
 
 LMSCOPE is a released binary, MODEL a model with a chat template. Each suite is run by its name, raw on `slide`, through the
-chat template on `slide-chat` and MODEL, without the cache of responses; suites of pairs once more against a second model.
-The file holds what the records say: each metric that has a better direction, over all items, with its 95 % interval, how
-that was made, and the time of the run. With --records a run that is complete is not run again, and one that was killed goes
+chat template on `slide-chat` and MODEL unless it is of texts, without the cache of responses; suites of pairs once more
+against a second model.
+The file holds what the records say: each metric over all items, with its 95 % interval, how that was made, and the time of
+the run. With --records a run that is complete is not run again, and one that was killed goes
 on.
 """
 
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 
+# suites of texts that go on, which no chat asks for
+TEXTS = ("next-word", "compression")
 # exercises, whose examples a chat model needs that was not trained on them
 EXERCISES = ("system-1-2", "self-improvement")
 # suites that say more of two models than of one
@@ -68,7 +71,7 @@ def named(one):
 
 def rows(results):
     for one in results:
-        if one.get("stratum") or one["better"] == "neither":
+        if one.get("stratum"):
             continue
         chance = number(one["chance"]) if one.get("chance") is not None else ""
         yield named(one), number(one["value"]), interval(one["interval"]), one["method"], str(one["n"]), chance
@@ -76,9 +79,10 @@ def rows(results):
 
 def differences(found):
     for one in found["differences"]:
-        if one.get("stratum") or one["better"] == "neither":
+        if one.get("stratum"):
             continue
-        change = f"{number(one['difference'])} {one['unit']}".strip()
+        unit = "" if one["unit"] == "own" else one["unit"]
+        change = f"{number(one['difference'])} {unit}".strip()
         p = number(one["p_holm"]) if one.get("p_holm") is not None else ""
         yield named(one), number(one["a"]), number(one["b"]), change, interval(one["interval"]), one["method"], p
 
@@ -136,8 +140,8 @@ def main():
         "What the suites of the binary measure on the two embedded models and on a real one, made by",
         f"`tests/bench/results.py` with {version} on {datetime.date.today()}: {processor()},",
         f"{os.cpu_count()} processors, tier `{asked.tier}`, without the cache. `slide` is asked as it is, the others through",
-        f"their chat templates; {given} is shown two examples before an exercise. Intervals are of 95 %; what each metric is,",
-        "the README of its suite says.",
+        f"their chat templates, but for {' and '.join(TEXTS)}; {given} is shown two examples before an exercise.",
+        "Intervals are of 95 %; what each metric is, the README of its suite says.",
         "",
     ]
     times = []
@@ -148,6 +152,8 @@ def main():
             for name, options in models:
                 if name == given and suite in EXERCISES:
                     options = [*options, "--num-fewshot", "2"]
+                if suite in TEXTS:
+                    options = [option for option in options if option != "--chat"]
                 record = measured(asked.lmscope, os.path.join(records, f"{suite}-{name}"), suite, options, asked.tier)
                 text += single(suite, name, record, times)
             for a, b, options in pairs if suite in PAIRED else []:
