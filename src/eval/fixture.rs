@@ -65,14 +65,27 @@ pub(crate) fn noise() -> FakeLm {
 
 /// A model that has learnt these sentences by heart: after the longest beginning of one, its next token has logit 10.
 pub(crate) fn parrot(sentences: &[&str]) -> FakeLm {
+    parrot_of(&sentences.iter().map(|sentence| (*sentence, 10.0)).collect::<Vec<_>>())
+}
+
+/// The same with a logit for each sentence. Of sentences that begin alike, the largest logit is the likeliest way on; with 60,
+/// nothing else is ever drawn.
+pub(crate) fn parrot_of(sentences: &[(&str, f32)]) -> FakeLm {
     let tokenizer = tokenizer();
-    let learnt: Vec<Vec<u32>> = sentences.iter().map(|sentence| tokenizer.encode(sentence).unwrap()).collect();
+    let learnt: Vec<(Vec<u32>, f32)> =
+        sentences.iter().map(|(sentence, logit)| (tokenizer.encode(sentence).unwrap(), *logit)).collect();
     FakeLm::new(288, 512, move |ids| {
-        let known = learnt.iter().flat_map(|sentence| (1..sentence.len()).map(move |end| sentence.split_at(end)));
-        let longest = known.filter(|(start, _)| ids.ends_with(start)).max_by_key(|(start, _)| start.len());
-        let mut logits = vec![0.0; 288];
-        if let Some((_, rest)) = longest {
-            logits[rest[0] as usize] = 10.0;
+        let beginnings = |(sentence, logit): &'_ (Vec<u32>, f32)| {
+            let longest = (1..sentence.len()).rev().find(|end| ids.ends_with(&sentence[..*end]))?;
+            Some((longest, sentence[longest], *logit))
+        };
+        let known: Vec<(usize, u32, f32)> = learnt.iter().filter_map(beginnings).collect();
+        let longest = known.iter().map(|(length, ..)| *length).max();
+        let mut logits = vec![0.0_f32; 288];
+        for (length, next, logit) in known {
+            if Some(length) == longest {
+                logits[next as usize] = logits[next as usize].max(logit);
+            }
         }
         logits
     })

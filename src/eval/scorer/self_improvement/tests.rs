@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::eval::fixture::tokenizer;
+use crate::eval::fixture::{folder, parrot_of, recorded, result, task_in, tokenizer};
 use crate::eval::prepare;
 use crate::eval::record::TaskInfo;
 use crate::eval::results::{self, MetricResult};
+use crate::model::FakeLm;
 
 fn suite(seed: u64) -> Task {
     let options = PrepareOptions { num_fewshot: Some(0), seed, ..PrepareOptions::default() };
@@ -141,4 +142,65 @@ fn powers_of_two_up_to_all() {
     for (draws, expected) in [(1, vec![1]), (2, vec![1, 2]), (5, vec![1, 2, 4, 5]), (8, vec![1, 2, 4, 8])] {
         assert_eq!(counts(draws), expected);
     }
+}
+
+const SUITE: &str = include_str!("../../../../evals/self-improvement/suite.toml");
+
+/// What a model makes of `4 + 5`, whose answer it has learnt in these words: directly, each with its logit, and in steps.
+fn run(lm: &FakeLm) -> (impl Fn(&str) -> Option<f64> + use<>, Vec<String>) {
+    let row = r#"{"id": "0", "kind": "sum", "operation": "sum", "digits": 1, "a": 4, "b": 5}"#;
+    let options = PrepareOptions { num_fewshot: Some(0), ..PrepareOptions::default() };
+    let task = task_in(&folder(SUITE, row), &options).unwrap();
+    let record = recorded(&task, lm, &tokenizer());
+    let drawn = record.items[0].graded.filtered["direct"][1..].to_vec();
+    (move |metric: &str| result(&record, metric).value, drawn)
+}
+
+fn model(direct: &[(&str, f32)], steps: &str) -> FakeLm {
+    let sentence = |ask: &str, answer: &str| format!("Question: What is 4 + 5?{ask}\nAnswer: {answer}\n");
+    let direct = direct.iter().map(|(answer, logit)| (sentence("", answer), *logit));
+    let learnt: Vec<(String, f32)> = direct.chain([(sentence(" Think step by step.", steps), 60.0)]).collect();
+    parrot_of(&learnt.iter().map(|(sentence, logit)| (sentence.as_str(), *logit)).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_perfect_model_and_those_that_have_nothing() {
+    let cases = [
+        ("perfect", model(&[("9.", 60.0)], "4+5=09; Answer: 9."), 1.0),
+        ("wrong", model(&[("8.", 60.0)], "4+5=08; Answer: 8."), 0.0),
+        ("abstains", model(&[("I don't know.", 60.0)], "I don't know."), 0.0),
+    ];
+    for (name, lm, expected) in cases {
+        let (found, _) = run(&lm);
+        for mode in ["direct", "steps"] {
+            for metric in ["exact_match", "pass_at_1", "pass_at_2", "pass_at_4", "pass_at_8", "majority", "best"] {
+                assert_eq!(found(&format!("{mode}.{metric}")), Some(expected), "{name} {mode}.{metric}");
+            }
+            for metric in ["majority_gain", "yield"] {
+                assert_eq!(found(&format!("{mode}.{metric}")), Some(0.0), "{name} {mode}.{metric}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_torn_can_learn_from_what_it_draws() {
+    // 9 has a probability of 1 / (1 + e^0.2), 0.45: it is never the greedy answer
+    let (found, drawn) = run(&model(&[("9.", 60.0), ("8.", 60.2)], "4+5=09; Answer: 9."));
+    let right = drawn.iter().filter(|answer| *answer == "9").count();
+    assert!(drawn.len() == 8 && drawn.iter().all(|answer| ["8", "9"].contains(&answer.as_str())), "{drawn:?}");
+    assert!((1..8).contains(&right), "the seed draws both: {drawn:?}");
+    assert_eq!((found("direct.exact_match"), found("direct.yield")), (Some(0.0), Some(1.0)));
+    assert!((found("direct.pass_at_1").unwrap() - right as f64 / 8.0).abs() < 1e-12);
+    assert_eq!((found("direct.pass_at_8"), found("direct.best")), (Some(1.0), Some(0.0)));
+    assert_eq!((found("steps.exact_match"), found("steps.yield")), (Some(1.0), Some(0.0)));
+}
+
+#[test]
+fn a_uniform_model_is_right_by_chance_alone() {
+    let (found, drawn) = run(&FakeLm::new(288, 512, |_| vec![0.0; 288]));
+    let right = drawn.iter().filter(|answer| *answer == "9").count();
+    assert_eq!(found("direct.exact_match"), Some(0.0));
+    assert!(right < 3 && (found("direct.pass_at_1").unwrap() - right as f64 / 8.0).abs() < 1e-12, "{drawn:?}");
+    assert_eq!(found("direct.yield"), Some(f64::from(u8::from(right > 0))));
 }

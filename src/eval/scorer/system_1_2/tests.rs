@@ -1,9 +1,10 @@
 use super::*;
-use crate::eval::fixture::tokenizer;
+use crate::eval::fixture::{folder, parrot, recorded, result, task_in, tokenizer};
 use crate::eval::prepare;
 use crate::eval::record::TaskInfo;
 use crate::eval::request::Generated;
 use crate::eval::results::{self, MetricResult};
+use crate::model::FakeLm;
 
 fn suite() -> Task {
     let options = PrepareOptions { num_fewshot: Some(0), ..PrepareOptions::default() };
@@ -209,4 +210,75 @@ fn responses_that_do_not_match_are_no_answer() {
     for responses in [vec![], vec![written("9")], vec![scored(&[-1.0], &[1]), written("9"), written("9")]] {
         assert_eq!(task.grader.grade(item, &responses), None);
     }
+}
+
+const SUITE: &str = include_str!("../../../../evals/system-1-2/suite.toml");
+
+/// What a model makes of these sums.
+fn run(sums: &[(u32, u32)], lm: &FakeLm) -> impl Fn(&str) -> Option<f64> + use<> {
+    let row = |(id, (a, b)): (usize, &(u32, u32))| {
+        format!(r#"{{"id": "{id}", "kind": "sum", "operation": "sum", "digits": 1, "a": {a}, "b": {b}}}"#)
+    };
+    let rows: Vec<String> = sums.iter().enumerate().map(row).collect();
+    let options = PrepareOptions { num_fewshot: Some(0), ..PrepareOptions::default() };
+    let task = task_in(&folder(SUITE, &rows.join("\n")), &options).unwrap();
+    let record = recorded(&task, lm, &tokenizer());
+    move |metric: &str| result(&record, metric).value
+}
+
+/// A sum as a model has learnt it: at once, in steps, with the calculator.
+fn learnt(sum: &str, [direct, steps, calculator]: [&str; 3]) -> [String; 3] {
+    let sentence = |ask: &str, answer: &str| format!("Question: What is {sum}?{ask}\nAnswer: {answer}\n");
+    [sentence("", direct), sentence(" Think step by step.", steps), sentence(" Use the calculator.", calculator)]
+}
+
+fn model(sentences: &[[String; 3]]) -> FakeLm {
+    parrot(&sentences.iter().flatten().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_perfect_model_and_one_that_only_reckons_in_steps() {
+    let four = learnt("4 + 5", ["9.", "4+5=09; Answer: 9.", "<<4+5=9>>9."]);
+    let seven = |direct| learnt("7 + 8", [direct, "7+8=15; Answer: 15.", "<<7+8=15>>15."]);
+    let sums = [(4, 5), (7, 8)];
+    let perfect = run(&sums, &model(&[four.clone(), seven("15.")]));
+    let reckons = run(&sums, &model(&[four, seven("14.")]));
+    for (metric, of_perfect, of_other) in [
+        ("direct.exact_match", 1.0, 0.5),
+        ("direct.first_digit", 1.0, 1.0),
+        ("direct.last_digit", 1.0, 0.5),
+        ("direct.digits", 1.0, 0.75),
+        ("direct.top_1", 1.0, 0.5),
+        ("steps.exact_match", 1.0, 1.0),
+        ("steps.gain", 0.0, 0.5),
+        ("calculator.exact_match", 1.0, 1.0),
+        ("calculator.gain", 0.0, 0.5),
+        ("calculator.well_formed", 1.0, 1.0),
+        ("calculator.right_call", 1.0, 1.0),
+    ] {
+        assert_eq!((perfect(metric), reckons(metric)), (Some(of_perfect), Some(of_other)), "{metric}");
+    }
+    assert_eq!(perfect("direct.first_rank"), Some(1.0));
+}
+
+#[test]
+fn a_model_that_abstains_one_that_is_wrong_and_one_that_knows_nothing() {
+    let abstains = model(&[learnt("4 + 5", ["I don't know."; 3])]);
+    let wrong = model(&[learnt("4 + 5", ["8.", "4+5=08; Answer: 8.", "<<4*5=20>>20."])]);
+    let uniform = FakeLm::new(288, 512, |_| vec![0.0; 288]);
+    // where all tokens are as probable, none is before another: each has rank 1
+    let cases = [("abstains", abstains, 0.0, 0.0), ("wrong", wrong, 1.0, 0.0), ("uniform", uniform, 0.0, 1.0)];
+    for (name, lm, well_formed, top_1) in cases {
+        let found = run(&[(4, 5)], &lm);
+        for mode in ["direct", "steps", "calculator"] {
+            assert_eq!(found(&format!("{mode}.exact_match")), Some(0.0), "{name} {mode}");
+        }
+        for metric in ["steps.gain", "calculator.gain", "calculator.right_call"] {
+            assert_eq!(found(metric), Some(0.0), "{name} {metric}");
+        }
+        let found = (found("calculator.well_formed"), found("direct.top_1"));
+        assert_eq!(found, (Some(well_formed), Some(top_1)), "{name}");
+    }
+    let uniform = run(&[(4, 5)], &FakeLm::new(288, 512, |_| vec![0.0; 288]));
+    assert!((uniform("direct.first_logprob").unwrap() + 288f64.ln()).abs() < 1e-6);
 }
