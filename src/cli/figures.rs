@@ -43,6 +43,8 @@ enum FigureFormat {
     Csv,
     /// Markdown, to paste
     Markdown,
+    /// LaTeX tables, to paste into a paper
+    Latex,
     /// Named tensors in a safetensors file
     Safetensors,
 }
@@ -54,6 +56,7 @@ impl FigureFormat {
             Self::Json => "json",
             Self::Csv => "csv",
             Self::Markdown => "markdown",
+            Self::Latex => "latex",
             Self::Safetensors => "safetensors",
         };
         export::find(name).unwrap_or(export::EXPORTERS[0])

@@ -1,16 +1,16 @@
 //! How far a signal may be believed, and what is wrong among the answers that are kept by it: the curves behind the
-//! metrics that [`Aggregation::Ece`] and [`Aggregation::Aurc`] count, as tables.
+//! metrics that [`Aggregation::Ece`] and [`Aggregation::Aurc`] count, drawn and as tables.
 
 use super::record::{Record, TaskInfo};
 use super::stats::{Bin, Kept, Ranked};
 use super::tables::figure;
 use super::task::{Aggregation, MetricSpec};
-use crate::figure::{Cell, Figure, ShapeError};
+use crate::figure::{Cell, Column, Content, Figure, Line, Lines, Mark, ShapeError};
 
 /// The shares of answers at which risk is told.
 const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
-/// A curve for each metric of a record that has one; nothing of metrics without answers.
+/// A curve and its table for each metric of a record that has one; nothing of metrics without answers.
 ///
 /// # Errors
 /// If a row does not fit the columns, which would be a mistake here.
@@ -24,7 +24,7 @@ pub fn curves(record: &Record) -> Result<Vec<Figure>, ShapeError> {
             _ => continue,
         };
         if let Some(ranked) = ranked(record, task, metric) {
-            figures.push(curve(record, task, metric, &ranked)?);
+            figures.extend(curve(record, task, metric, &ranked)?);
         }
     }
     Ok(figures)
@@ -36,7 +36,12 @@ fn ranked(record: &Record, task: &TaskInfo, metric: &MetricSpec) -> Option<Ranke
     Ranked::of(of.filter_map(|one| one.value.judged()))
 }
 
-fn reliability(record: &Record, task: &TaskInfo, metric: &MetricSpec, ranked: &Ranked) -> Result<Figure, ShapeError> {
+fn reliability(
+    record: &Record,
+    task: &TaskInfo,
+    metric: &MetricSpec,
+    ranked: &Ranked,
+) -> Result<[Figure; 2], ShapeError> {
     let columns = ["answers with", "right", "95 % interval", "mean signal", "answers"];
     let row = |bin: &Bin| {
         vec![
@@ -53,10 +58,15 @@ fn reliability(record: &Record, task: &TaskInfo, metric: &MetricSpec, ranked: &R
         ranked.ece()
     );
     let title = format!("Reliability: {} {}", task.name, metric.metric);
-    figure(&record.run, &title, caption, &columns, ranked.bins().iter().map(row).collect())
+    let table = figure(&record.run, &title, caption, &columns, ranked.bins().iter().map(row).collect())?;
+    let mark = |bin: &Bin| Mark { x: bin.signal, y: bin.right, band: Some(bin.interval) };
+    let marks: Vec<Mark> = ranked.bins().iter().map(mark).collect();
+    let ends = [0.0, 1.0].map(|x| Mark { x, y: x, band: None }).to_vec();
+    let lines = vec![line("answers", marks), line("as sure as right", ends)];
+    Ok([drawn(&table, ("mean signal", "right"), lines), table])
 }
 
-fn risk(record: &Record, task: &TaskInfo, metric: &MetricSpec, ranked: &Ranked) -> Result<Figure, ShapeError> {
+fn risk(record: &Record, task: &TaskInfo, metric: &MetricSpec, ranked: &Ranked) -> Result<[Figure; 2], ShapeError> {
     let columns = ["kept", "wrong", "95 % interval", "coverage", "answers"];
     let row = |(kept, share): (&Kept, &f64)| {
         vec![
@@ -74,7 +84,20 @@ fn risk(record: &Record, task: &TaskInfo, metric: &MetricSpec, ranked: &Ranked) 
     );
     let title = format!("Risk and coverage: {} {}", task.name, metric.metric);
     let rows = ranked.kept(&COVERAGES).iter().zip(&COVERAGES).map(row).collect();
-    figure(&record.run, &title, caption, &columns, rows)
+    let table = figure(&record.run, &title, caption, &columns, rows)?;
+    let mark = |kept: &Kept| Mark { x: kept.coverage, y: kept.risk, band: Some(kept.interval) };
+    let marks = ranked.kept(&COVERAGES).iter().map(mark).collect();
+    Ok([drawn(&table, ("coverage", "wrong"), vec![line("the surest answers", marks)]), table])
+}
+
+fn line(name: &str, marks: Vec<Mark>) -> Line {
+    Line { name: name.into(), marks }
+}
+
+/// Lines that say of themselves what a table says.
+fn drawn(table: &Figure, (x, y): (&str, &str), lines: Vec<Line>) -> Figure {
+    let content = Content::Lines(Lines { x: Column::new(x, ""), y: Column::new(y, "share"), lines });
+    Figure { title: format!("{} (curve)", table.title), content, ..table.clone() }
 }
 
 fn interval((low, high): (f64, f64)) -> Cell {
@@ -90,7 +113,6 @@ mod tests {
     use super::*;
     use crate::eval::record::{Run, sample};
     use crate::eval::task::{Better, Graded, Observation, Observed, TaskItemRecord};
-    use crate::figure::Content;
 
     fn record(answers: &[(f64, bool)]) -> Record {
         let specs = [("ece", Aggregation::Ece), ("aurc", Aggregation::Aurc), ("acc", Aggregation::Mean)];
@@ -110,7 +132,7 @@ mod tests {
     fn curves_hold_the_numbers_of_the_answers() {
         // right: .9 .6 .5; wrong: .7 .5
         let figures = curves(&record(&[(0.9, true), (0.7, false), (0.6, true), (0.5, true), (0.5, false)])).unwrap();
-        let [reliability, risk] = &figures[..] else { panic!("{figures:?}") };
+        let [bins, reliability, kept, risk] = &figures[..] else { panic!("{figures:?}") };
         let Content::Table(table) = &reliability.content else { panic!() };
         let row: Vec<String> = table.rows()[0].iter().map(Cell::display).collect();
         assert_eq!([&row[0], &row[1], &row[3], &row[4]], ["signal about 0.640", "0.6000", "0.6400", "5"]);
@@ -119,6 +141,16 @@ mod tests {
         let wrong: Vec<String> = table.rows().iter().map(|row| row[1].display()).collect();
         assert_eq!([&wrong[0], &wrong[3], &wrong[5], &wrong[9]], ["0.0000", "0.5000", "0.3333", "0.4000"]);
         assert_eq!(table.rows().len(), 10);
+        let marks = |figure: &Figure| match &figure.content {
+            Content::Lines(lines) => lines.lines.iter().map(|line| line.marks.clone()).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let bin = marks(bins)[0][0];
+        assert!(
+            (bin.x - 0.64).abs() < 1e-12 && (bin.y - 0.6).abs() < 1e-12 && bin.band.is_some_and(|band| band.0 < 0.6)
+        );
+        assert_eq!((marks(kept)[0].len(), marks(kept)[0][9].y), (10, 0.4));
+        assert_eq!(bins.caption, reliability.caption);
     }
 
     #[test]

@@ -51,6 +51,14 @@ pub enum Undrawable {
     /// A table without bars.
     #[error("it is a table in which not every row has a name and a number")]
     NotARanking,
+    /// More lines than are told apart.
+    #[error("it has {found} lines, a picture at most {limit}")]
+    TooManyLines {
+        /// How many there are.
+        found: usize,
+        /// How many are drawn.
+        limit: usize,
+    },
     /// More cells than a picture can show or a viewer can open.
     #[error("it has {found} cells, a picture at most {limit}")]
     TooLarge {

@@ -1,8 +1,11 @@
 //! Writes figures in files' and terminals' formats. It never knows where a figure comes from.
 
+mod cells;
 mod csv;
 mod error;
+mod inert;
 mod json;
+mod latex;
 mod markdown;
 mod plot;
 mod png;
@@ -16,6 +19,7 @@ use std::path::Path;
 pub use self::csv::Csv;
 pub use self::error::{ExportError, Undrawable};
 pub use self::json::Json;
+pub use self::latex::Latex;
 pub use self::markdown::Markdown;
 pub use self::png::Png;
 pub use self::safetensors::Safetensors;
@@ -46,7 +50,7 @@ pub trait Exporter: Sync {
 }
 
 /// Every format; the first is the default.
-pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv, &Markdown, &Safetensors, &Svg, &Png];
+pub static EXPORTERS: &[&dyn Exporter] = &[&Plain, &Json, &Csv, &Markdown, &Latex, &Safetensors, &Svg, &Png];
 
 /// The exporter of this name.
 pub fn find(name: &str) -> Option<&'static dyn Exporter> {
@@ -62,6 +66,43 @@ pub fn of_file(file: &Path) -> Option<&'static dyn Exporter> {
 /// All endings of files, as a list to read.
 pub fn endings() -> String {
     EXPORTERS.iter().map(|exporter| format!(".{}", exporter.extension())).collect::<Vec<_>>().join(" ")
+}
+
+/// A text on one line in which nothing is Markdown or HTML.
+pub fn inert_markdown(text: &str) -> String {
+    markdown::escaped(text)
+}
+
+/// A text on one line in which nothing is a command of LaTeX.
+pub fn inert_latex(text: &str) -> String {
+    latex::escaped(text)
+}
+
+/// A figure's caption in LaTeX: its title, what it shows, where its numbers come from.
+pub fn latex_caption(figure: &Figure) -> String {
+    latex::caption(figure)
+}
+
+/// A text on one line in which nothing steers a terminal or turns the order of letters.
+pub fn inert_line(text: &str) -> std::borrow::Cow<'_, str> {
+    inert::line(text)
+}
+
+/// A figure as the headings and the texts of a table, and whether a column leans to the right; numbers as people are shown
+/// them.
+pub fn as_table(figure: &Figure) -> (Vec<(String, bool)>, Vec<Vec<String>>) {
+    let cells::Cells { heading, rows } = cells::Cells::of(&figure.content);
+    (heading.into_iter().map(|(name, side)| (name, side == cells::Side::Right)).collect(), rows)
+}
+
+/// A number in three digits.
+pub fn short_number(value: f64) -> String {
+    plot::number::short(value)
+}
+
+/// Round numbers that enclose a range, from the lowest.
+pub fn ticks(low: f64, high: f64) -> Vec<f64> {
+    plot::number::ticks(low, high)
 }
 
 /// The one figure that a picture shows.

@@ -2,7 +2,8 @@
 //!
 //! A heatmap is `figure1.values` `[rows, columns]` (F32); bars are `figure1.values` `[bars]`, `figure1.low` and
 //! `figure1.high` (F64, NaN where there is no interval); a table has `figure1.<column>` `[rows]` (F64, NaN where a cell
-//! is empty) for every column of numbers. Everything else is in the metadata, as JSON under `figure1`: title, caption,
+//! is empty) for every column of numbers; lines have `figure1.line`, `.x`, `.y`, `.low` and `.high` `[marks]`; a strip has
+//! `figure1.values` `[tokens]`; a waterfall `figure1.values` `[parts]`, `figure1.remainder` and `figure1.total`. Everything else is in the metadata, as JSON under `figure1`: title, caption,
 //! provenance, axes with their labels, the texts of cells and of columns. The same figures are the same bytes.
 
 use std::io::Write;
@@ -10,7 +11,7 @@ use std::io::Write;
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, Exporter};
-use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Table};
+use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Lines, Mark, Strip, Table, Waterfall};
 
 /// A safetensors file.
 pub struct Safetensors;
@@ -93,6 +94,9 @@ fn convert(figure: &str, content: &Content) -> (Vec<Tensor>, Value) {
         Content::Heatmap(heatmap) => convert_heatmap(figure, heatmap),
         Content::Bars(bars) => convert_bars(figure, bars),
         Content::Table(table) => convert_table(figure, table),
+        Content::Lines(lines) => convert_lines(figure, lines),
+        Content::Strip(strip) => convert_strip(figure, strip),
+        Content::Waterfall(waterfall) => convert_waterfall(figure, waterfall),
     }
 }
 
@@ -140,6 +144,44 @@ fn convert_table(figure: &str, table: &Table) -> (Vec<Tensor>, Value) {
         columns.push(told);
     }
     (tensors, json!({ "kind": "table", "columns": columns }))
+}
+
+/// All marks one line after the other, with the number of the line that each is of.
+fn convert_lines(figure: &str, lines: &Lines) -> (Vec<Tensor>, Value) {
+    let marks = || lines.lines.iter().enumerate().flat_map(|(at, line)| line.marks.iter().map(move |mark| (at, mark)));
+    let column =
+        |name: &str, value: &dyn Fn((usize, &Mark)) -> f64| Tensor::column(figure, name, marks().map(value).collect());
+    let tensors = vec![
+        column("line", &|(at, _)| at as f64),
+        column("x", &|(_, mark)| mark.x),
+        column("y", &|(_, mark)| mark.y),
+        column("low", &|(_, mark)| mark.band.map_or(f64::NAN, |(low, _)| low)),
+        column("high", &|(_, mark)| mark.band.map_or(f64::NAN, |(_, high)| high)),
+    ];
+    let names: Vec<&String> = lines.lines.iter().map(|line| &line.name).collect();
+    (tensors, json!({ "kind": "lines", "lines": names, "x": lines.x, "y": lines.y }))
+}
+
+fn convert_strip(figure: &str, strip: &Strip) -> (Vec<Tensor>, Value) {
+    let values = strip.pieces.iter().map(|piece| piece.value.unwrap_or(f64::NAN)).collect();
+    let tokens: Vec<&String> = strip.pieces.iter().map(|piece| &piece.text).collect();
+    let notes: Vec<_> = strip.pieces.iter().map(|piece| &piece.notes).collect();
+    let about = json!({
+        "kind": "strip", "tokens": tokens, "notes": notes,
+        "scale": strip.scale, "unit": strip.unit, "note_unit": strip.note_unit,
+    });
+    (vec![Tensor::column(figure, "values", values)], about)
+}
+
+fn convert_waterfall(figure: &str, waterfall: &Waterfall) -> (Vec<Tensor>, Value) {
+    let parts = waterfall.parts();
+    let tensors = vec![
+        Tensor::column(figure, "values", parts.iter().map(|part| part.value).collect()),
+        Tensor::column(figure, "remainder", vec![waterfall.remainder()]),
+        Tensor::column(figure, "total", vec![waterfall.total()]),
+    ];
+    let names: Vec<&String> = parts.iter().map(|part| &part.name).collect();
+    (tensors, json!({ "kind": "waterfall", "parts": names, "unit": waterfall.unit() }))
 }
 
 /// The number of a cell, NaN if it has none.

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{ExportError, Exporter};
+use super::cells::{Cells, Side};
+use super::{ExportError, Exporter, inert};
 use crate::figure::{Bars, Cell, Content, Figure, Heatmap, Provenance, Table};
 
 /// Aligned columns, with the caption below.
@@ -24,9 +25,9 @@ impl Exporter for Plain {
             if index > 0 {
                 writeln!(out)?;
             }
-            writeln!(out, "{}", figure.title)?;
+            writeln!(out, "{}", inert::line(&figure.title))?;
             align(&lines(&figure.content), out)?;
-            writeln!(out, "{}", figure.caption)?;
+            writeln!(out, "{}", inert::line(&figure.caption))?;
         }
         Ok(write_provenance(figures, out)?)
     }
@@ -39,12 +40,12 @@ fn write_provenance(figures: &[Figure], out: &mut dyn Write) -> io::Result<()> {
     if *from == Provenance::default() {
         return Ok(());
     }
-    writeln!(out, "\nmodel {} {} · {}", from.model, from.fingerprint, from.precision)?;
+    writeln!(out, "\nmodel {} {} · {}", inert::line(&from.model), from.fingerprint, from.precision)?;
     if let Some(bos) = &from.bos {
         writeln!(out, "{bos}")?;
     }
     if !from.interventions.is_empty() {
-        writeln!(out, "intervened: {}", from.interventions.join(", "))?;
+        writeln!(out, "intervened: {}", inert::line(&from.interventions.join(", ")))?;
     }
     Ok(())
 }
@@ -55,18 +56,12 @@ struct Entry {
     side: Side,
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    Left,
-    Right,
+fn left(text: impl AsRef<str>) -> Entry {
+    Entry { text: inert::line(text.as_ref()).into_owned(), side: Side::Left }
 }
 
-fn left(text: impl Into<String>) -> Entry {
-    Entry { text: text.into(), side: Side::Left }
-}
-
-fn right(text: impl Into<String>) -> Entry {
-    Entry { text: text.into(), side: Side::Right }
+fn right(text: impl AsRef<str>) -> Entry {
+    Entry { text: inert::line(text.as_ref()).into_owned(), side: Side::Right }
 }
 
 fn lines(content: &Content) -> Vec<Vec<Entry>> {
@@ -74,7 +69,18 @@ fn lines(content: &Content) -> Vec<Vec<Entry>> {
         Content::Table(table) => table_lines(table),
         Content::Heatmap(heatmap) => heatmap_lines(heatmap),
         Content::Bars(bars) => bar_lines(bars),
+        Content::Lines(_) | Content::Strip(_) | Content::Waterfall(_) => cell_lines(&Cells::of(content)),
     }
+}
+
+fn cell_lines(cells: &Cells) -> Vec<Vec<Entry>> {
+    let entry = |(text, (_, side)): (&String, &(String, Side))| match side {
+        Side::Left => left(text),
+        Side::Right => right(text),
+    };
+    let names: Vec<String> = cells.heading.iter().map(|(name, _)| name.clone()).collect();
+    let row = |row: &Vec<String>| row.iter().zip(&cells.heading).map(entry).collect();
+    std::iter::once(&names).chain(&cells.rows).map(row).collect()
 }
 
 fn table_lines(table: &Table) -> Vec<Vec<Entry>> {

@@ -5,15 +5,21 @@
 
 mod bars;
 mod heatmap;
+mod lines;
 mod scale;
+mod strip;
 mod table;
+mod waterfall;
 
 use serde::Serialize;
 
 pub use self::bars::{Bar, Bars};
 pub use self::heatmap::{Heatmap, HeatmapAxis};
+pub use self::lines::{Line, Lines, Mark};
 pub use self::scale::Scale;
+pub use self::strip::{Note, Piece, Strip};
 pub use self::table::{Cell, Column, Table};
+pub use self::waterfall::{Part, Step, Waterfall};
 
 /// One result, with everything a reader needs to trust it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,6 +44,30 @@ pub enum Content {
     Bars(Bars),
     /// Rows and columns of text and numbers.
     Table(Table),
+    /// Values along an axis, with bands.
+    Lines(Lines),
+    /// Tokens with a value each.
+    Strip(Strip),
+    /// Parts that add up to a whole.
+    Waterfall(Waterfall),
+}
+
+impl Content {
+    /// The grid, if it is one.
+    pub const fn heatmap(&self) -> Option<&Heatmap> {
+        match self {
+            Self::Heatmap(heatmap) => Some(heatmap),
+            Self::Bars(_) | Self::Table(_) | Self::Lines(_) | Self::Strip(_) | Self::Waterfall(_) => None,
+        }
+    }
+
+    /// The table, if it is one.
+    pub const fn table(&self) -> Option<&Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Heatmap(_) | Self::Bars(_) | Self::Lines(_) | Self::Strip(_) | Self::Waterfall(_) => None,
+        }
+    }
 }
 
 /// What a number was computed from.
@@ -58,6 +88,21 @@ pub struct Provenance {
     pub interventions: Vec<String>,
     /// Version of lmscope.
     pub version: String,
+}
+
+impl Provenance {
+    /// In a sentence.
+    pub fn sentence(&self) -> String {
+        let mut parts = vec![format!("Model {} ({}), {}", self.model, self.fingerprint, self.precision)];
+        // a prompt says what was added by its name, a run whether anything is
+        let bos = |bos: &String| if bos.starts_with("BOS") { bos.clone() } else { format!("BOS {bos}") };
+        parts.extend(self.bos.as_ref().map(bos));
+        parts.extend(self.prompt.as_ref().map(|prompt| format!("prompt {prompt:?}")));
+        if !self.interventions.is_empty() {
+            parts.push(format!("intervened: {}", self.interventions.join(", ")));
+        }
+        format!("{}; lmscope {}.", parts.join("; "), self.version)
+    }
 }
 
 /// Two lengths that must agree and do not.

@@ -4,7 +4,8 @@ use std::fs;
 
 use lmscope::export::{EXPORTERS, ExportError, Exporter, Markdown, Png, Safetensors, Svg, Undrawable};
 use lmscope::figure::{
-    Bar, Bars, Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Provenance, Scale, ShapeError, Table,
+    Bar, Bars, Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Line, Lines, Mark, Note, Part, Piece, Provenance,
+    Scale, ShapeError, Strip, Table, Waterfall,
 };
 
 use crate::cli::runner::lmscope;
@@ -57,6 +58,27 @@ fn figures() -> Vec<Figure> {
     ]
 }
 
+/// The kinds that the others are not.
+fn more_figures() -> Vec<Figure> {
+    let mark = |x: f64| Mark { x, y: x * x, band: (x > 0.0).then_some((x * x - 0.1, x * x + 0.1)) };
+    let line =
+        |name: &str, n: u32| Line { name: name.into(), marks: (0..n).map(|at| mark(f64::from(at) / 4.0)).collect() };
+    let (x, y) = (Column::new("coverage", ""), Column::new("risk", "share"));
+    let piece = |text: &str, value| {
+        let notes = vec![Note { name: "␣mat".into(), value: 0.97 }, Note { name: HOSTILE.into(), value: 0.01 }];
+        Piece { text: text.into(), value, notes }
+    };
+    let pieces = vec![piece("The", None), piece("␣кот", Some(3.5)), piece(HOSTILE, Some(11.25))];
+    let scale = Scale::Sequential { low: 0.0, high: 16.0 };
+    let part = |name: &str, value| Part { name: name.into(), value };
+    let parts = vec![part("L2.mlp", 3.25), part(HOSTILE, -1.5), part("embed", 0.5)];
+    vec![
+        figure("Curves", Content::Lines(Lines { x, y, lines: vec![line("answers", 5), line(HOSTILE, 2)] })),
+        figure("Text", Content::Strip(Strip { pieces, scale, unit: "bits".into(), note_unit: "probability".into() })),
+        figure("Parts", Content::Waterfall(Waterfall::new(parts, 2.5, "logit"))),
+    ]
+}
+
 fn write(exporter: &dyn Exporter, figures: &[Figure]) -> Result<Vec<u8>, ExportError> {
     let mut bytes = Vec::new();
     exporter.write(figures, &mut bytes).map(|()| bytes)
@@ -88,7 +110,7 @@ fn n_cells(svg: &str) -> usize {
 #[test]
 fn every_exporter_writes_every_kind_of_figure_the_same_twice() {
     for exporter in EXPORTERS {
-        for figure in figures() {
+        for figure in figures().into_iter().chain(more_figures()) {
             let once = write(*exporter, std::slice::from_ref(&figure)).unwrap();
             let twice = write(*exporter, &[figure]).unwrap();
             assert!(!once.is_empty() && once == twice, "{}", exporter.name());
@@ -137,7 +159,7 @@ fn an_svg_has_its_title_labels_cells_and_font() {
 
 #[test]
 fn text_of_a_stranger_is_inert() {
-    for figure in figures() {
+    for figure in figures().into_iter().chain(more_figures()) {
         let found = svg(&figure);
         let document = roxmltree::Document::parse(&found).unwrap();
         assert!(!document.descendants().any(|node| node.has_tag_name("script")));
@@ -164,7 +186,7 @@ fn labels_of_a_large_grid_do_not_overlap() {
 
 #[test]
 fn a_png_has_twice_the_size_of_its_svg() {
-    for figure in figures() {
+    for figure in figures().into_iter().chain(more_figures()) {
         let bytes = write(&Png, std::slice::from_ref(&figure)).unwrap();
         let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
         let (width, height) = reader.info().size();
@@ -278,4 +300,50 @@ fn a_markdown_table_has_every_number_and_no_markup_of_a_stranger() {
     assert_eq!(cells(lines[lines.len() - 1]), ["L2.mlp", "2", "-0.500"]);
     assert!(!text.contains("<script>") && !text.contains(['\u{1b}', '\0', '\u{202e}']), "{text}");
     assert!(text.contains("Model tiny (0123456789abcdef), F16 weights, f32 arithmetic (exact)"), "{text}");
+}
+
+#[test]
+fn curves_tokens_and_parts_are_in_the_picture_and_in_the_numbers() {
+    let all: Vec<Vec<String>> = more_figures().iter().map(|figure| texts(&svg(figure))).collect();
+    for (shown, expected) in all.iter().zip([["answers", "coverage"], ["␣кот", "3.5"], ["remainder", "+0.25"]]) {
+        for text in expected {
+            assert!(shown.iter().any(|one| one == text), "{text}: {shown:?}");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("figures.safetensors");
+    fs::write(&file, write(&Safetensors, &more_figures()).unwrap()).unwrap();
+    let tensors = tensors(&file);
+    let column = |name: &str| tensors[name].to_vec1::<f64>().unwrap();
+    assert_eq!(column("figure1.line"), [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(column("figure1.y")[2], 0.25);
+    assert!(column("figure1.low")[0].is_nan());
+    assert!(column("figure2.values")[0].is_nan() && column("figure2.values")[1..] == [3.5, 11.25]);
+    assert_eq!((column("figure3.remainder"), column("figure3.total")), (vec![0.25], vec![2.5]));
+}
+
+#[test]
+fn two_thousand_tokens_and_their_curve_have_no_labels_that_overlap() {
+    let pieces =
+        (0..2000).map(|at| Piece { text: format!("token{at}"), value: Some(f64::from(at % 17)), notes: vec![] });
+    let scale = Scale::Sequential { low: 0.0, high: 16.0 };
+    let strip = Strip { pieces: pieces.collect(), scale, unit: "bits".into(), note_unit: String::new() };
+    let found = svg(&figure("Text", Content::Strip(strip)));
+    let document = roxmltree::Document::parse(&found).unwrap();
+    let number = |node: &roxmltree::Node<'_, '_>, name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap();
+    let is_label = |node: &roxmltree::Node<'_, '_>| node.text().is_some_and(|text| text.trim().starts_with("token"));
+    let labels = document.descendants().filter(|node| node.has_tag_name("text") && is_label(node));
+    let mut places: Vec<(f64, f64, f64)> = labels
+        .map(|node| (number(&node, "y"), number(&node, "x"), 0.602 * 12.0 * node.text().unwrap().trim().len() as f64))
+        .collect();
+    places.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    assert_eq!(places.len(), 2000);
+    // each text is in the middle of its own width
+    assert!(
+        places.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[1].1 - pair[0].1 >= (pair[0].2 + pair[1].2) / 2.0)
+    );
+    let marks = (0..2000).map(|at| Mark { x: f64::from(at), y: f64::from(at % 7), band: None }).collect();
+    let lines = vec![Line { name: "surprisal".into(), marks }];
+    let (x, y) = (Column::new("position", ""), Column::new("surprisal", "bits"));
+    assert!(svg(&figure("Curve", Content::Lines(Lines { x, y, lines }))).len() < 400_000);
 }

@@ -29,7 +29,7 @@ fn every_file_of_a_registry_is_registered_under_its_name() {
     );
     assert_eq!(files("src/intervene/kind", &["mod"]), names(intervene::INTERVENTIONS.iter().map(|kind| kind.name())));
     assert_eq!(
-        files("src/export", &["mod", "error", "font", "plot"]),
+        files("src/export", &["mod", "cells", "error", "font", "inert", "plot"]),
         names(export::EXPORTERS.iter().map(|exporter| exporter.name()))
     );
     let invariants = verify::INVARIANTS.iter().map(|invariant| invariant.name());

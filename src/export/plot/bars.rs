@@ -69,7 +69,7 @@ impl BarPlot {
         let name_width = font::width(longest(&|row| row.name.chars().count()), NAME.size);
         let value_width = font::width(longest(&|row| row.shown.chars().count()), VALUE.size);
         let range = range(&rows, neutral);
-        Ok(Self { rows, range, neutral, unit: font::visible(unit).into_owned(), name_width, value_width })
+        Ok(Self { rows, range, neutral, unit: font::axis(unit), name_width, value_width })
     }
 
     /// Where a value is, from the left end of the bars.

@@ -5,7 +5,7 @@ use std::io;
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
-use plotters::element::{PathElement, Rectangle, Text};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontTransform, IntoFont as _, RGBColor, ShapeStyle, TextStyle};
 
@@ -86,6 +86,23 @@ impl<'a> Canvas<'a> {
     /// A line.
     pub(super) fn line(&self, from: Point, to: Point, colour: RGBColor) -> Result<(), DrawError> {
         self.area.draw(&PathElement::new(vec![(from.x, from.y), (to.x, to.y)], ShapeStyle::from(colour)))
+    }
+
+    /// A line through points, twice as thick.
+    pub(super) fn path(&self, points: &[Point], colour: RGBColor) -> Result<(), DrawError> {
+        let points: Vec<(i32, i32)> = points.iter().map(|point| (point.x, point.y)).collect();
+        self.area.draw(&PathElement::new(points, ShapeStyle::from(colour).stroke_width(2)))
+    }
+
+    /// A small disc.
+    pub(super) fn dot(&self, at: Point, colour: RGBColor) -> Result<(), DrawError> {
+        self.area.draw(&Circle::new((at.x, at.y), 3, colour.filled()))
+    }
+
+    /// The area inside an outline, through which what lies below is seen.
+    pub(super) fn area(&self, outline: &[Point], colour: RGBColor) -> Result<(), DrawError> {
+        let points: Vec<(i32, i32)> = outline.iter().map(|point| (point.x, point.y)).collect();
+        self.area.draw(&Polygon::new(points, colour.mix(0.18).filled()))
     }
 
     /// A text on one line.

@@ -17,6 +17,19 @@ const BLACK: RGBColor = RGBColor(0, 0, 0);
 pub(super) const FAINT: RGBColor = RGBColor(96, 96, 96);
 /// Frames and zero lines.
 pub(super) const RULE: RGBColor = RGBColor(160, 160, 160);
+/// Lines behind a plot.
+pub(super) const GRID: RGBColor = RGBColor(228, 228, 228);
+/// Lines that are told apart by most eyes, after Okabe and Ito, "Color Universal Design", 2008; yellow is left out on paper.
+pub(super) const LINES: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+    RGBColor(96, 96, 96),
+    RGBColor(0, 0, 0),
+];
 /// A value that is not a number.
 pub(super) const MISSING: RGBColor = RGBColor(190, 190, 190);
 

@@ -44,6 +44,12 @@ pub(super) fn shorten(text: &str, characters: usize) -> String {
     text.chars().take(characters.saturating_sub(1)).chain([ELLIPSIS]).collect()
 }
 
+/// A unit or the name of an axis, cut to what stands beside a plot.
+pub(super) fn axis(name: &str) -> String {
+    const CHARACTERS: usize = 60;
+    shorten(&visible(name), CHARACTERS)
+}
+
 /// Lines of at most so many characters, broken at spaces where there are any.
 pub(super) fn wrap(text: &str, characters: usize) -> Vec<String> {
     let characters = characters.max(1);

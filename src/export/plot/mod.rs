@@ -7,12 +7,18 @@ mod canvas;
 mod colour;
 pub(super) mod font;
 mod heatmap;
-mod number;
+mod lines;
+pub(super) mod number;
+mod strip;
 mod table;
+mod waterfall;
 
 use self::bars::BarPlot;
 use self::canvas::{Anchor, Canvas, DrawError, Point, Size, Type};
 use self::heatmap::HeatmapPlot;
+use self::lines::LinePlot;
+use self::strip::StripPlot;
+use self::waterfall::WaterfallPlot;
 use super::{ExportError, Undrawable};
 use crate::figure::{Content, Figure, Provenance};
 
@@ -50,6 +56,9 @@ fn plot(content: &Content) -> Result<Box<dyn Plot>, Undrawable> {
         Content::Heatmap(heatmap) => Ok(Box::new(HeatmapPlot::new(heatmap)?)),
         Content::Bars(bars) => Ok(Box::new(BarPlot::new(bars)?)),
         Content::Table(table) => Ok(Box::new(table::ranking(table)?)),
+        Content::Lines(lines) => Ok(Box::new(LinePlot::new(lines)?)),
+        Content::Strip(strip) => Ok(Box::new(StripPlot::new(strip)?)),
+        Content::Waterfall(waterfall) => Ok(Box::new(WaterfallPlot::new(waterfall)?)),
     }
 }
 
@@ -61,7 +70,17 @@ struct Block {
 
 impl Block {
     fn new(text: &str, kind: Type, width: i32) -> Self {
-        Self { lines: font::wrap(&font::visible(text), font::fit(width, kind.size)), kind }
+        /// A caption of ours has fewer; a text of a stranger may have a million.
+        const MOST_LINES: usize = 30;
+        let characters = font::fit(width, kind.size);
+        // what is cut off need not be laid out
+        let text = font::shorten(text, characters * (MOST_LINES + 1));
+        let mut lines = font::wrap(&font::visible(&text), characters);
+        if lines.len() > MOST_LINES {
+            lines.truncate(MOST_LINES);
+            lines.push("…".into());
+        }
+        Self { lines, kind }
     }
 
     const fn line_height(&self) -> i32 {

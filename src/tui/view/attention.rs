@@ -13,7 +13,7 @@ use self::edges::{Edge, Edges, Side};
 use super::run::Run;
 use super::{Reply, Scene, View, ViewName};
 use crate::engine::{HeadGrid, Inspection, Panel};
-use crate::figure::{Content, Figure, Heatmap, Scale};
+use crate::figure::{Figure, Heatmap, Scale};
 use crate::hook::Head;
 use crate::lens::Sink;
 use crate::tui::action::{Action, Move};
@@ -63,10 +63,7 @@ pub struct AttentionView {
 
 /// The map of a figure.
 fn map_of(figure: Option<&Arc<Figure>>) -> Option<&Heatmap> {
-    match &figure?.content {
-        Content::Heatmap(map) => Some(map),
-        Content::Bars(_) | Content::Table(_) => None,
-    }
+    figure?.content.heatmap()
 }
 
 impl AttentionView {

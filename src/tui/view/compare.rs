@@ -12,7 +12,7 @@ use ratatui::style::Style;
 
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{CompareWork, Compared, Comparison, Inspection, Other, Outcome, Panel, Request, Tokens};
-use crate::figure::{Cell, Column, Content, Figure, Heatmap, Table};
+use crate::figure::{Cell, Column, Figure, Heatmap, Table};
 use crate::tui::action::Action;
 use crate::tui::editor::Editor;
 use crate::tui::input::Key;
@@ -128,18 +128,12 @@ impl CompareView {
 
     fn table(&self, title: &str) -> Option<&Table> {
         let figure = self.found.as_ref()?.figures.iter().find(|figure| figure.title == title)?;
-        match &figure.content {
-            Content::Table(table) => Some(table),
-            Content::Heatmap(_) | Content::Bars(_) => None,
-        }
+        figure.content.table()
     }
 
     fn layers(&self) -> Option<&Heatmap> {
         let figure = self.found.as_ref()?.figures.iter().find(|figure| figure.title == LAYERS)?;
-        match &figure.content {
-            Content::Heatmap(map) => Some(map),
-            Content::Table(_) | Content::Bars(_) => None,
-        }
+        figure.content.heatmap()
     }
 
     fn len(&self, session: &Session) -> usize {

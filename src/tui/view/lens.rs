@@ -13,7 +13,7 @@ use self::curves::{Curves, Path, percent};
 use super::run::Run;
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{EngineError, Inspection, Named, Outcome, Panel, Request, Tokens};
-use crate::figure::{Content, Figure, Heatmap};
+use crate::figure::{Figure, Heatmap};
 use crate::text::BosPolicy;
 use crate::tui::action::{Action, Move};
 use crate::tui::editor::Editor;
@@ -56,18 +56,12 @@ pub struct LensView {
 
 /// The map of a figure.
 fn map_of(figure: Option<&Arc<Figure>>) -> Option<&Heatmap> {
-    match &figure?.content {
-        Content::Heatmap(map) => Some(map),
-        Content::Bars(_) | Content::Table(_) => None,
-    }
+    figure?.content.heatmap()
 }
 
 /// The tokens of a figure through the layers.
 fn path_of(figure: Option<&Arc<Figure>>) -> Option<Path<'_>> {
-    match &figure?.content {
-        Content::Table(table) => Some(Path(table)),
-        Content::Heatmap(_) | Content::Bars(_) => None,
-    }
+    figure?.content.table().map(Path)
 }
 
 impl LensView {

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 use super::{News, Reply, Scene, View, ViewName};
 use crate::engine::{Branches, Inspection, Outcome, Panel, Request};
-use crate::figure::{Cell, Content, Figure, Table};
+use crate::figure::{Cell, Figure, Table};
 use crate::tui::action::{Action, Move};
 use crate::tui::keymap::Context;
 use crate::tui::layout::{cells, first_visible, part};
@@ -287,10 +287,7 @@ fn percent(share: f64) -> String {
 }
 
 fn table(found: &Branches) -> Option<&Table> {
-    match &found.figure.content {
-        Content::Table(table) => Some(table),
-        Content::Heatmap(_) | Content::Bars(_) => None,
-    }
+    found.figure.content.table()
 }
 
 /// Where two branches part, block by block.

@@ -104,6 +104,11 @@ fn is_readable(exporter: &dyn Exporter, bytes: &[u8], n_figures: usize) {
             assert!(records.len() > n_figures && records.iter().all(|record| record.len() > 1), "{}", text());
         }
         "markdown" => assert_eq!(text().lines().filter(|line| line.starts_with("| ---")).count(), n_figures),
+        // a table that is longer than a page goes on in another
+        "latex" => {
+            let count = |what: &str| text().matches(what).count();
+            assert_eq!(count("\\caption{") - count(" (continued)}"), n_figures);
+        }
         "table" => assert!(text().lines().count() > 2 * n_figures, "{}", text()),
         "svg" => assert!(roxmltree::Document::parse(text()).unwrap().root_element().has_tag_name("svg")),
         "png" => {
@@ -290,7 +295,9 @@ fn a_file_that_is_there_is_asked_about() {
 
 #[test]
 fn what_is_shown_is_copied_as_text() {
-    for (tabs, expected) in [(0, "json"), (1, "csv"), (2, "md"), (3, "md"), (4, "md"), (5, "md"), (6, "txt")] {
+    for (tabs, expected) in
+        [(0, "json"), (1, "csv"), (2, "md"), (3, "tex"), (4, "md"), (5, "md"), (6, "md"), (7, "txt")]
+    {
         let mut ui = Ui::with_data();
         ui.chars("e");
         (0..tabs).for_each(|_| drop(ui.key(TAB)));
