@@ -15,6 +15,7 @@ pub mod lens;
 pub mod model;
 pub mod probe;
 pub mod reading;
+pub mod report;
 pub mod session;
 pub mod text;
 pub mod trace;

@@ -1,9 +1,11 @@
 //! Attention patterns: where every head looks, and how much of what it finds there it writes.
 
+mod each;
 mod thumbnails;
 
 use candle_core::{D, Tensor};
 
+pub use self::each::{EachPattern, TakePattern};
 pub use self::thumbnails::Thumbnails;
 use super::pattern::{pattern, patterns, sink_note};
 use super::{Context, Lens, LensError, Question};

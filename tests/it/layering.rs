@@ -67,6 +67,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     // export: figures of a session are files as those of any command are
     ("session", &["disk", "export", "figure", "hook", "model", "reading", "text"], &[]),
     // safetensors: the name of its own module; the format is written by hand, in an order
+    // minijinja, flate2: a page, and what is packed in it
+    ("report", &["export", "figure"], &["base64", "flate2", "minijinja"]),
     ("export", &["figure"], &["base64", "csv", "plotters", "resvg", "safetensors", "skrifa", "unicode_width"]),
     // lens: the question and the names of heads, both plain data; intervene: specs are read as they are typed; probe: the
     // sites, metrics and cells of a patching grid, plain data too
@@ -101,6 +103,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "lens",
             "model",
             "probe",
+            "report",
             "session",
             "text",
             "trace",

@@ -24,6 +24,7 @@ mod panels;
 mod patching;
 mod paths;
 mod registry;
+mod report;
 mod slide;
 mod support;
 mod tui;

@@ -7,6 +7,7 @@ use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs};
 use crate::cli::figures::FigureArgs;
 use crate::cli::output::Output;
 use crate::engine::Loaded;
+use crate::figure::Figure;
 use crate::lens::{Question, Stream};
 use crate::probe::diff::{Side, diff};
 use crate::text::Prompt;
@@ -37,26 +38,55 @@ pub(in crate::cli) struct Args {
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     args.figures.check()?;
-    if args.other.is_none() && args.other_prompt.is_none() {
+    let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };
+    let asked = Asked {
+        prompt: &args.prompt,
+        other_prompt: args.other_prompt.as_deref(),
+        other: args.other.as_deref(),
+        target: &args.target,
+        stream,
+        model: &args.model,
+    };
+    args.figures.write(&compared(&asked, out)?.figures, out)?;
+    Ok(Exit::Done)
+}
+
+/// What is compared with what.
+pub(super) struct Asked<'a> {
+    pub(super) prompt: &'a PromptArgs,
+    pub(super) other_prompt: Option<&'a str>,
+    pub(super) other: Option<&'a str>,
+    pub(super) target: &'a TargetArgs,
+    pub(super) stream: Stream,
+    pub(super) model: &'a ModelArgs,
+}
+
+/// What differs, and the models that were run.
+pub(super) struct Compared {
+    pub(super) first: Loaded,
+    /// None if there is only one model.
+    pub(super) second: Option<Loaded>,
+    pub(super) figures: Vec<Figure>,
+}
+
+pub(super) fn compared(asked: &Asked<'_>, out: &Output) -> anyhow::Result<Compared> {
+    if asked.other.is_none() && asked.other_prompt.is_none() {
         bail!("there is nothing to compare with: give another prompt, or another model with --other");
     }
-    let first = args.model.open(out)?;
-    let second = args.other.as_ref().map(|model| ModelArgs { model: model.clone(), ..args.model.clone() }.open(out));
+    let first = asked.model.open(out)?;
+    let second = asked.other.map(|model| ModelArgs { model: model.to_owned(), ..asked.model.clone() }.open(out));
     let second = second.transpose()?;
-    let prompt = args.prompt.tokenise(&first)?;
+    let prompt = asked.prompt.tokenise(&first)?;
     let other: &Loaded = second.as_ref().unwrap_or(&first);
-    let other_prompt = match &args.other_prompt {
-        Some(text) => args.prompt.tokenise_as_well(other, text)?,
-        None => args.prompt.tokenise(other)?,
+    let other_prompt = match asked.other_prompt {
+        Some(text) => asked.prompt.tokenise_as_well(other, text)?,
+        None => asked.prompt.tokenise(other)?,
     };
-    let stream = if args.sublayers { Stream::Sublayers } else { Stream::Blocks };
-    let ask = args.target.ask(&first.tokenizer)?;
-    let question = Question { ask, stream, ..Question::default() };
+    let question = Question { ask: asked.target.ask(&first.tokenizer)?, stream: asked.stream, ..Question::default() };
     let provenance = [first.provenance(Some(&prompt)), other.provenance(Some(&other_prompt))];
     let sides = [side(&first, &prompt, &provenance[0]), side(other, &other_prompt, &provenance[1])];
     let figures = diff(sides[0], sides[1], &question, &out.cancel())?;
-    args.figures.write(&figures, out)?;
-    Ok(Exit::Done)
+    Ok(Compared { first, second, figures })
 }
 
 const fn side<'a>(loaded: &'a Loaded, prompt: &'a Prompt, provenance: &'a crate::figure::Provenance) -> Side<'a> {

@@ -15,6 +15,7 @@ pub(super) mod patch;
 pub(super) mod predict;
 pub(super) mod pull;
 pub(super) mod replay;
+pub(super) mod report;
 pub(super) mod steer;
 pub(super) mod trace;
 pub(super) mod tui;
@@ -54,6 +55,8 @@ pub(super) enum Command {
     Decompress(decompress::Args),
     /// Draw the figures of a saved session again
     Replay(replay::Args),
+    /// Write a report that can be pasted and checked: of a prompt, a session, runs, a comparison
+    Report(report::Args),
     /// Say what a model file contains
     Info(info::Args),
     /// List the models in the Hugging Face cache
@@ -84,6 +87,7 @@ impl Command {
             Self::Compress(args) => compress::run(&args, out),
             Self::Decompress(args) => decompress::run(&args, out),
             Self::Replay(args) => replay::run(&args, out),
+            Self::Report(args) => report::run(&args, out),
             Self::Info(args) => info::run(&args, out),
             Self::Models(args) => models::run(&args, out),
             Self::Pull(args) => pull::run(&args, out),

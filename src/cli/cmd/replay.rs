@@ -1,15 +1,16 @@
 //! `lmscope replay`
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use crate::cli::Exit;
 use crate::cli::args::{ModelArgs, saved_model};
 use crate::cli::output::Output;
-use crate::engine::{Inspected, figures};
+use crate::engine::{Inspected, Loaded, figures};
 use crate::export;
+use crate::figure::Figure;
 use crate::lens::{Ask, Versus};
 use crate::session::{FileFormat, Saved, write_figures};
 
@@ -57,24 +58,7 @@ impl From<ReplayFormat> for FileFormat {
 }
 
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
-    let saved = Saved::load(&args.session)?;
-    let model = ModelArgs { max_memory: args.max_memory, ..saved_model(&saved) };
-    let model = ModelArgs { model: args.model.clone().unwrap_or(model.model), ..model };
-    let loaded = model.open(out)?;
-    saved.check_model(&loaded.info.fingerprint)?;
-    let ask = Ask {
-        position: isize::try_from(saved.position).ok(),
-        token: saved.token.as_ref().map(|token| token.id),
-        versus: saved.versus.as_ref().map_or(Versus::BestOther, |token| Versus::Token(token.id)),
-    };
-    let asked = Inspected {
-        ids: saved.ids(saved.at),
-        ask,
-        interventions: saved.active(),
-        head: saved.head,
-        sampling: saved.sampling,
-    };
-    let all = figures(&loaded, &asked, &out.cancel())?;
+    let all = again(&args.session, args.model.as_ref(), args.max_memory, out)?.figures;
     let format = FileFormat::from(args.format);
     match &args.output {
         Some(folder) => {
@@ -90,4 +74,40 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// A session that was run again.
+pub(super) struct Again {
+    pub(super) model: ModelArgs,
+    pub(super) loaded: Loaded,
+    /// The figures of each lens, under its name.
+    pub(super) figures: Vec<(String, Vec<Figure>)>,
+}
+
+/// Runs what a session shows with the model that it was saved with.
+pub(super) fn again(
+    session: &Path,
+    model: Option<&String>,
+    max_memory: Option<u64>,
+    out: &Output,
+) -> anyhow::Result<Again> {
+    let saved = Saved::load(session)?;
+    let saved_with = ModelArgs { max_memory, ..saved_model(&saved) };
+    let model = ModelArgs { model: model.cloned().unwrap_or(saved_with.model.clone()), ..saved_with };
+    let loaded = model.open(out)?;
+    saved.check_model(&loaded.info.fingerprint)?;
+    let ask = Ask {
+        position: isize::try_from(saved.position).ok(),
+        token: saved.token.as_ref().map(|token| token.id),
+        versus: saved.versus.as_ref().map_or(Versus::BestOther, |token| Versus::Token(token.id)),
+    };
+    let asked = Inspected {
+        ids: saved.ids(saved.at),
+        ask,
+        interventions: saved.active(),
+        head: saved.head,
+        sampling: saved.sampling,
+    };
+    let figures = figures(&loaded, &asked, &out.cancel())?;
+    Ok(Again { model, loaded, figures })
 }
