@@ -29,17 +29,27 @@ fn megabytes(file: &Path) -> f64 {
     fs::metadata(file).unwrap().len() as f64 / 1e6
 }
 
-/// A record of 10,000 items: those of a real one, again and again.
+/// Words that do not repeat, so that they take the room that real texts do.
+fn words(state: &mut u64) -> String {
+    let word = |_| {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:05x}", *state >> 44)
+    };
+    (0..40).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A record of 10,000 items: those of a real one, again and again, each with a context of its own of 240 letters.
 fn large_record(binary: &str, folder: &Path) -> String {
     let run = folder.join("run");
     let name = run.to_str().unwrap().to_owned();
     lmscope(binary, &["eval", "run", "next-word", "--no-cache", "-o", &name]);
     let items = fs::read_to_string(run.join("items.jsonl")).unwrap();
-    let mut large = String::new();
+    let (mut large, mut state) = (String::new(), 1);
     for copy in 0..10_000_usize.div_ceil(items.lines().count()) {
         for line in items.lines() {
             let mut item: serde_json::Value = serde_json::from_str(line).unwrap();
             item["id"] = format!("{}-{copy}", item["id"].as_str().unwrap()).into();
+            item["requests"][0]["loglikelihood"]["context"] = words(&mut state).into();
             large += &format!("{item}\n");
         }
     }

@@ -276,3 +276,51 @@ fn what_cannot_be_written_is_told_before_the_work() {
     assert!(lmscope(&["report", "--check", "nowhere.html"]).refused().contains("nowhere.html"));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_examples_in_the_documentation_come_out_again() {
+    for page in ["why", "models", "evaluation"] {
+        let found = lmscope(&["report", "--check", &format!("docs/example-report/{page}.html")]);
+        assert_eq!(found.status, 0, "{page}: {} {}", found.stdout, found.stderr);
+    }
+}
+
+/// The commands of a LaTeX text.
+fn commands(latex: &str) -> std::collections::BTreeSet<String> {
+    let name = |(at, _)| {
+        let rest: &str = &latex[at + 1..];
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        rest[..letters.max(rest.chars().next().map_or(0, char::len_utf8))].to_owned()
+    };
+    latex.match_indices('\\').map(name).collect()
+}
+
+const COMMANDS: &str = "begin end centering caption toprule midrule bottomrule textbackslash textasciitilde textasciicircum \
+                        textless textgreater textbar char textasciigrave textquotesingle textvisiblespace textminus \
+                        textrightarrow ldots textendash textperiodcentered textbardbl textlangle textrangle \
+                        { } $ & # _ % \\ \n";
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_text_is_inert_in_every_format(text in proptest::prelude::any::<String>(), sign in "[=+@<>&'\"\\\\{}$%#|`\\]\\[-]{0,6}") {
+        use lmscope::export::{Csv, Latex, Markdown};
+        let text = format!("{sign}{text}");
+        let page = lmscope::report::page(&report(&text)).unwrap();
+        assert!(tags(&page) == tags(&lmscope::report::page(&report("plain")).unwrap()));
+        let written = |exporter: &dyn lmscope::export::Exporter| {
+            let mut out = Vec::new();
+            exporter.write(&figures(&text), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let markdown = written(&Markdown);
+        assert!(markdown.match_indices('<').all(|(at, _)| markdown[..at].ends_with('\\')));
+        let latex = written(&Latex);
+        let allowed: Vec<&str> = COMMANDS.split(' ').collect();
+        assert!(commands(&latex).iter().all(|name| allowed.contains(&name.as_str()) || name == "\\"), "{latex}");
+        let csv = written(&Csv);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv.as_bytes());
+        assert!(reader.records().all(|record| record.unwrap().iter().all(|cell| !cell.starts_with(['=', '@', '+']))));
+    }
+}

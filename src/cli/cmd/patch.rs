@@ -99,7 +99,6 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-/// A grid, and its strongest cells.
 fn fill(
     args: &Args,
     loaded: &Loaded,
@@ -107,14 +106,25 @@ fn fill(
     request: Request,
     out: &Output,
 ) -> anyhow::Result<Vec<Figure>> {
+    filled(loaded, prompts, request, (args.estimate, args.top), out)
+}
+
+/// A grid, of which at most so many cells are run where it is estimated first, and its strongest cells.
+pub(super) fn filled(
+    loaded: &Loaded,
+    prompts: [&Prompt; 2],
+    request: Request,
+    (estimate, top): (Option<usize>, usize),
+    out: &Output,
+) -> anyhow::Result<Vec<Figure>> {
     let grid = Grid::new(&loaded.decoder, &loaded.tokenizer, prompts, request, &out.cancel())?;
     let mut bar = Progress::new(BAR);
     let mut tell = |filled: Filled| bar.tell(filled.done as u64, filled.total as u64, request.site.name());
-    let cells = match args.estimate {
+    let cells = match estimate {
         None => grid.fill(&out.cancel(), &mut tell)?,
         Some(n) => grid.fill_best(n, &out.cancel(), &mut tell)?,
     };
-    Ok(grid.figures(&cells, &loaded.tokenizer, &loaded.provenance(Some(prompts[0])), args.top)?)
+    Ok(grid.figures(&cells, &loaded.tokenizer, &loaded.provenance(Some(prompts[0])), top)?)
 }
 
 /// The effects of all senders on the receivers.

@@ -184,6 +184,21 @@ document.querySelectorAll('figure.heatmap').forEach(figure => {
   redraw.push(draw);
 });
 
+// ---- a picture of many cells, a pixel each: 256 colours from 0 to 1
+const pixels = (width, height, paint) => {
+  const strip = new OffscreenCanvas(256, 1).getContext('2d', { willReadFrequently: true });
+  for (let at = 0; at < 256; at++) {
+    strip.fillStyle = colour({ kind: 'probability' }, at / 255);
+    strip.fillRect(at, 0, 1, 1);
+  }
+  const shades = new Uint32Array(strip.getImageData(0, 0, 256, 1).data.buffer);
+  const picture = new OffscreenCanvas(Math.max(1, width), Math.max(1, height)), pen = picture.getContext('2d');
+  const image = pen.createImageData(picture.width, picture.height), cells = new Uint32Array(image.data.buffer);
+  paint((x, y, shades, share) => { cells[y * picture.width + x] = shades[Math.round(Math.min(1, share) * 255)]; }, shades);
+  pen.putImageData(image, 0, 0);
+  return picture;
+};
+
 // ---- packed data: base64 of a zlib stream
 const unpack = async text => {
   const raw = atob(text.trim()), bytes = new Uint8Array(raw.length);
@@ -199,39 +214,55 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
   const layer = pick('select.layer'), head = pick('select.head'), sink = pick('.sink');
   const thumbs = await unpack(data.thumbnails), side = data.side;
   const scale = { kind: 'probability' };
-  const cell = Math.max(1, Math.min(18, Math.floor(520 / n)));
+  const cell = Math.max(1, Math.min(26, Math.floor(520 / n))), labelled = cell >= 12;
+  const letters = Math.min(14, data.tokens.reduce((most, token) => Math.max(most, [...token].length), 0));
+  const left = labelled ? 8 + 7 * letters : 0;
   let pattern = new Uint8Array(0);
-  // row by row, each up to the diagonal; shares of 255
-  const weight = (query, key) => {
-    if (key > query) return 0;
-    const start = query * (query + 1) / 2, rest = () => { let sum = 0; for (let at = 1; at <= query; at++) sum += pattern[start + at]; return sum; };
-    if (!sink.checked) return pattern[start + key] / 255;
-    const others = rest();
-    return others > 0 ? (key === 0 ? 0 : pattern[start + key] / others) : pattern[start + key] / 255;
+  // row by row, each up to the diagonal; shares of 255. Without the first token, what is left is scaled up to 1
+  const row = query => {
+    const start = query * (query + 1) / 2, weights = Array.from(pattern.subarray(start, start + query + 1), share => share / 255);
+    const others = sink.checked ? weights.reduce((sum, weight) => sum + weight, -weights[0]) : 0;
+    return others > 0 ? weights.map((weight, key) => key === 0 ? 0 : weight / others) : weights;
   };
-  const row = query => Array.from({ length: query + 1 }, (_, key) => weight(query, key));
-  const palette = () => Array.from({ length: 256 }, (_, at) => colour(scale, at / 255));
+  const weight = (query, key) => key > query ? 0 : row(query)[key];
   const drawMap = () => {
-    const pen = sized(map, cell * n + 1, cell * n + 1), shades = palette();
-    for (let query = 0; query < n; query++) {
-      row(query).forEach((value, key) => {
-        pen.fillStyle = shades[Math.round(Math.min(1, value) * 255)];
-        pen.fillRect(key * cell, query * cell, cell, cell);
-      });
-    }
+    const pen = sized(map, left + cell * n + 1, left + cell * n + 1);
+    const image = pixels(n, n, (set, shades) => {
+      for (let query = 0; query < n; query++) row(query).forEach((value, key) => set(key, query, shades, value));
+    });
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(image, left, 0, cell * n, cell * n);
     pen.strokeStyle = faint();
-    pen.strokeRect(0, 0, cell * n, cell * n);
+    pen.strokeRect(left, 0, cell * n, cell * n);
+    if (!labelled) return;
+    pen.font = MONO;
+    pen.fillStyle = faint();
+    pen.textAlign = 'right';
+    data.tokens.forEach((token, at) => {
+      pen.fillText(cut(token, letters), left - 6, (at + 0.5) * cell);
+      pen.save();
+      pen.translate(left + (at + 0.5) * cell, cell * n + 6);
+      pen.rotate(-Math.PI / 2);
+      pen.fillText(cut(token, letters), 0, 0);
+      pen.restore();
+    });
   };
   const thumb = Math.max(12, Math.min(40, Math.floor(360 / data.n_heads)));
-  const drawAll = () => {
-    const pen = sized(all, data.n_heads * (thumb + 3), data.n_layers * (thumb + 3)), shades = palette(), step = thumb / side;
+  const sheet = () => pixels(data.n_heads * side, data.n_layers * side, (set, shades) => {
     for (let at = 0; at < data.n_layers * data.n_heads; at++) {
-      const x = at % data.n_heads * (thumb + 3), y = Math.floor(at / data.n_heads) * (thumb + 3);
-      for (let query = 0; query < side; query++) for (let key = 0; key <= query; key++) {
-        pen.fillStyle = shades[thumbs[(at * side + query) * side + key]];
-        pen.fillRect(x + key * step, y + query * step, Math.ceil(step), Math.ceil(step));
-      }
-      pen.strokeStyle = at === chosen() ? ink() : faint();
+      const x = at % data.n_heads * side, y = Math.floor(at / data.n_heads) * side;
+      for (let query = 0; query < side; query++) for (let key = 0; key <= query; key++) set(x + key, y + query, shades, thumbs[(at * side + query) * side + key] / 255);
+    }
+  });
+  let small = null;
+  const drawAll = () => {
+    const pen = sized(all, data.n_heads * (thumb + 3), data.n_layers * (thumb + 3));
+    const strong = ink(), weak = faint();
+    pen.imageSmoothingEnabled = false;
+    for (let at = 0; at < data.n_layers * data.n_heads; at++) {
+      const h = at % data.n_heads, l = Math.floor(at / data.n_heads), x = h * (thumb + 3), y = l * (thumb + 3);
+      pen.drawImage(small, h * side, l * side, side, side, x, y, thumb, thumb);
+      pen.strokeStyle = at === chosen() ? strong : weak;
       pen.lineWidth = at === chosen() ? 3 : 0.5;
       pen.strokeRect(x + 0.5, y + 0.5, thumb, thumb);
     }
@@ -271,7 +302,7 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
   [layer, head].forEach(select => select.addEventListener('change', show));
   sink.addEventListener('change', () => { drawMap(); look(null); });
   walk(map, () => [n, n], (x, y) => {
-    const query = Math.floor(y / cell), key = Math.floor(x / cell);
+    const query = Math.floor(y / cell), key = Math.floor((x - left) / cell);
     return query >= 0 && query < n && key >= 0 && key < n ? [query, key] : null;
   }, (query, key, event) => {
     const text = `${query} ${data.tokens[query]} → ${key} ${data.tokens[key]}: ${key > query ? 'not seen' : weight(query, key).toFixed(2)}`;
@@ -292,9 +323,10 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
     const text = `layer ${l}, head ${h}${role ? ', ' + role : ''}`;
     if (event) say(text + ' (click to choose)', event.clientX, event.clientY); else pickHead(l, h);
   });
-  redraw.push(() => { drawMap(); drawAll(); });
+  redraw.push(() => { small = sheet(); drawMap(); drawAll(); });
   layer.selectedIndex = data.chosen[0];
   head.selectedIndex = data.chosen[1];
+  small = sheet();
   await show();
 });
 

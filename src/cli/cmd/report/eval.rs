@@ -117,10 +117,10 @@ fn shares(task: &str, results: &[MetricResult], like: Option<&Figure>) -> Option
     let bars: Vec<Bar> = results.iter().filter(is_share).filter_map(bar).take(MOST).collect();
     (!bars.is_empty()).then(|| Figure {
         title: format!("{task}: shares"),
-        caption:
-            "Metrics between 0 and 1 with their 95 % intervals, over all items and by stratum; the method of each \
-                  interval is in the table."
-                .into(),
+        caption: format!(
+            "Shares of items with their 95 % intervals (Wilson), over all items and by stratum; at most {MOST} are drawn, all \
+             of them are in the table."
+        ),
         provenance: like.map(|figure| figure.provenance.clone()).unwrap_or_default(),
         content: Content::Bars(Bars { bars, scale: Scale::Probability, unit: "share".into() }),
     })

@@ -3,20 +3,28 @@
 use super::facts;
 use super::target::TargetFile;
 use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs};
+use crate::cli::cmd::patch;
 use crate::cli::output::Output;
-use crate::engine::{Overview, overview};
+use crate::engine::{Loaded, Overview, overview};
 use crate::export::inert_line;
 use crate::figure::{Cell, Column, Content, Figure, Provenance, Table};
-use crate::lens::Question;
+use crate::lens::{Ask, Question};
 use crate::probe::explain::{Explanation, explain};
+use crate::probe::patching::{Direction, Measure, Metric, PatchSite, Request};
 use crate::probe::{InputOptions, Subject};
 use crate::report::{Attention, Block, Fact, Patterns, Report, Section};
+use crate::text::Prompt;
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  lmscope report explain \"Tom Cruise's mother is\" -o why.html")]
+#[command(
+    after_help = "Examples:\n  lmscope report explain \"Tom Cruise's mother is\" -o why.html\n  lmscope report explain \"The cat sat on a\" --corrupted \"The dog sat on a\" -o cat.html"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     prompt: PromptArgs,
+    /// A prompt of as many tokens: also show which activations of the first one bring its answer into this one
+    #[arg(long, value_name = "PROMPT")]
+    corrupted: Option<String>,
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
@@ -56,6 +64,11 @@ pub(super) fn build(args: &Args, out: &mut Output) -> anyhow::Result<Report> {
         Fact::subject("tokens", prompt.ids.len().to_string()),
         Fact::subject("BOS", prompt.bos.to_string()),
     ]);
+    let patched = match &args.corrupted {
+        Some(text) => Some(patched(&loaded, [&prompt, &args.prompt.tokenise_as_well(&loaded, text)?], ask, out)?),
+        None => None,
+    };
+    facts.extend(args.corrupted.as_ref().map(|text| Fact::subject("corrupted prompt", inert_line(text))));
     let shown = Shown { explained: &explained, provenance: &provenance };
     let attention = shown.attention(&loaded.info.config, &question, patterns)?;
     Ok(Report {
@@ -63,7 +76,23 @@ pub(super) fn build(args: &Args, out: &mut Output) -> anyhow::Result<Report> {
         about: format!("One forward pass of {} ({}), explained.", explained.model, explained.precision),
         arguments: Vec::new(),
         facts,
-        sections: shown.sections(seen, attention)?,
+        sections: shown.sections(seen, attention)?.into_iter().chain(patched).collect(),
+    })
+}
+
+/// Which activations of the clean prompt bring its answer into the corrupted one.
+fn patched(loaded: &Loaded, prompts: [&Prompt; 2], ask: Ask, out: &Output) -> anyhow::Result<Section> {
+    let measure = Measure { direction: Direction::Denoise, metric: Metric::Recovery, ask };
+    let request = Request { site: PatchSite::ResidPre, measure };
+    let figures = patch::filled(loaded, prompts, request, (None, TOP), out)?;
+    Ok(Section {
+        title: "What carries it".into(),
+        text: vec![
+            "Activations of the prompt are put into a forward pass of the corrupted one, one cell at a time: 1 brings the \
+             answer back whole, 0 changes nothing."
+                .into(),
+        ],
+        blocks: figures.into_iter().map(Block::Figure).collect(),
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Args {
 const RUN: [&str; 8] = ["run", "hallucination", "-m", "slide-chat", "--chat", "--tier", "quick", "--no-cache"];
 /// The pages with their arguments; `{run}` is the record of the suite.
 const PAGES: [(&str, &[&str]); 3] = [
-    ("why.html", &["explain", "Tom Cruise's mother is"]),
+    ("why.html", &["explain", "The cat sat on a", "--corrupted", "The dog sat on a"]),
     ("models.html", &["compare", "The cat sat on a", "--other", "slide-chat"]),
     ("evaluation.html", &["eval", "{run}"]),
 ];
