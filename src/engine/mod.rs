@@ -47,7 +47,7 @@ pub use self::identity::{Identity, TextSide, identity, open_text_side};
 pub use self::inputs::{InputMethod, Inputs};
 use self::kv::Remembered;
 pub use self::load::{Loaded, ModelInfo, OpenError, open};
-pub use self::overview::{Overview, overview};
+pub use self::overview::{Overview, overview, overview_plan};
 pub use self::patch::{PatchFrame, PatchWork};
 pub use self::request::{Panel, Request};
 pub use self::why::{Answer, Named, Origin, Pair, Part, PartKind, Why};

@@ -7,8 +7,8 @@ use crate::lens::attention::{Attention, EachPattern, TakePattern};
 use crate::lens::distribution::{NextTokens, next_token};
 use crate::lens::dla::{self, Attribution, DirectLogitAttribution};
 use crate::lens::logit_lens::LogitLens;
-use crate::lens::{Context, Lens, LensError};
-use crate::model::CausalLm as _;
+use crate::lens::{Context, Lens, LensError, Question};
+use crate::model::{CausalLm as _, DecoderConfig};
 use crate::probe::Subject;
 use crate::trace::{Trace, TracePlan};
 
@@ -33,14 +33,19 @@ pub struct Overview {
     pub attention: Vec<Figure>,
 }
 
+/// What is recorded for it.
+pub fn overview_plan(cfg: &DecoderConfig, question: &Question) -> TracePlan {
+    let lenses: [&dyn Lens; 4] = [&NextTokens, &DirectLogitAttribution, &LogitLens, &Attention];
+    lenses.iter().fold(TracePlan::default(), |plan, lens| plan.union(&lens.needs(cfg, question)))
+}
+
 /// Runs the model once and lays out what is asked.
 ///
 /// # Errors
 /// A question that does not fit, a model that cannot be run, or cancellation.
 pub fn overview(subject: &Subject<'_>, take: &mut TakePattern<'_>) -> Result<Overview, EngineError> {
     let Subject { lm, tokenizer, provenance, question, prompt, cancel, .. } = *subject;
-    let lenses: [&dyn Lens; 4] = [&NextTokens, &DirectLogitAttribution, &LogitLens, &Attention];
-    let plan = lenses.iter().fold(TracePlan::default(), |plan, lens| plan.union(&lens.needs(lm.config(), question)));
+    let plan = overview_plan(lm.config(), question);
     let trace = Trace::record(lm, &prompt.ids, &plan, &mut (EachPattern::to(take), cancel.clone()))?;
     let context = Context { lm, tokenizer, provenance, question };
     let figures = |lens: &dyn Lens| -> Result<Vec<Figure>, LensError> {

@@ -53,7 +53,9 @@ fn table(cells: &Cells, rows: &[Vec<String>], caption: &str) -> String {
     let heading = row(cells.heading.iter().map(|(name, _)| name.as_str()));
     let mut out = format!("\\begin{{table}}[htbp]\n\\centering\n\\caption{{{caption}}}\n");
     let _ = write!(out, "\\begin{{tabular}}{{{sides}}}\n\\toprule\n{heading}\\midrule\n");
-    rows.iter().for_each(|cells| out += &row(cells.iter().map(String::as_str)));
+    for cells in rows {
+        out += &row(cells.iter().map(String::as_str));
+    }
     out += "\\bottomrule\n\\end{tabular}\n\\end{table}\n";
     out
 }

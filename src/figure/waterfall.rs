@@ -83,6 +83,6 @@ mod tests {
         let steps: Vec<_> = found.steps().iter().map(|step| (step.name, step.from, step.to)).collect();
         assert_eq!(steps, [("a", 0.0, 2.0), ("b", 2.0, 1.5), ("remainder", 1.5, 1.75), ("total", 0.0, 1.75)]);
         assert!((found.remainder() - 0.25).abs() < 1e-12);
-        assert_eq!(Waterfall::new(Vec::new(), 1.0, "").steps()[0].to, 1.0);
+        assert!((Waterfall::new(Vec::new(), 1.0, "").steps()[0].to - 1.0).abs() < 1e-12);
     }
 }

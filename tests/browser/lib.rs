@@ -49,10 +49,18 @@ impl Page {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&format!("http://localhost:{}", port.unwrap())).await;
         let client = client.unwrap();
-        client.goto(&format!("file://{}", file.display())).await.unwrap();
         let page = Self { client, driver };
-        page.until("document.documentElement.dataset.ready === 'true'").await;
+        page.show(file).await;
+        if file.extension().is_some_and(|extension| extension == "html") {
+            page.until("document.documentElement.dataset.ready === 'true'").await;
+        }
         page
+    }
+
+    /// Goes to another file, which need not be a report.
+    pub async fn show(&self, file: &Path) {
+        self.client.goto(&format!("file://{}", file.display())).await.unwrap();
+        self.until("document.readyState === 'complete'").await;
     }
 
     /// What a script returns.

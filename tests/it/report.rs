@@ -256,7 +256,84 @@ fn runs_are_reported_beside_a_baseline_and_checked_against_their_records() {
 }
 
 #[test]
-fn models_and_sessions_have_reports_too() {
+fn several_runs_have_a_section_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    for (suite, name) in [("next-word", "a"), ("reversal-curse", "b")] {
+        assert_eq!(lmscope(&["eval", "run", suite, "--tier", "quick", "--no-cache", "-o", &at(name)]).status, 0);
+    }
+    let page = dir.path().join("both.html");
+    assert_eq!(report_of(&["eval", &at("a"), &at("b")], &page).status, 0);
+    let text = fs::read_to_string(&page).unwrap();
+    for expected in
+        ["Results of run 1", "Results of run 2", "Forward and reverse", "Items of run 2", "run 2: suite reversal-curse"]
+    {
+        assert!(text.contains(expected), "{expected}");
+    }
+    assert_eq!(check(&page).status, 0);
+}
+
+#[test]
+fn a_committed_baseline_is_compared_without_its_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run").to_str().unwrap().to_owned();
+    assert_eq!(lmscope(&["eval", "run", "reversal-curse", "--limit", "140", "--no-cache", "-o", &run]).status, 0);
+    let page = dir.path().join("change.html");
+    let baseline = "tests/baselines/reversal-curse.json";
+    let printed = report_of(&["eval", &run, "--baseline", baseline], &page);
+    assert_eq!(printed.status, 0, "{}", printed.stderr);
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(
+        text.contains("New against old") && text.contains("baseline: fingerprint") && !text.contains("flipped ones")
+    );
+    assert_eq!(check(&page).status, 0);
+}
+
+#[test]
+fn a_damaged_report_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        fs::write(&file, text).unwrap();
+        check(&file).refused()
+    };
+    let surrogate = "{\"format_version\": 1, \"arguments\": [\"\\ud800\"]}";
+    assert!(told("a.json", surrogate).contains("not the JSON of a report"));
+    let unknown = "{\"format_version\": 1, \"arguments\": [\"explode\"], \"facts\": [], \"sections\": []}";
+    assert!(told("b.json", unknown).contains("no longer understood"));
+    let other = "{\"format_version\": 1, \"arguments\": [\"--check\", \"b.json\"], \"sections\": []}";
+    assert!(told("c.json", other).contains("no longer understood"));
+}
+
+/// Compiles hostile texts where there is a compiler.
+#[test]
+fn latex_of_a_stranger_compiles_where_there_is_a_compiler() {
+    if std::process::Command::new("pdflatex").arg("--version").output().is_err() {
+        println!("there is no pdflatex");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut hostile = hostile();
+    // a paragraph of a million letters without a space is more than TeX takes
+    hostile.pop();
+    for (at, hostile) in hostile.iter().enumerate() {
+        let files = write(&report(hostile), "tex");
+        fs::create_dir_all(dir.path().join("pictures")).unwrap();
+        for (name, bytes) in &files.beside {
+            fs::write(dir.path().join("pictures").join(name), bytes).unwrap();
+        }
+        fs::write(dir.path().join("report.tex"), &files.main).unwrap();
+        let compiled = std::process::Command::new("pdflatex")
+            .args(["-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "report.tex"])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(compiled.status.success(), "{at}: {}", String::from_utf8_lossy(&compiled.stdout));
+    }
+}
+
+#[test]
+fn models_have_reports_too() {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("change.html");
     let printed = report_of(&["compare", "The cat sat on a", "--other", "slide-chat"], &page);

@@ -12,7 +12,7 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] model::Error),
     /// Nothing is left to score.
-    #[error("score `{continuation}` after `{context}`: no token of its own remains")]
+    #[error("score `{}` after `{}`: no token of its own remains", short(continuation), short(context))]
     EmptyContinuation {
         /// What is given.
         context: String,
@@ -23,7 +23,7 @@ pub enum Error {
     #[error("score a text with an empty context: the tokenizer has neither BOS nor EOS")]
     NoContext,
     /// The tokenizer has an id that the model lacks.
-    #[error("score `{text}`: id {id} is outside the model's vocabulary of {d_vocab}")]
+    #[error("score `{}`: id {id} is outside the model's vocabulary of {d_vocab}", short(text))]
     OutsideVocabulary {
         /// The continuation.
         text: String,
@@ -33,7 +33,7 @@ pub enum Error {
         d_vocab: usize,
     },
     /// More is to be scored than the model can look at.
-    #[error("score `{continuation}`: its {found} tokens are more than the model's context of {n_ctx}")]
+    #[error("score `{}`: its {found} tokens are more than the model's context of {n_ctx}", short(continuation))]
     LongContinuation {
         /// The continuation.
         continuation: String,
@@ -54,13 +54,20 @@ pub enum Error {
     #[error(transparent)]
     Compress(compress::Error),
     /// A log-probability is no number.
-    #[error("score `{text}`: the model gives it log-probability {found}")]
+    #[error("score `{}`: the model gives it log-probability {found}", short(text))]
     NotFinite {
         /// The continuation.
         text: String,
         /// What the model gave.
         found: f64,
     },
+}
+
+/// The beginning of a text, which may be as long as a book.
+fn short(text: &str) -> String {
+    const CHARACTERS: usize = 80;
+    let end = text.char_indices().nth(CHARACTERS).map(|(end, _)| end);
+    end.map_or_else(|| text.to_owned(), |end| format!("{}…", &text[..end]))
 }
 
 impl From<compress::Error> for Error {
@@ -88,5 +95,18 @@ impl Error {
             Self::NoRoom { .. } => Some("ask for fewer tokens".into()),
             Self::NoContext => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_told_by_its_beginning() {
+        let error = Error::LongContinuation { continuation: "ж".repeat(1 << 20), found: 9, n_ctx: 8 };
+        let told = error.to_string();
+        assert!(told.starts_with(&format!("score `{}…`: its 9 tokens", "ж".repeat(80))), "{}", told.len());
+        assert_eq!(short("mat"), "mat");
     }
 }

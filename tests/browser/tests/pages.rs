@@ -226,6 +226,27 @@ async fn what_a_stranger_writes_is_only_shown() {
     is_quiet(&page).await;
     page.close().await;
 
+    // so is a picture, and what is longer than a page
+    let picture = dir.path().join("a.svg");
+    let long = "x".repeat(1 << 20);
+    for text in HOSTILE.iter().filter(|text| !text.contains('\0')) {
+        lmscope(&["lens", "distribution", text, "--svg", picture.to_str().unwrap()]);
+        let page = Page::open(&picture).await;
+        assert_eq!(page.value("document.documentElement.tagName").await, "svg");
+        assert_eq!(page.value("document.querySelectorAll('script, image, foreignObject').length").await, 0);
+        is_quiet(&page).await;
+        page.close().await;
+    }
+    let item = serde_json::json!({ "id": "long", "question": long, "choices": ["rug", "mat"], "gold": 0 });
+    std::fs::write(dir.path().join("items.jsonl"), item.to_string()).unwrap();
+    lmscope(&["eval", "run", &at(""), "--no-cache", "-o", &at("long")]);
+    lmscope(&["report", "eval", &at("long"), "-o", file.to_str().unwrap()]);
+    let page = Page::open(&file).await;
+    page.until("document.querySelector('figure.items').dataset.ready === 'true'").await;
+    page.client.execute("document.querySelector('.rows [data-at]').click()", Vec::new()).await.unwrap();
+    page.until("document.querySelectorAll('.item pre').length > 0").await;
+    page.close().await;
+
     for (at, text) in HOSTILE.iter().filter(|text| !text.contains('\0')).enumerate() {
         let file = dir.path().join(format!("{at}.html"));
         lmscope(&["report", "explain", text, "-o", file.to_str().unwrap()]);

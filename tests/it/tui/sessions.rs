@@ -116,6 +116,15 @@ fn figures_saved_on_the_screen_and_replayed_ones_are_the_same_bytes() {
     let names: Vec<String> = files(&replayed).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["attention.json", "distribution.json", "dla.json", "logit-lens.json", "rollout.json"]);
     assert_eq!(files(&on_screen), files(&replayed));
+    let report = folder.path().join("s.html");
+    for arguments in [
+        vec!["session".as_ref(), file.as_os_str(), "-o".as_ref(), report.as_os_str()],
+        vec!["--check".as_ref(), report.as_os_str()],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_lmscope")).arg("report").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(std::fs::read_to_string(&report).unwrap().contains("intervened: "));
 }
 
 #[test]

@@ -26,9 +26,9 @@ pub(super) struct Again {
 pub(super) fn run(file: &Path, out: &mut Output) -> anyhow::Result<Exit> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let old = arguments(file, &text)?;
-    out.note(&format!("again: lmscope report {}", inert_line(&old.arguments.join(" "))));
     let again = Again::try_parse_from(&old.arguments)
         .context("the arguments that the report holds are no longer understood")?;
+    out.note(&format!("again: lmscope report {}", inert_line(&old.arguments.join(" "))));
     let new = again.of.build(old.arguments.clone(), out)?.json()?;
     let found = compare(&old.value, &new);
     for one in found.iter().take(MOST) {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::facts;
 use super::target::TargetFile;
 use crate::cli::args::hub_cache;
+use crate::cli::gate::scores;
 use crate::engine::open_text_side;
 use crate::eval::curves::curves;
 use crate::eval::gate::{self, Gate, Scores};
@@ -30,7 +31,7 @@ pub(super) struct Args {
     /// The records of runs, a section each
     #[arg(value_name = "RECORD", required = true)]
     records: Vec<PathBuf>,
-    /// Compare each with this record
+    /// Compare each with this record, or with the baseline that `eval bless` wrote
     #[arg(long, value_name = "RECORD")]
     baseline: Option<PathBuf>,
     /// The model whose tokenizer spells the tokens that were scored; embedded models are found without
@@ -41,7 +42,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn build(args: &Args) -> anyhow::Result<Report> {
-    let baseline = args.baseline.as_deref().map(read).transpose()?;
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let (mut sections, mut facts) = (Vec::new(), Vec::new());
     for (at, folder) in args.records.iter().enumerate() {
         let record = read(folder)?;
@@ -51,13 +52,13 @@ pub(super) fn build(args: &Args) -> anyhow::Result<Report> {
         let words = words(&record, args.tokenizer.as_deref())?;
         sections.push(results(&role, &record)?);
         if let Some(baseline) = &baseline {
-            sections.push(change(&role, baseline, &record)?);
+            sections.push(change(&role, &baseline.scores, &record)?);
         }
-        sections.push(items(&role, &record, baseline.as_ref(), words.as_ref())?);
+        sections.push(items(&role, &record, baseline.as_ref().and_then(|old| old.record.as_ref()), words.as_ref())?);
     }
     if let (Some(folder), Some(baseline)) = (&args.baseline, &baseline) {
         facts.push(Fact::subject("baseline: record", folder.display().to_string()));
-        facts.extend(facts::of_run("baseline", &baseline.run));
+        facts.extend(baseline.facts());
     }
     let names: Vec<String> = args.records.iter().map(|folder| folder.display().to_string()).collect();
     let beside = args.baseline.as_ref().map_or(String::new(), |folder| format!(", beside {}", folder.display()));
@@ -68,6 +69,37 @@ pub(super) fn build(args: &Args) -> anyhow::Result<Report> {
         facts,
         sections,
     })
+}
+
+/// What runs are compared with.
+struct Baseline {
+    scores: Scores,
+    /// None if it is a file of `eval bless`, which holds no answers.
+    record: Option<Record>,
+}
+
+impl Baseline {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let record = if path.is_dir() { Some(read(path)?) } else { None };
+        let scores = match &record {
+            Some(record) => Scores::of(record)?,
+            None => scores(path)?,
+        };
+        Ok(Self { scores, record })
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let Some(record) = &self.record else {
+            let origin = &self.scores.origin;
+            return vec![
+                Fact::subject("baseline", &origin.model),
+                Fact::subject("baseline: fingerprint", &origin.fingerprint),
+                Fact::subject("baseline: SHA-256 of the tokenizer", &origin.tokenizer),
+                Fact::subject("baseline: run by", format!("lmscope {}", origin.lmscope_version)),
+            ];
+        };
+        facts::of_run("baseline", &record.run)
+    }
 }
 
 fn read(folder: &Path) -> anyhow::Result<Record> {
@@ -126,8 +158,8 @@ fn shares(task: &str, results: &[MetricResult], like: Option<&Figure>) -> Option
     })
 }
 
-fn change(role: &str, old: &Record, new: &Record) -> anyhow::Result<Section> {
-    let found = gate::compare(&Scores::of(old)?, &Scores::of(new)?, &Gate::default())?;
+fn change(role: &str, old: &Scores, new: &Record) -> anyhow::Result<Section> {
+    let found = gate::compare(old, &Scores::of(new)?, &Gate::default())?;
     let figures = gate::report::figures(&found)?;
     Ok(Section {
         title: format!("Change of {role} from the baseline"),

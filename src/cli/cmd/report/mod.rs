@@ -87,7 +87,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
         None => anyhow::bail!("there is nothing to report: say explain, session, eval, compare or gallery"),
     };
     of.target().check()?;
-    let given: Vec<String> = std::env::args().skip_while(|word| word != "report").skip(1).collect();
+    let given = std::env::args_os().skip_while(|word| word != "report").skip(1);
+    let given: Vec<String> = given.map(|word| word.to_string_lossy().into_owned()).collect();
     let report = of.build(target::without_output(&given), out)?;
     of.target().write(&report, out)?;
     Ok(Exit::Done)
