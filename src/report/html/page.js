@@ -268,6 +268,42 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
     }
   };
   const chosen = () => layer.selectedIndex * data.n_heads + head.selectedIndex;
+  // lines from queries on the left to keys on the right; of one token alone while it is pointed at
+  const links = pick('canvas.links'), LINE = 18, side1 = 10 + 7 * letters, gap = 130, MOST = 128;
+  if (n > MOST) links.parentElement.remove();
+  const drawLinks = marked => {
+    if (n > MOST) return;
+    const pen = sized(links, 2 * side1 + gap, n * LINE), shown = isDark() ? '#7ab8ff' : '#0b5cad';
+    const link = (query, key, value) => {
+      pen.globalAlpha = Math.min(1, value);
+      pen.beginPath();
+      pen.moveTo(side1, (query + 0.5) * LINE);
+      pen.lineTo(side1 + gap, (key + 0.5) * LINE);
+      pen.stroke();
+    };
+    pen.strokeStyle = shown;
+    pen.lineWidth = 2;
+    for (let query = 0; query < n; query++) {
+      if (marked && marked[1] === 0 && marked[0] !== query) continue;
+      row(query).forEach((value, key) => { if (value > 0.01 && !(marked && marked[1] === 1 && marked[0] !== key)) link(query, key, value); });
+    }
+    pen.globalAlpha = 1;
+    pen.font = MONO;
+    data.tokens.forEach((token, at) => [0, 1].forEach(column => {
+      const here = marked && marked[0] === at && marked[1] === column;
+      pen.fillStyle = here ? ink() : faint();
+      pen.textAlign = column ? 'left' : 'right';
+      pen.fillText((here && column ? '▸ ' : '') + cut(token, letters) + (here && !column ? ' ◂' : ''), column ? side1 + gap + 4 : side1 - 4, (at + 0.5) * LINE);
+    }));
+  };
+  const best = weights => weights.filter(([value]) => value >= 0.005).sort((a, b) => b[0] - a[0]).slice(0, 5).map(([value, at]) => `${at} ${data.tokens[at]} ${value.toFixed(2)}`).join(', ');
+  walk(links, () => [n, 2], (x, y) => [Math.min(n - 1, Math.floor(y / LINE)), x < side1 + gap / 2 ? 0 : 1], (at, column) => {
+    drawLinks([at, column]);
+    const name = `${at} ${data.tokens[at]}`;
+    now.textContent = column === 0 ? `${name} looks at: ${best(row(at).map((value, key) => [value, key]))}`
+      : `${name} is looked at by: ${best(Array.from({ length: n - at }, (_, i) => [weight(at + i, at), at + i]))}`;
+  });
+  links.addEventListener('pointerleave', () => drawLinks(null));
   const list = pick('ol.tokens');
   data.tokens.forEach((token, at) => {
     const li = document.createElement('li');
@@ -283,9 +319,8 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
       li.style.color = value === null ? '' : textOn(scale, Math.min(1, value));
       li.style.outline = other === at ? '2px solid' : '';
     });
-    if (at === null) return;
-    const best = row(at).map((value, key) => [value, key]).sort((a, b) => b[0] - a[0]).slice(0, 5);
-    now.textContent = `${at} ${data.tokens[at]} looks at: ` + best.map(([value, key]) => `${key} ${data.tokens[key]} ${value.toFixed(2)}`).join(', ');
+    drawLinks(at === null ? null : [at, 0]);
+    if (at !== null) now.textContent = `${at} ${data.tokens[at]} looks at: ${best(row(at).map((value, key) => [value, key]))}`;
   };
   list.addEventListener('pointerover', event => { if (event.target.dataset.at) look(Number(event.target.dataset.at)); });
   list.addEventListener('focusin', event => { if (event.target.dataset.at) look(Number(event.target.dataset.at)); });
@@ -295,12 +330,13 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
     pattern = await unpack(data.heads[chosen()]);
     drawMap();
     drawAll();
+    drawLinks(null);
     figure.dataset.drawn = `${layer.value} ${head.value}`;
     figure.dataset.milliseconds = (performance.now() - started).toFixed(1);
   };
   const pickHead = (l, h) => { layer.selectedIndex = l; head.selectedIndex = h; show(); };
   [layer, head].forEach(select => select.addEventListener('change', show));
-  sink.addEventListener('change', () => { drawMap(); look(null); });
+  sink.addEventListener('change', () => { drawMap(); drawLinks(null); look(null); });
   walk(map, () => [n, n], (x, y) => {
     const query = Math.floor(y / cell), key = Math.floor((x - left) / cell);
     return query >= 0 && query < n && key >= 0 && key < n ? [query, key] : null;
@@ -323,7 +359,7 @@ document.querySelectorAll('figure.attention').forEach(async figure => {
     const text = `layer ${l}, head ${h}${role ? ', ' + role : ''}`;
     if (event) say(text + ' (click to choose)', event.clientX, event.clientY); else pickHead(l, h);
   });
-  redraw.push(() => { small = sheet(); drawMap(); drawAll(); });
+  redraw.push(() => { small = sheet(); drawMap(); drawAll(); drawLinks(null); });
   layer.selectedIndex = data.chosen[0];
   head.selectedIndex = data.chosen[1];
   small = sheet();

@@ -106,6 +106,14 @@ async fn a_prompt_is_explored() {
     page.until(&format!("{drawn} === '0 0'")).await;
     assert_ne!(before, page.text(pixels).await);
 
+    // lines to what a token looks at, and from what looks at it
+    let links = page.client.find(Locator::Css("canvas.links")).await.unwrap();
+    let said = "document.querySelector('figure.attention .now').textContent";
+    links.send_keys(&format!("{}{}{}", Key::Down, Key::Down, Key::Down)).await.unwrap();
+    page.until(&format!("{said}.includes('2 ␣cat looks at: ')")).await;
+    links.send_keys(&Key::Right.to_string()).await.unwrap();
+    page.until(&format!("{said}.includes('2 ␣cat is looked at by: ')")).await;
+
     // the grid of the lens is walked with the arrow keys
     let grid = page.client.find(Locator::Css("figure.heatmap canvas")).await.unwrap();
     grid.send_keys(&format!("{}{}{}", Key::Down, Key::Down, Key::Right)).await.unwrap();
