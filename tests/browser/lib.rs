@@ -75,7 +75,7 @@ impl Page {
 
     /// Waits until a script returns true.
     pub async fn until(&self, script: &str) {
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if self.value(script).await == Value::Bool(true) {
                 return;
             }
