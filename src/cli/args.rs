@@ -75,7 +75,16 @@ pub(super) struct TooMuchMemory {
     pub(super) hint: &'static str,
 }
 
+/// MiB that activations may take unless --max-memory says otherwise.
+const ACTIVATIONS: u64 = 4096;
+
 impl ModelArgs {
+    /// Refuses what takes more MiB of activations than is allowed.
+    pub(super) fn allow(&self, what: &'static str, needed: u64, hint: &'static str) -> Result<(), TooMuchMemory> {
+        let allowed = self.max_memory.unwrap_or(ACTIVATIONS);
+        if needed > allowed { Err(TooMuchMemory { what, needed, allowed, hint }) } else { Ok(()) }
+    }
+
     /// What the heads of the loaded model do, if that is known without work to speak of.
     pub(super) fn known_heads(&self, loaded: &Loaded, out: &Output) -> anyhow::Result<Option<Atlas>> {
         Ok(head_store().known(loaded, &self.source()?, &out.cancel())?)

@@ -1,6 +1,6 @@
 //! Figures as the headings and texts of a table, for formats that have nothing else.
 
-use crate::figure::{Bars, Cell, Column, Content, Heatmap, Lines, Strip, Table, Waterfall};
+use crate::figure::{Bars, Cell, Content, Heatmap, Lines, Strip, Table, Waterfall};
 
 /// Which side a column leans to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,6 @@ impl Cells {
     }
 }
 
-/// A name with its unit, if it has one.
-fn named(column: &Column) -> String {
-    if column.unit.is_empty() { column.name.clone() } else { format!("{} ({})", column.name, column.unit) }
-}
-
 fn left(name: impl Into<String>) -> (String, Side) {
     (name.into(), Side::Left)
 }
@@ -46,7 +41,7 @@ fn of_table(table: &Table) -> Cells {
         let is_text = table.rows().iter().any(|row| matches!(row[column], Cell::Text(_)));
         if is_text { Side::Left } else { Side::Right }
     };
-    let heading = table.columns().iter().enumerate().map(|(at, column)| (named(column), side(at))).collect();
+    let heading = table.columns().iter().enumerate().map(|(at, column)| (column.with_unit(), side(at))).collect();
     Cells { heading, rows: table.rows().iter().map(|row| row.iter().map(Cell::display).collect()).collect() }
 }
 
@@ -84,7 +79,7 @@ fn of_lines(lines: &Lines) -> Cells {
         vec![name.clone(), format!("{:.4}", mark.x), format!("{:.4}", mark.y), interval(mark.band)]
     };
     Cells {
-        heading: vec![left("line"), right(named(&lines.x)), right(named(&lines.y)), right("interval")],
+        heading: vec![left("line"), right(lines.x.with_unit()), right(lines.y.with_unit()), right("interval")],
         rows: marks.map(row).collect(),
     }
 }

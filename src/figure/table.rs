@@ -18,6 +18,11 @@ impl Column {
     pub fn new(name: &str, unit: &str) -> Self {
         Self { name: name.into(), unit: unit.into() }
     }
+
+    /// Its name with its unit, if it has one.
+    pub fn with_unit(&self) -> String {
+        if self.unit.is_empty() { self.name.clone() } else { format!("{} ({})", self.name, self.unit) }
+    }
 }
 
 /// One entry.

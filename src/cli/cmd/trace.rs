@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::cli::Exit;
-use crate::cli::args::{BosArgs, ModelArgs, TooMuchMemory};
+use crate::cli::args::{BosArgs, ModelArgs};
 use crate::cli::intervene::{self, InterveneArgs};
 use crate::cli::output::Output;
 use crate::engine::Loaded;
@@ -46,9 +46,6 @@ pub(in crate::cli) struct Args {
     bos: BosArgs,
 }
 
-/// MiB that a trace may take unless --max-memory says otherwise.
-const DEFAULT_MEMORY: u64 = 4096;
-
 pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit> {
     let patterns = SitePattern::parse_list(&args.hooks)?;
     let loaded = args.model.open(out)?;
@@ -62,11 +59,8 @@ pub(in crate::cli) fn run(args: &Args, out: &mut Output) -> anyhow::Result<Exit>
     let plan = TracePlan::matching(cfg, &patterns)?;
     let needed = plan.bytes(cfg, prompt.ids.len()).div_ceil(1 << 20);
     out.note(&format!("{} hooks over {} tokens: about {needed} MiB", plan.len(), prompt.ids.len()));
-    let allowed = args.model.max_memory.unwrap_or(DEFAULT_MEMORY);
-    if needed > allowed {
-        let hint = "name fewer hooks or layers with --hooks, shorten the prompt, or raise --max-memory";
-        return Err(TooMuchMemory { what: "trace", needed, allowed, hint }.into());
-    }
+    let hint = "name fewer hooks or layers with --hooks, shorten the prompt, or raise --max-memory";
+    args.model.allow("trace", needed, hint)?;
     let mut tap = (interventions.tap(0), out.cancel());
     let trace = Trace::record(&loaded.decoder, &prompt.ids, &plan, &mut tap)?;
     trace.check_finite()?;

@@ -35,13 +35,11 @@ struct Axis {
 
 impl Axis {
     fn new(column: &Column, values: impl Iterator<Item = f64>) -> Self {
-        let name =
-            if column.unit.is_empty() { column.name.clone() } else { format!("{} ({})", column.name, column.unit) };
         let ends = values.filter(|value| value.is_finite());
         let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
         let ticks = number::ticks(low, high);
         let (low, high) = (ticks[0], ticks[ticks.len() - 1]);
-        Self { name: font::axis(&name), ticks, low, high }
+        Self { name: font::axis(&column.with_unit()), ticks, low, high }
     }
 
     /// Where a value is, from the low end.

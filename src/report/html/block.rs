@@ -68,14 +68,10 @@ fn of_table(table: &Table) -> Value {
         context! { text => shown(&cell.display()), sort }
     };
     let leans = |at: usize| !table.rows().iter().any(|row| matches!(row[at], Cell::Text(_)));
-    let heading = |(at, column): (usize, &Column)| context! { name => shown(&named(column)), right => leans(at) };
+    let heading = |(at, column): (usize, &Column)| context! { name => shown(&column.with_unit()), right => leans(at) };
     let heading: Vec<Value> = table.columns().iter().enumerate().map(heading).collect();
     let rows: Vec<Vec<Value>> = table.rows().iter().map(|row| row.iter().map(cell).collect()).collect();
     context! { heading, rows }
-}
-
-fn named(column: &Column) -> String {
-    if column.unit.is_empty() { column.name.clone() } else { format!("{} ({})", column.name, column.unit) }
 }
 
 /// The numbers of a figure as a table, unless they are too many.
@@ -204,7 +200,7 @@ fn of_lines(lines: &Lines) -> Value {
     };
     let drawn: Vec<Value> = lines.lines.iter().map(|line| of_line(line, lines, &at)).collect();
     context! {
-        x => shown(&named(&lines.x)), y => shown(&named(&lines.y)), lines => drawn,
+        x => shown(&lines.x.with_unit()), y => shown(&lines.y.with_unit()), lines => drawn,
         x_ticks => placed(&x_ticks, left, right), y_ticks => placed(&y_ticks, bottom, top),
     }
 }

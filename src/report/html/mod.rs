@@ -9,6 +9,7 @@ use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, context};
 use sha2::{Digest as _, Sha256};
 
+use super::check::leave_items_out;
 use super::packed::pack;
 use super::{Report, ReportError};
 use crate::export::inert_line;
@@ -56,11 +57,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
 /// What `--check` compares: everything but the items, which are in the page once, and whose hash is there.
 fn checked(report: &Report) -> Result<serde_json::Value, ReportError> {
     let mut value = report.json()?;
-    let sections = value["sections"].as_array_mut().into_iter().flatten();
-    let blocks = sections.filter_map(|section| section["blocks"].as_array_mut()).flatten();
-    for items in blocks.filter_map(|block| block.get_mut("items")?.as_object_mut()) {
-        items.remove("items");
-    }
+    leave_items_out(&mut value);
     Ok(value)
 }
 

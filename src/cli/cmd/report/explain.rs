@@ -2,7 +2,7 @@
 
 use super::facts;
 use super::target::TargetFile;
-use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs, TooMuchMemory};
+use crate::cli::args::{ModelArgs, PromptArgs, TargetArgs};
 use crate::cli::cmd::patch;
 use crate::cli::output::Output;
 use crate::engine::{Loaded, Overview, overview, overview_plan};
@@ -39,7 +39,9 @@ pub(super) fn build(args: &Args, out: &mut Output) -> anyhow::Result<Report> {
     let atlas = args.model.measured_heads(&loaded, out)?;
     let (ask, atlas) = (args.target.ask(&loaded.tokenizer)?, Some(atlas));
     let question = Question { ask, atlas, top: TOP, ..Question::default() };
-    within_memory(args, &loaded, prompt.ids.len(), &question)?;
+    let cfg = &loaded.info.config;
+    let needed = overview_plan(cfg, &question).bytes(cfg, prompt.ids.len()).div_ceil(1 << 20);
+    args.model.allow("report", needed, "shorten the prompt, or raise --max-memory")?;
     let (provenance, cancel) = (loaded.provenance(Some(&prompt)), out.cancel());
     let subject = Subject {
         lm: &loaded.decoder,
@@ -71,7 +73,7 @@ pub(super) fn build(args: &Args, out: &mut Output) -> anyhow::Result<Report> {
     };
     facts.extend(args.corrupted.as_ref().map(|text| Fact::subject("corrupted prompt", inert_line(text))));
     let shown = Shown { explained: &explained, provenance: &provenance };
-    let attention = shown.attention(&loaded.info.config, &question, patterns)?;
+    let attention = shown.attention(cfg, &question, patterns)?;
     Ok(Report {
         title: format!("Why “{}” after “{}”", explained.token.text, inert_line(&prompt.text)),
         about: format!("One forward pass of {} ({}), explained.", explained.model, explained.precision),
@@ -79,18 +81,6 @@ pub(super) fn build(args: &Args, out: &mut Output) -> anyhow::Result<Report> {
         facts,
         sections: shown.sections(seen, attention)?.into_iter().chain(patched).collect(),
     })
-}
-
-/// MiB that activations may take unless --max-memory says otherwise.
-const DEFAULT_MEMORY: u64 = 4096;
-
-/// Refuses a prompt whose activations would take more memory than is allowed.
-fn within_memory(args: &Args, loaded: &Loaded, n_tokens: usize, question: &Question) -> Result<(), TooMuchMemory> {
-    let cfg = &loaded.info.config;
-    let needed = overview_plan(cfg, question).bytes(cfg, n_tokens).div_ceil(1 << 20);
-    let allowed = args.model.max_memory.unwrap_or(DEFAULT_MEMORY);
-    let hint = "shorten the prompt, or raise --max-memory";
-    if needed > allowed { Err(TooMuchMemory { what: "report", needed, allowed, hint }) } else { Ok(()) }
 }
 
 /// Which activations of the clean prompt bring its answer into the corrupted one.
