@@ -5,11 +5,11 @@
 //! kept is the top tokens, entropy, divergence from the final distribution, and the rank of followed tokens.
 
 use candle_core::{CpuStorage, Storage, Tensor};
-use rayon::prelude::*;
 
 use super::{Context, Lens, LensError, Question, Stream, Target};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{HookPoint, Site};
+use crate::model::kernel::team;
 use crate::model::logits::{RowStats, dot, n_larger, probabilities, row_stats};
 use crate::model::{CausalLm as _, DecoderConfig};
 use crate::trace::{Trace, TraceError, TracePlan};
@@ -154,16 +154,16 @@ struct Batch<'a> {
 impl Batch<'_> {
     /// `last` `[position, d_vocab]` are the model's own logits, `logits` `[position, stage, d_vocab]` the lens's.
     fn read(&self, last: &[f32], logits: &[f32], d_vocab: usize) -> Result<Vec<Reading>, LensError> {
-        let positions = last.par_chunks(d_vocab).zip(logits.par_chunks(d_vocab * self.n_stages));
-        let read = |(last, logits): (&[f32], &[f32])| {
+        let own = team::map(last.len() / d_vocab, |position| -> Result<Last, LensError> {
+            let last = &last[position * d_vocab..(position + 1) * d_vocab];
             let stats = row_stats(last, 1).ok_or_else(not_a_number)?;
             let mut probs = vec![0.0; d_vocab];
             probabilities(last, stats.log_sum_exp, &mut probs);
-            let last = Last { top: stats.top[0].0, expected: dot(&probs, last) - stats.log_sum_exp, probs };
-            logits.par_chunks(d_vocab).map(|row| self.read_row(row, &last)).collect::<Result<Vec<_>, _>>()
-        };
-        let by_position = positions.map(read).collect::<Result<Vec<_>, _>>()?;
-        Ok(by_position.into_iter().flatten().collect())
+            Ok(Last { top: stats.top[0].0, expected: dot(&probs, last) - stats.log_sum_exp, probs })
+        });
+        let own = own.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let read = |row: usize| self.read_row(&logits[row * d_vocab..(row + 1) * d_vocab], &own[row / self.n_stages]);
+        team::map(logits.len() / d_vocab, read).into_iter().collect()
     }
 
     fn read_row(&self, row: &[f32], last: &Last) -> Result<Reading, LensError> {

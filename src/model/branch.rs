@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::cache::Lying;
 use super::{CancelToken, CausalLm, Error, KvCache, Result, ids_tensor};
 
 /// Where a model that cannot run sequences together cuts them: at every multiple of this, whatever is asked of it.
@@ -62,23 +63,23 @@ impl Branch {
         let Some(below) = &self.below else { return Ok(self.own.clone()) };
         let mut all = below.joined()?;
         for layer in 0..self.own.n_layers() {
-            if let Some((k, v)) = self.own.at(layer) {
-                all.append(layer, k.clone(), v.clone())?;
+            if let Some((k, v)) = self.own.at(layer)? {
+                all.append(layer, &k, &v)?;
             }
         }
         Ok(all)
     }
 
-    /// Keys and values of one block in pieces, in order: where each starts, and `[1, kv_head, pos, d_head]` twice.
-    pub(super) fn pieces(&self, layer: usize) -> Vec<(usize, &Tensor, &Tensor)> {
+    /// Keys and values of one block in pieces, in order: where each starts, and how it lies in memory.
+    pub(super) fn pieces(&self, layer: usize) -> Vec<(usize, Lying<'_>)> {
         let mut pieces = self.below.as_deref().map_or_else(Vec::new, |below| below.pieces(layer));
-        pieces.extend(self.own.at(layer).map(|(k, v)| (self.start, k, v)));
+        pieces.extend(self.own.lying(layer).map(|kv| (self.start, kv)));
         pieces
     }
 
     /// Appends keys and values `[1, kv_head, pos, d_head]` of new positions.
-    pub(super) fn append(&mut self, layer: usize, k: Tensor, v: Tensor) -> Result<()> {
-        self.own.append(layer, k, v).map(drop)
+    pub(super) fn append(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> Result<()> {
+        self.own.append(layer, k, v)
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::arch::Source;
-use super::checkpoint::{Arithmetic, Checkpoint, Held, held, n_bytes, plan, tensors};
+use super::checkpoint::{Arithmetic, Checkpoint, Computing, Held, held, n_bytes, plan, tensors};
 use super::decoder::bytes_at_work;
+use super::kernel::Matrix;
 use super::load::{Described, LoadError, fingerprint, stored_types};
 use super::{DecoderConfig, Dtype, ParamId};
 
@@ -21,9 +22,12 @@ pub struct Header {
     pub fingerprint: String,
     /// Every tensor in the files, in the order of its name.
     pub tensors: Vec<StoredTensor>,
-    /// Bytes of the weights in memory.
-    loaded: [Loaded; 3],
+    /// Bytes of the weights in memory, where kernels multiply in f32 and otherwise.
+    loaded: [ByArithmetic; 2],
 }
+
+/// What the weights take in memory, exact, on demand and fast.
+type ByArithmetic = [Loaded; 3];
 
 /// What the weights take in memory, by what is done with quantised ones.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,8 +36,12 @@ struct Loaded {
     dense: u64,
     /// Bytes of those that are held as they are stored.
     stored: u64,
+    /// Bytes of those that are packed for kernels.
+    packed: u64,
     /// Bytes of what is dequantised at a time.
     at_work: u64,
+    /// Whether products round what they multiply these with.
+    rounds: bool,
 }
 
 /// A tensor in a file.
@@ -107,8 +115,10 @@ impl Header {
     /// [`LoadError::Tensors`] with all missing, unused and misshapen tensors together, as loading would.
     pub(super) fn read(config: &DecoderConfig, file: Described<'_>) -> Result<Self, LoadError> {
         let plan = plan(config, file.checkpoint, file.names)?;
-        let loaded = [Arithmetic::Exact, Arithmetic::OnDemand, Arithmetic::Fast];
-        let loaded = loaded.map(|arithmetic| loaded_weights(config, file.checkpoint, &plan, arithmetic));
+        let loaded = [Dtype::F32, Dtype::Bf16].map(|dtype| {
+            let all = [Arithmetic::Exact, Arithmetic::OnDemand, Arithmetic::Fast];
+            all.map(|arithmetic| loaded_weights(config, file.checkpoint, &plan, Computing { arithmetic, dtype }))
+        });
         let mut classes = HashMap::new();
         for (id, source) in &plan {
             // a tensor that several parameters share counts where it is first needed
@@ -137,17 +147,28 @@ impl Header {
 
     /// Bytes of the weights in memory once they are loaded.
     ///
-    /// Exact arithmetic holds every parameter in `dtype`. On demand, matrices of blocks are held as they are stored,
-    /// and what is dequantised at a time comes on top. Fast arithmetic holds those as they are stored that can be
-    /// multiplied like that.
+    /// Matrices of blocks that there are kernels for are packed in f32 arithmetic. Exact arithmetic holds every other
+    /// parameter in `dtype`; on demand, those of blocks are held as they are stored, and what is dequantised at a time comes
+    /// on top. Fast arithmetic holds those as they are stored that can be multiplied like that.
     pub const fn n_bytes_loaded(&self, arithmetic: Arithmetic, dtype: Dtype) -> u64 {
-        let [exact, on_demand, fast] = self.loaded;
-        let Loaded { dense, stored, at_work } = match arithmetic {
+        let Loaded { dense, stored, packed, at_work, .. } = self.loaded(arithmetic, dtype);
+        let numbers = dense.saturating_mul(dtype.size() as u64);
+        numbers.saturating_add(stored).saturating_add(packed).saturating_add(at_work)
+    }
+
+    /// Whether fast arithmetic rounds anything that exact arithmetic does not.
+    pub const fn has_fast_products(&self) -> bool {
+        self.loaded(Arithmetic::Fast, Dtype::F32).rounds
+    }
+
+    const fn loaded(&self, arithmetic: Arithmetic, dtype: Dtype) -> Loaded {
+        let [with_kernels, others] = self.loaded;
+        let [exact, on_demand, fast] = if matches!(dtype, Dtype::F32) { with_kernels } else { others };
+        match arithmetic {
             Arithmetic::Exact => exact,
             Arithmetic::OnDemand => on_demand,
             Arithmetic::Fast => fast,
-        };
-        dense.saturating_mul(dtype.size() as u64).saturating_add(stored).saturating_add(at_work)
+        }
     }
 }
 
@@ -155,20 +176,25 @@ fn loaded_weights(
     config: &DecoderConfig,
     checkpoint: &dyn Checkpoint,
     plan: &[(ParamId, Source)],
-    arithmetic: Arithmetic,
+    how: Computing,
 ) -> Loaded {
     let mut loaded = Loaded::default();
     for (id, source) in plan {
         let shape = id.param.shape(config);
-        match held(config, checkpoint, *id, source, arithmetic) {
+        match held(config, checkpoint, *id, source, how) {
             Held::Dense => loaded.dense += shape.into_iter().map(|n| n as u64).product::<u64>(),
             Held::Stored => {
                 loaded.stored += n_bytes(config, checkpoint, *id, source);
                 loaded.at_work = loaded.at_work.max(bytes_at_work(shape[0], shape[1]));
+                loaded.rounds |= how.arithmetic == Arithmetic::Fast;
+            }
+            Held::Packed(blocks) => {
+                loaded.packed += Matrix::n_bytes_stored(blocks, [shape[0], shape[1]]).unwrap_or(0);
+                loaded.rounds |= how.arithmetic == Arithmetic::Fast;
             }
         }
     }
-    if arithmetic == Arithmetic::OnDemand { loaded } else { Loaded { at_work: 0, ..loaded } }
+    if how.arithmetic == Arithmetic::OnDemand { loaded } else { Loaded { at_work: 0, ..loaded } }
 }
 
 #[cfg(test)]

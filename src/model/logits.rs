@@ -10,7 +10,8 @@
 
 use candle_core::{Storage, Tensor};
 use pulp::Arch;
-use rayon::prelude::*;
+
+use super::kernel::team;
 
 /// Elements that are added up in f32 before they go into a sum in f64.
 const BLOCK: usize = 512;
@@ -60,7 +61,7 @@ pub fn read_rows<T: Send>(
             return Err(candle_core::Error::Msg("logits are read on the CPU".into()).bt().into());
         }
     };
-    Ok(values[..n * width].par_chunks(width).enumerate().map(|(at, row)| read(at, row)).collect())
+    Ok(team::map(n, |at| read(at, &values[at * width..(at + 1) * width])))
 }
 
 /// How many of `logits` are larger than `value`.

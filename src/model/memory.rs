@@ -70,11 +70,8 @@ fn choose(header: &Header, options: LoadOptions, budget: Option<Budget>) -> Resu
     let needed = |arithmetic| header.n_bytes_loaded(arithmetic, options.dtype);
     let asked = needed(arithmetic);
     // where nothing is quantised there is nothing to be done with it
-    let arithmetic = if needed(Arithmetic::Fast) == needed(Arithmetic::Exact) && arithmetic == Arithmetic::Fast {
-        Arithmetic::Exact
-    } else {
-        arithmetic
-    };
+    let arithmetic =
+        if arithmetic == Arithmetic::Fast && !header.has_fast_products() { Arithmetic::Exact } else { arithmetic };
     let Some(budget) = budget.filter(|budget| asked > budget.bytes()) else { return Ok(arithmetic) };
     let fewer = |other| Some(needed(other)).filter(|&bytes| bytes < asked);
     let on_demand = fewer(Arithmetic::OnDemand).filter(|_| arithmetic == Arithmetic::Exact);

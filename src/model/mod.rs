@@ -43,6 +43,7 @@ pub use self::loading::{LoadOptions, Loading};
 pub use self::param::{Param, ParamId};
 pub use self::tap::{NoTap, Tap};
 pub use self::words::Fact;
+pub use lmscope_kernel as kernel;
 
 /// A causal language model: token ids in, a distribution over the next token out, at every position.
 pub trait CausalLm: Send + Sync {

@@ -34,11 +34,14 @@ PAIRS = [
     ("gguf exact decode 128", "llama.cpp", "llama.cpp decode 128"),
     ("f32 prefill 512", "lmscope", "candle-transformers f32 prefill 512"),
     ("f32 prefill 512", "transformers", "transformers f32 prefill 512"),
+    ("f32 prefill 512", "transformer-lens", "TransformerLens f32 prefill 512"),
     ("f32 decode 128", "lmscope", "candle-transformers f32 decode 128"),
     ("f32 decode 128", "transformers", "transformers f32 decode 128"),
+    ("f32 decode 128", "transformer-lens", "TransformerLens f32 decode 128"),
     ("f32 512, every hook but result kept", "transformer-lens", "TransformerLens f32 512, run_with_cache"),
     ("f32 512, patterns and streams kept", "transformers", "transformers f32 512, attentions and states"),
     ("f32 logit lens 128", "transformers", "transformers f32 logit lens 128"),
+    ("f32 logit lens 128", "transformer-lens", "TransformerLens f32 logit lens 128"),
 ]
 
 
@@ -46,8 +49,8 @@ class Server:
     """A program that runs the workload it is told on its standard input."""
 
     def __init__(self, command):
-        # what the lmscope binary sets for itself; candle looks the number up at every product otherwise
-        env = {**os.environ, "OMP_WAIT_POLICY": "passive", "RAYON_NUM_THREADS": "2"}
+        # what the lmscope binary sets for itself: threads, and how long freed memory is kept
+        env = {**os.environ, "OMP_WAIT_POLICY": "passive", "RAYON_NUM_THREADS": "2", "MIMALLOC_PURGE_DELAY": "10000"}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
         )

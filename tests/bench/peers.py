@@ -73,7 +73,26 @@ def transformer_lens(directory):
     torch.set_grad_enabled(False)
     model = TransformerBridge.boot_transformers(directory, dtype=torch.float32)
     tokens = torch.tensor([ids(PREFILL)])
-    return {"TransformerLens f32 512, run_with_cache": (PREFILL, lambda: model.run_with_cache(tokens))}
+
+    def decode():
+        model.generate(torch.tensor([ids(PROMPT)]), max_new_tokens=DECODE, do_sample=False, stop_at_eos=False, verbose=False)
+
+    def lens():
+        logits, cache = model.run_with_cache(tokens[:, :LENS])
+        last = logits[0].log_softmax(-1)
+        for layer in range(model.cfg.n_layers):
+            logprobs = model.unembed(model.ln_final(cache["resid_post", layer]))[0].log_softmax(-1)
+            probs = logprobs.exp()
+            logprobs.topk(5)
+            -(probs * logprobs).sum(-1)
+            (last.exp() * (last - logprobs)).sum(-1)
+
+    return {
+        "TransformerLens f32 prefill 512": (PREFILL, lambda: model(tokens)),
+        "TransformerLens f32 decode 128": (DECODE, decode),
+        "TransformerLens f32 logit lens 128": (LENS, lens),
+        "TransformerLens f32 512, run_with_cache": (PREFILL, lambda: model.run_with_cache(tokens)),
+    }
 
 
 def llama_cpp(gguf):

@@ -15,16 +15,22 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("hook", &[], &[]),
     ("figure", &[], &[]),
     ("hub", &[], &["ureq", "sha1"]),
+    // a package of its own; candle_core: its types of blocks, and its threads
+    ("kernel", &[], &["candle_core"]),
     ("text", &[], &["tokenizers", "minijinja", "minijinja_contrib"]),
     // a name on the hub is one of the places that a model's files are in; the arrow is to the cache on disk
-    ("model", &["hook", "hub"], &["candle_core", "candle_nn", "gemm", "safetensors", "memmap2", "pulp", "rayon"]),
+    (
+        "model",
+        &["hook", "hub"],
+        &["candle_core", "candle_nn", "gemm", "lmscope_kernel", "safetensors", "memmap2", "pulp", "rayon"],
+    ),
     // candle_core: pieces of a text are rows of a tensor; the others are what a model is compared with
     ("compress", &["model", "text"], &["candle_core", "flate2", "lzma_rust2", "zstd"]),
     ("trace", &["disk", "hook", "model"], &["candle_core", "safetensors"]),
     // trace: activations of another run take the place of those of this one
     ("intervene", &["disk", "hook", "model", "trace"], &["candle_core", "safetensors"]),
-    // rayon: the logit lens reads thousands of rows of a vocabulary; safetensors: the files of tuned lenses
-    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "rayon", "safetensors"]),
+    // safetensors: the files of tuned lenses
+    ("lens", &["figure", "hook", "model", "text", "trace"], &["candle_core", "safetensors"]),
     // lens: a probe asks a lens's question of many runs
     ("probe", &["figure", "hook", "intervene", "lens", "model", "text", "trace"], &["candle_core", "similar"]),
     // candle_core: contexts are cut and continuations batched, which are axes of a tensor; rayon: rows of a vocabulary are

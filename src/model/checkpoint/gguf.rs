@@ -54,16 +54,22 @@ impl<'a> GgufCheckpoint<'a> {
         Metadata { file: self }
     }
 
-    fn read(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
+    /// A tensor, or a part of it, and the bytes it takes.
+    fn info(&self, part: Part<'_>) -> candle_core::Result<(TensorInfo, usize)> {
         let missing = || candle_core::Error::CannotFindTensor { path: part.tensor.into() }.bt();
         let whole = self.content.tensor_infos.get(part.tensor).ok_or_else(missing)?;
         let n_bytes = usize::try_from(size(whole)).map_err(candle_core::Error::wrap)?;
-        let (shape, first, _) = part.place(whole.shape.dims(), n_bytes)?;
+        let (shape, first, n_bytes) = part.place(whole.shape.dims(), n_bytes)?;
         let info = TensorInfo {
             ggml_dtype: whole.ggml_dtype,
             shape: shape.into(),
             offset: whole.offset.saturating_add(first as u64),
         };
+        Ok((info, n_bytes))
+    }
+
+    fn read(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
+        let (info, _) = self.info(part)?;
         info.read(&mut Cursor::new(self.bytes), self.content.tensor_data_offset, &Device::Cpu)
     }
 }
@@ -99,6 +105,14 @@ impl Checkpoint for GgufCheckpoint<'_> {
 
     fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
         self.read(part)
+    }
+
+    fn raw(&self, part: Part<'_>) -> candle_core::Result<Option<(&[u8], GgmlDType)>> {
+        let (info, n_bytes) = self.info(part)?;
+        let first = self.content.tensor_data_offset.saturating_add(info.offset);
+        let first = usize::try_from(first).map_err(candle_core::Error::wrap)?;
+        let bytes = self.bytes.get(first..first.saturating_add(n_bytes));
+        Ok(bytes.map(|bytes| (bytes, info.ggml_dtype)))
     }
 }
 

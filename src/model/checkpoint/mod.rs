@@ -14,7 +14,7 @@ use candle_core::Tensor;
 use candle_core::quantized::{GgmlDType, QTensor};
 
 pub use self::gguf_header::GgufHeaderError;
-pub(crate) use self::held::{Held, held};
+pub(crate) use self::held::{Computing, Held, held};
 pub use self::safetensors::SafetensorsCheckpoint;
 pub use self::safetensors_header::SafetensorsHeaderError;
 pub use self::weights::{Arithmetic, NameMap, TensorProblem, Weights};
@@ -45,6 +45,9 @@ pub trait Checkpoint: Sync {
 
     /// The tensor as stored, if it has blocks.
     fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor>;
+
+    /// The bytes of the file that the tensor is, and their type, if it is one that GGUF files have.
+    fn raw(&self, part: Part<'_>) -> candle_core::Result<Option<(&[u8], GgmlDType)>>;
 }
 
 /// What is read of a stored tensor.

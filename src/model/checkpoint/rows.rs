@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 
-use candle_core::quantized::{QStorage, QTensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Result, Tensor};
 
 use crate::model::DecoderConfig;
 use crate::model::arch::{Qkv, View};
+use crate::model::kernel::{Isa, Matrix};
 
 /// The rows of a stored matrix, in the order of ours.
 pub(super) enum Order {
@@ -18,6 +19,16 @@ pub(super) enum Order {
     AsStored,
     /// These.
     Rows(Vec<usize>),
+}
+
+impl Order {
+    /// The rows of a stored matrix that ours `[n_out, n_in]` consists of, packed; none if no kernel reads their type.
+    pub(super) fn pack(&self, bytes: &[u8], dtype: GgmlDType, shape: [usize; 2], isa: Isa) -> Option<Matrix> {
+        match self {
+            Self::AsStored => Matrix::stored(bytes, dtype, shape, |row| row, isa),
+            Self::Rows(rows) => Matrix::stored(bytes, dtype, shape, |row| rows[row], isa),
+        }
+    }
 }
 
 /// Which rows our `n_rows` are, if a parameter that is cut out like this consists of whole rows.
@@ -75,7 +86,6 @@ pub(super) fn pick(tensor: &QTensor, rows: &[usize]) -> Result<QTensor> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use candle_core::quantized::GgmlDType;
 
     use super::*;
 

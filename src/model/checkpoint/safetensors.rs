@@ -1,12 +1,13 @@
 //! Safetensors, in one file or in shards.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
-use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use super::{Checkpoint, Part, safetensors_header};
 use crate::model::dtype::wide;
@@ -45,7 +46,16 @@ impl<'a> SafetensorsCheckpoint<'a> {
         (a.dtype(), a.shape(), a.data()) == (b.dtype(), b.shape(), b.data())
     }
 
-    fn view(&self, name: &str) -> Option<TensorView<'_>> {
+    /// Bytes, shape and type of a tensor or a part of it.
+    fn bytes(&self, part: Part<'_>) -> candle_core::Result<(&[u8], Vec<usize>, Dtype)> {
+        let missing = || candle_core::Error::CannotFindTensor { path: part.tensor.into() }.bt();
+        let file = self.owner.get(part.tensor).and_then(|&file| self.files.get(file)).ok_or_else(missing)?;
+        let view = file.tensor(part.tensor)?;
+        let (shape, first, n_bytes) = part.place(view.shape(), view.data().len())?;
+        Ok((&view.data()[first..first + n_bytes], shape, view.dtype()))
+    }
+
+    fn view(&self, name: &str) -> Option<TensorView<'a>> {
         self.files.get(*self.owner.get(name)?)?.tensor(name).ok()
     }
 }
@@ -80,19 +90,32 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
     }
 
     fn dense(&self, part: Part<'_>) -> candle_core::Result<Tensor> {
-        let missing = || candle_core::Error::CannotFindTensor { path: part.tensor.into() }.bt();
-        let view = self.view(part.tensor).ok_or_else(missing)?;
-        let (shape, first, n_bytes) = part.place(view.shape(), view.data().len())?;
-        let bytes = &view.data()[first..first + n_bytes];
-        let tensor = Tensor::from_raw_buffer(bytes, DType::try_from(view.dtype())?, &shape, &Device::Cpu)?;
+        let (bytes, shape, dtype) = self.bytes(part)?;
+        let tensor = Tensor::from_raw_buffer(bytes, DType::try_from(dtype)?, &shape, &Device::Cpu)?;
         tensor.to_dtype(wide(tensor.dtype()))
     }
 
-    fn blocks(&self, _: &str) -> Option<GgmlDType> {
-        None
+    fn blocks(&self, name: &str) -> Option<GgmlDType> {
+        self.view(name).filter(|view| view.dtype() == Dtype::BF16).map(|_| GgmlDType::BF16)
     }
 
     fn stored(&self, part: Part<'_>) -> candle_core::Result<QTensor> {
-        candle_core::bail!("tensor {} has no blocks", part.tensor)
+        match self.raw(part)? {
+            Some((bytes, dtype @ GgmlDType::BF16)) => {
+                let (_, shape, _) = self.bytes(part)?;
+                QTensor::new(QStorage::from_data(Cow::Owned(bytes.to_vec()), &Device::Cpu, dtype)?, shape)
+            }
+            _ => candle_core::bail!("tensor {} has no blocks", part.tensor),
+        }
+    }
+
+    fn raw(&self, part: Part<'_>) -> candle_core::Result<Option<(&[u8], GgmlDType)>> {
+        let (bytes, _, dtype) = self.bytes(part)?;
+        Ok(match dtype {
+            Dtype::F32 => Some((bytes, GgmlDType::F32)),
+            Dtype::F16 => Some((bytes, GgmlDType::F16)),
+            Dtype::BF16 => Some((bytes, GgmlDType::BF16)),
+            _ => None,
+        })
     }
 }

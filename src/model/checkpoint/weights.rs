@@ -7,10 +7,12 @@ use std::sync::Arc;
 use candle_core::{DType, Storage, Tensor};
 use rayon::prelude::*;
 
+use super::held::is_multiplied;
 use super::rows::{self, Order, uninterleave};
-use super::{Checkpoint, Held, Part, held, scales};
+use super::{Checkpoint, Computing, Held, Part, held, scales};
 use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters, Stored, Table};
+use crate::model::kernel::{Input, Isa, Matrix};
 use crate::model::load::LoadError;
 use crate::model::loading::Meter;
 use crate::model::{DecoderConfig, Dtype, Loading, ParamId, Result};
@@ -88,6 +90,7 @@ pub struct NameMap<'a> {
 pub struct Weights {
     dense: HashMap<ParamId, Tensor>,
     stored: HashMap<ParamId, Stored>,
+    packed: HashMap<ParamId, Arc<Matrix>>,
     arithmetic: Arithmetic,
     dtype: Dtype,
 }
@@ -106,22 +109,25 @@ impl Weights {
         loading: &Loading<'_>,
     ) -> Result<Self, LoadError> {
         let dtype = loading.options.dtype;
+        let how = Computing { arithmetic, dtype };
         let plan = plan(cfg, checkpoint, names)?;
         let size = |(id, source): &(ParamId, Source)| n_bytes(cfg, checkpoint, *id, source);
         let meter = Meter::new(loading, plan.iter().map(size).sum());
         let read = |planned: &(ParamId, Source)| {
             loading.check()?;
-            let mut read = read_one(cfg, checkpoint, planned.0, &planned.1, arithmetic)?;
+            let mut read = read_one(cfg, checkpoint, planned.0, &planned.1, how)?;
             read.convert(dtype, &planned.1)?;
             meter.add(size(planned));
             Ok((planned.0, read))
         };
         let parts = plan.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let mut weights = Self { dense: HashMap::new(), stored: HashMap::new(), arithmetic, dtype };
+        let (dense, stored, packed) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut weights = Self { dense, stored, packed, arithmetic, dtype };
         for (id, read) in parts {
             match read {
                 Read::Dense(tensor) => drop(weights.dense.insert(id, tensor)),
                 Read::Stored(tensor) => drop(weights.stored.insert(id, tensor)),
+                Read::Packed(matrix) => drop(weights.packed.insert(id, Arc::new(matrix))),
             }
         }
         Ok(weights)
@@ -140,6 +146,13 @@ impl Parameters for Weights {
 
     fn linear(&mut self, id: ParamId, bias: Option<ParamId>) -> Result<Linear> {
         let bias = bias.map(|bias| self.dense(bias)).transpose()?;
+        if let Some(matrix) = self.packed.get(&id) {
+            let input = match self.arithmetic {
+                Arithmetic::Exact | Arithmetic::OnDemand => Input::Exact,
+                Arithmetic::Fast => Input::Rounded,
+            };
+            return Ok(Linear::packed(Arc::clone(matrix), input, bias));
+        }
         match (self.stored.get(&id), self.arithmetic) {
             (Some(weight), Arithmetic::Fast) => Linear::quantised(weight, bias),
             (Some(weight), Arithmetic::Exact | Arithmetic::OnDemand) => Ok(Linear::on_demand(weight.clone(), bias)),
@@ -148,9 +161,10 @@ impl Parameters for Weights {
     }
 
     fn table(&mut self, id: ParamId) -> Result<Table> {
-        match self.stored.get(&id) {
-            Some(table) => Ok(Table::Stored(table.clone())),
-            None => Ok(Table::Dense(self.dense(id)?)),
+        match (self.packed.get(&id), self.stored.get(&id)) {
+            (Some(table), _) => Ok(Table::Packed(Arc::clone(table))),
+            (None, Some(table)) => Ok(Table::Stored(table.clone())),
+            (None, None) => Ok(Table::Dense(self.dense(id)?)),
         }
     }
 }
@@ -252,6 +266,7 @@ pub(crate) fn n_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, id: Para
 enum Read {
     Dense(Tensor),
     Stored(Stored),
+    Packed(Matrix),
 }
 
 impl Read {
@@ -263,6 +278,7 @@ impl Read {
                 not_finite(tensor)
             }
             Self::Stored(stored) => scales::not_finite(stored.tensor()),
+            Self::Packed(matrix) => Ok(matrix.not_finite()),
         };
         match damaged.map_err(LoadError::Data)? {
             Some(found) => Err(LoadError::NotFinite { tensor: source.tensor.clone(), found }),
@@ -289,10 +305,18 @@ fn read_one(
     checkpoint: &dyn Checkpoint,
     id: ParamId,
     source: &Source,
-    arithmetic: Arithmetic,
+    how: Computing,
 ) -> Result<Read, LoadError> {
     let shape = id.param.shape(cfg);
-    match (held(cfg, checkpoint, id, source, arithmetic), rows::order(cfg, source.view, shape[0])) {
+    let isa = how.isa().filter(|_| is_multiplied(cfg, id));
+    let held = held(cfg, checkpoint, id, source, how);
+    if let (Some(isa), Some(order)) = (isa.filter(|_| held != Held::Stored), rows::order(cfg, source.view, shape[0])) {
+        let raw = checkpoint.raw(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
+        if let Some(matrix) = raw.and_then(|(bytes, dtype)| order.pack(bytes, dtype, [shape[0], shape[1]], isa)) {
+            return Ok(Read::Packed(matrix));
+        }
+    }
+    match (held, rows::order(cfg, source.view, shape[0])) {
         (Held::Stored, Some(order)) => {
             let tensor = checkpoint.stored(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
             let tensor = match order {
@@ -301,13 +325,24 @@ fn read_one(
             };
             Ok(Read::Stored(Stored::new(Arc::new(tensor))))
         }
-        (Held::Dense, _) | (Held::Stored, None) => {
+        (Held::Dense | Held::Packed(_), _) | (Held::Stored, None) => {
             let read = |name: &String| checkpoint.dense(part(name, source.view));
             let parts = tensors(source, &shape).iter().map(read).collect::<Result<Vec<_>, _>>();
             let parts = parts.map_err(LoadError::Data)?;
-            Ok(Read::Dense(cut(cfg, &parts, source.view, &shape).map_err(LoadError::Data)?))
+            let tensor = cut(cfg, &parts, source.view, &shape).map_err(LoadError::Data)?;
+            match isa {
+                Some(isa) => packed(&tensor, isa).map_err(LoadError::Data),
+                None => Ok(Read::Dense(tensor)),
+            }
         }
     }
+}
+
+/// A matrix of numbers, packed.
+fn packed(matrix: &Tensor, isa: Isa) -> candle_core::Result<Read> {
+    let (n_out, n_in) = matrix.dims2()?;
+    let numbers = matrix.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+    Ok(Read::Packed(Matrix::floats(&numbers, [n_out, n_in], isa)))
 }
 
 /// What is read of a tensor that is cut this way: of a stack of experts, one.

@@ -8,7 +8,7 @@
     reason = "the inner loops must become part of a function that is compiled for wide vectors"
 )]
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::model::logits::exp_or_zero;
 
@@ -18,6 +18,8 @@ const BLOCK: usize = 256;
 const WIDE: usize = 8;
 /// Dimensions of the result where there are registers for as many: whole cache lines of the values.
 const WIDEST: usize = 16;
+/// Queries of the widest vector.
+const MOST_LANES: usize = 16;
 /// Registers that [`WIDEST`] accumulators and their sums take.
 const MANY_REGISTERS: usize = 32;
 
@@ -37,11 +39,13 @@ pub(super) struct Shared<'a> {
     pub biases: Option<&'a [f32]>,
 }
 
-/// Keys and values of neighbouring positions, `[kv_head, pos, d_head]`.
+/// Keys and values of neighbouring positions, `[kv_head, room, d_head]`: there may be room for more positions.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'a> {
     /// The first position.
     pub start: usize,
+    /// How many there are.
+    pub n_pos: usize,
     pub k: &'a [f32],
     pub v: &'a [f32],
 }
@@ -50,15 +54,16 @@ impl Piece<'_> {
     /// The positions from `lo` up to and without `hi` of one head, cut where blocks begin.
     fn of_head(self, (head, heads): (usize, Shared<'_>), lo: usize, hi: usize) -> impl Iterator<Item = Self> {
         let d = heads.d_head;
-        let n_pos = self.k.len() / (heads.n_kv_heads * d);
-        let (from, to) = (lo.max(self.start), hi.min(self.start + n_pos));
-        let at = head * n_pos;
+        let room = self.k.len() / (heads.n_kv_heads * d);
+        let (from, to) = (lo.max(self.start), hi.min(self.start + self.n_pos));
+        let at = head * room;
         let mut next = from;
         std::iter::from_fn(move || {
             let start = next;
             next = (start / BLOCK + 1).saturating_mul(BLOCK).min(to);
             let rows = (at + start - self.start) * d..(at + next.max(start) - self.start) * d;
-            (start < to).then(|| Self { start, k: &self.k[rows.clone()], v: &self.v[rows] })
+            let n_pos = rows.len() / d;
+            (start < to).then(|| Self { start, n_pos, k: &self.k[rows.clone()], v: &self.v[rows] })
         })
     }
 }
@@ -71,9 +76,18 @@ pub(super) struct Tile<'a> {
     /// `[pos, head, d_head]`
     pub q: &'a [f32],
     /// All keys and values up to the last query, in order.
-    pub pieces: &'a [Piece<'a>],
+    pub pieces: Vec<Piece<'a>>,
     /// The weighted values, `[pos, head, d_head]`.
     pub out: &'a mut [f32],
+    /// Where someone looks at them: scores before the softmax, and weights.
+    pub seen: Seen<'a>,
+}
+
+/// Rows of each head that are written besides, `[pos, key]`; none where no one looks.
+#[derive(Default)]
+pub(super) struct Seen<'a> {
+    pub scores: Vec<&'a mut [f32]>,
+    pub pattern: Vec<&'a mut [f32]>,
 }
 
 impl WithSimd for Tile<'_> {
@@ -84,11 +98,12 @@ impl WithSimd for Tile<'_> {
         let heads = self.heads;
         let group = heads.n_heads / heads.n_kv_heads.max(1);
         let n_rows = self.out.len() / (heads.n_heads * heads.d_head).max(1) * group;
+        let n_keys = self.pieces.last().map_or(0, |piece| piece.start + piece.n_pos);
         let mut scratch = Scratch::default();
         for kv_head in 0..heads.n_kv_heads {
             for row in (0..n_rows).step_by(S::F32_LANES) {
                 let n = S::F32_LANES.min(n_rows - row);
-                self.lanes(simd, Lanes { kv_head, group, row, n }, &mut scratch);
+                self.lanes(simd, Lanes { kv_head, group, row, n, n_keys }, &mut scratch);
             }
         }
     }
@@ -101,6 +116,8 @@ struct Lanes {
     group: usize,
     row: usize,
     n: usize,
+    /// Of the whole sequence.
+    n_keys: usize,
 }
 
 impl Lanes {
@@ -151,6 +168,9 @@ impl Tile<'_> {
             }
         }
         self.adjust(lanes, &mut scratch.weights, width, lo, hi);
+        show(&mut self.seen.scores, lanes, (lo, hi, f32::NEG_INFINITY), |key, lane| {
+            scratch.weights[key * width + lane]
+        });
         let weights = S::as_mut_simd_f32s(&mut scratch.weights).0;
         let max = weights.iter().fold(simd.splat_f32s(f32::NEG_INFINITY), |max, &x| simd.max_f32s(max, x));
         for weight in weights {
@@ -161,6 +181,12 @@ impl Tile<'_> {
         }
         let weights = S::as_simd_f32s(&scratch.weights).0;
         let sum = sum(simd, weights, lo);
+        if !self.seen.pattern.is_empty() {
+            let mut sums = [0.0; MOST_LANES];
+            S::as_mut_simd_f32s(&mut sums).0[0] = sum;
+            let weights = &scratch.weights;
+            show(&mut self.seen.pattern, lanes, (lo, hi, 0.0), |key, lane| weights[key * width + lane] / sums[lane]);
+        }
         scratch.z.resize(d * width, 0.0);
         let z = S::as_mut_simd_f32s(&mut scratch.z).0;
         let mut at = 0;
@@ -205,6 +231,43 @@ impl Tile<'_> {
                 scores[(key - lo) * width + lane] = f32::NEG_INFINITY;
             }
         }
+    }
+}
+
+/// The softmax of a row of scores in its place, with the bits that [`Tile`] gives a pattern.
+pub(super) fn softmax(row: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        let max = row.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
+        row.iter_mut().for_each(|x| *x = exp_or_zero(*x - max));
+        let (mut total, mut sum) = (0.0, 0.0);
+        for block in row.chunks(BLOCK) {
+            (total, sum) = (total + sum, 0.0);
+            block.iter().for_each(|x| sum += x);
+        }
+        total += sum;
+        row.iter_mut().for_each(|x| *x /= total);
+    });
+}
+
+/// Writes the rows of some lanes, from key `lo` to `hi` and `beyond` elsewhere.
+#[inline(always)]
+fn show(
+    rows: &mut [&mut [f32]],
+    lanes: Lanes,
+    (lo, hi, beyond): (usize, usize, f32),
+    at: impl Fn(usize, usize) -> f32,
+) {
+    if rows.is_empty() {
+        return;
+    }
+    for lane in 0..lanes.n {
+        let (pos, head) = lanes.of(lane);
+        let of_head = &mut *rows[head];
+        let n_keys = lanes.n_keys;
+        let row = &mut of_head[pos * n_keys..(pos + 1) * n_keys];
+        row[..lo].fill(beyond);
+        row[hi..].fill(beyond);
+        row[lo..hi].iter_mut().enumerate().for_each(|(key, to)| *to = at(key, lane));
     }
 }
 
@@ -277,8 +340,6 @@ fn values<S: Simd, const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use pulp::Arch;
-
     use super::*;
 
     /// Numbers that look random, from -1 to 1.
@@ -326,12 +387,15 @@ mod tests {
                     (ends[0], self.part(&self.k, range), self.part(&self.v, range))
                 })
                 .collect();
-            let pieces: Vec<Piece<'_>> = parts.iter().map(|(start, k, v)| Piece { start: *start, k, v }).collect();
+            let of_pos = self.heads.n_kv_heads * self.heads.d_head;
+            let pieces: Vec<Piece<'_>> =
+                parts.iter().map(|(start, k, v)| Piece { start: *start, n_pos: k.len() / of_pos, k, v }).collect();
             let width = self.heads.n_heads * self.heads.d_head;
             let mut out = vec![f32::NAN; self.q.len()];
             for (at, (out, q)) in out.chunks_mut(tile * width).zip(self.q.chunks(tile * width)).enumerate() {
                 let first = self.n - self.n_queries + at * tile;
-                Arch::new().dispatch(Tile { heads: self.heads, first, q, pieces: &pieces, out });
+                let (pieces, seen) = (pieces.clone(), Seen::default());
+                Arch::new().dispatch(Tile { heads: self.heads, first, q, pieces, out, seen });
             }
             out
         }
@@ -362,6 +426,32 @@ mod tests {
                 }
             }
             out
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_the_softmax_of_its_scores_bit_for_bit() {
+        let heads = Shared {
+            n_heads: 6,
+            n_kv_heads: 2,
+            d_head: 20,
+            scale: 0.7,
+            softcap: None,
+            window: Some(500),
+            biases: None,
+        };
+        let case = Case::new(heads, 600, 30);
+        let (mut scores, mut pattern) = (vec![f32::NAN; 6 * 30 * 600], vec![f32::NAN; 6 * 30 * 600]);
+        let mut out = vec![0.0; case.q.len()];
+        let pieces = vec![Piece { start: 0, n_pos: 600, k: &case.k, v: &case.v }];
+        let seen =
+            Seen { scores: scores.chunks_mut(30 * 600).collect(), pattern: pattern.chunks_mut(30 * 600).collect() };
+        Arch::new().dispatch(Tile { heads, first: 570, q: &case.q, pieces, out: &mut out, seen });
+        assert_eq!(out, case.run(&[], 16));
+        for (scores, pattern) in scores.chunks_mut(600).zip(pattern.chunks(600)) {
+            softmax(scores);
+            assert_eq!(scores, pattern);
+            assert!((pattern.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }
     }
 

@@ -1,11 +1,14 @@
 //! Causal multi-head attention; grouped-query attention shares keys and values without repeating them.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use candle_nn::ops;
 
-use super::attend::Shared;
+use super::attend::{Piece, Seen, Shared, Tile};
 use super::block::{Past, Step};
+use super::mask::Masks;
 use super::qk_norm::HeadNorm;
+use super::strands::held;
+use super::tiles::{self, attend_all};
 use super::{Kernels, Linear, Parameters, backward, softcap};
 use crate::hook::Site;
 use crate::model::dtype::widened;
@@ -56,9 +59,10 @@ impl Attention {
 
     /// `x` and the result: `[batch, pos, d_model]`.
     pub(super) fn forward(&self, x: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
-        let q = step.tap(Site::Q, self.heads(&self.q, x, self.n_heads)?)?; // [batch, pos, head, d_head]
-        let k = step.tap(Site::K, self.heads(&self.k, x, self.n_kv_heads)?)?; // [batch, pos, kv_head, d_head]
-        let v = step.tap(Site::V, self.heads(&self.v, x, self.n_kv_heads)?)?;
+        let [q, k, v] = Linear::forward_all([&self.q, &self.k, &self.v], x)?;
+        let q = step.tap(Site::Q, self.heads(q, self.n_heads)?)?; // [batch, pos, head, d_head]
+        let k = step.tap(Site::K, self.heads(k, self.n_kv_heads)?)?; // [batch, pos, kv_head, d_head]
+        let v = step.tap(Site::V, self.heads(v, self.n_kv_heads)?)?;
         let (q, k) = (normed(self.q_norm.as_ref(), q)?, normed(self.k_norm.as_ref(), k)?);
         let (q, k) = match step.angles {
             Some(angles) => {
@@ -69,10 +73,17 @@ impl Attention {
         };
         let z = match &mut step.past {
             Past::Several(sequences) => sequences.attend(step.layer, self.shared(), [&q, &k, &v])?,
-            Past::One { cache, mask } => {
+            Past::One { cache, masks } => {
                 let (k, v) = (k.transpose(1, 2)?.contiguous()?, v.transpose(1, 2)?.contiguous()?); // [batch, kv_head, pos, d_head]
-                let ((k, v), mask) = (cache.append(step.layer, k, v)?, *mask);
-                self.attend(&q, [&k, &v], mask, step)?
+                let masks = *masks;
+                cache.append(step.layer, &k, &v)?;
+                let fused = self.kernels == Kernels::Fused && q.dtype() == DType::F32 && q.device().is_cpu();
+                let cached = cache.lying(step.layer).filter(|_| fused).map(|kv| (kv.len, kv.k.clone(), kv.v.clone()));
+                match (cached, cache.at(step.layer)?) {
+                    (Some(cached), _) => self.attend_fused(&q, cached, masks, step)?,
+                    (None, Some((k, v))) => self.attend(&q, [&k, &v], masks, step)?,
+                    (None, None) => q,
+                }
             }
         };
         let z = step.tap(Site::Z, z)?; // [batch, pos, head, d_head]
@@ -95,20 +106,75 @@ impl Attention {
 
     /// Attention of `q` `[batch, pos, head, d_head]` to all of `k` and `v` `[batch, kv_head, key, d_head]`: the weighted
     /// values, in the shape of `q`.
-    fn attend(&self, q: &Tensor, [k, v]: [&Tensor; 2], mask: Option<&Tensor>, step: &mut Step<'_>) -> Result<Tensor> {
-        let scores = step.tap(Site::AttnScores, self.scores(q, k, mask)?)?;
+    fn attend(&self, q: &Tensor, [k, v]: [&Tensor; 2], masks: &Masks<'_>, step: &mut Step<'_>) -> Result<Tensor> {
+        let mask = masks.get(self.layer.window)?;
+        let scores = step.tap(Site::AttnScores, self.scores(q, &k.contiguous()?, mask.as_ref())?)?;
+        self.attend_by(&scores, &v.contiguous()?, step)
+    }
+
+    /// The same from the scores `[batch, head, query, key]` on.
+    fn attend_by(&self, scores: &Tensor, v: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
         let pattern = match self.kernels {
-            Kernels::Fused => ops::softmax_last_dim(&widened(&scores)?)?.to_dtype(scores.dtype())?,
-            Kernels::Differentiable => backward::softmax(&scores)?,
+            Kernels::Fused if scores.dtype() == DType::F32 => tiles::softmax(scores)?,
+            Kernels::Fused => ops::softmax_last_dim(&widened(&scores.contiguous()?)?)?.to_dtype(scores.dtype())?,
+            Kernels::Differentiable => backward::softmax(scores)?,
         };
         let pattern = step.tap(Site::Pattern, pattern)?; // [batch, head, query, key]
         self.weighted_values(&pattern, v)
     }
 
-    /// A projection of `x` `[batch, pos, d_model]`, as `[batch, pos, heads, d_head]`.
-    fn heads(&self, projection: &Linear, x: &Tensor, n_heads: usize) -> Result<Tensor> {
-        let (batch, n_pos, _) = x.dims3()?;
-        let projected = projection.forward(x)?;
+    /// Attention of `q` `[batch, pos, head, d_head]` to the first of `k` and `v` `[batch, kv_head, room, d_head]`, in one
+    /// pass. Scores and pattern are written where a tap looks at them; what it puts in their place is computed with.
+    fn attend_fused(
+        &self,
+        q: &Tensor,
+        (n_keys, k, v): (usize, Tensor, Tensor),
+        masks: &Masks<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Tensor> {
+        let heads = Shared { biases: masks.biases(), ..self.shared() };
+        let q = q.contiguous()?;
+        let (batch, n_pos, ..) = q.dims4()?;
+        let n_seen = batch * self.n_heads * n_pos * n_keys;
+        let buffer = |site| vec![0f32; if step.wants(site) { n_seen } else { 0 }];
+        let (mut scores, mut pattern) = (buffer(Site::AttnScores), buffer(Site::Pattern));
+        let mut z = vec![0f32; q.elem_count()];
+        {
+            let (q, k, v) = (held(&q), held(&k), held(&v));
+            let (q, k, v) = (q.floats()?, k.floats()?, v.floats()?);
+            let rows = n_pos * n_keys;
+            let (mut scores, mut pattern) = (scores.chunks_mut(rows), pattern.chunks_mut(rows));
+            let out = z.chunks_mut(q.len() / batch).zip(q.chunks(q.len() / batch));
+            let past = k.chunks(k.len() / batch).zip(v.chunks(v.len() / batch));
+            let sequence = |((out, q), (k, v))| {
+                let pieces = vec![Piece { start: 0, n_pos: n_keys, k, v }];
+                let scores = scores.by_ref().take(self.n_heads).collect();
+                let seen = Seen { scores, pattern: pattern.by_ref().take(self.n_heads).collect() };
+                Tile { heads, first: n_keys - n_pos, q, pieces, out, seen }
+            };
+            attend_all(out.zip(past).map(sequence).collect());
+        }
+        let shape = (batch, self.n_heads, n_pos, n_keys);
+        if !scores.is_empty() {
+            let scores = Tensor::from_vec(scores, shape, &Device::Cpu)?;
+            let tapped = step.tap(Site::AttnScores, scores.clone())?;
+            if tapped.id() != scores.id() {
+                return self.attend_by(&tapped, &v.narrow(2, 0, n_keys)?.contiguous()?, step);
+            }
+        }
+        if !pattern.is_empty() {
+            let pattern = Tensor::from_vec(pattern, shape, &Device::Cpu)?;
+            let tapped = step.tap(Site::Pattern, pattern.clone())?;
+            if tapped.id() != pattern.id() {
+                return self.weighted_values(&tapped, &v.narrow(2, 0, n_keys)?.contiguous()?);
+            }
+        }
+        Ok(Tensor::from_vec(z, q.shape(), &Device::Cpu)?)
+    }
+
+    /// A projection `[batch, pos, heads * d_head]`, as `[batch, pos, heads, d_head]`.
+    fn heads(&self, projected: Tensor, n_heads: usize) -> Result<Tensor> {
+        let (batch, n_pos, _) = projected.dims3()?;
         let clipped = match self.axes.clip {
             Some(clip) => projected.clamp(-clip, clip)?,
             None => projected,

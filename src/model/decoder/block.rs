@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::attend::Shared;
 use super::attention::Attention;
+use super::mask::Masks;
 use super::mlp::MlpLayer;
 use super::moe::Mixture;
 use super::norm::Normalise;
@@ -24,7 +25,7 @@ pub(super) struct Step<'a> {
 /// The keys and values that queries attend to.
 pub(super) enum Past<'a> {
     /// Those of one sequence, or of a batch of equal lengths.
-    One { cache: &'a mut KvCache, mask: Option<&'a Tensor> },
+    One { cache: &'a mut KvCache, masks: &'a Masks<'a> },
     /// Those of each of several sequences.
     Several(&'a mut dyn Attend),
 }

@@ -1,16 +1,13 @@
-//! The gate of an MLP in one pass on all threads, for rows of many sequences: candle's own activation runs on one.
+//! The gate of an MLP in one pass on all threads, candle's own activation runs on one.
 //!
 //! Each number is computed on its own, so that it does not matter which are beside it.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use pulp::Arch;
-use rayon::prelude::*;
 
 use super::backward::floats;
+use crate::model::kernel::team::fill_rows;
 use crate::model::logits::sigmoid;
-
-/// Numbers that a thread takes at a time.
-const CHUNK: usize = 8192;
 
 /// `silu(gate) * up`, both in f32 and of one shape.
 pub(super) fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
@@ -28,10 +25,10 @@ impl CustomOp2 for SwiGlu {
         let (gate, up) = (floats(s1, l1, self.name())?, floats(s2, l2, self.name())?);
         let arch = Arch::new();
         let mut out = vec![0f32; gate.len()];
-        let parts = out.par_chunks_mut(CHUNK).zip(gate.par_chunks(CHUNK)).zip(up.par_chunks(CHUNK));
-        parts.for_each(|((out, gate), up)| {
+        fill_rows(&mut out, 1, |first, out| {
+            let parts = gate[first..].iter().zip(&up[first..]);
             arch.dispatch(|| {
-                for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
+                for (out, (&gate, &up)) in out.iter_mut().zip(parts) {
                     *out = gate * sigmoid(gate) * up;
                 }
             });

@@ -16,6 +16,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// Whether every product is computed by kernels that give a row the same bits in any company.
+    pub(super) fn is_packed(&self) -> bool {
+        self.linear.values().all(Linear::is_packed)
+    }
+
     /// Whether gradients flow through every matrix.
     pub(super) fn is_differentiable(&self) -> bool {
         self.linear.values().all(Linear::is_differentiable)

@@ -1,13 +1,16 @@
 //! A matrix to multiply with, dense or as its file stores it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::quantized::QMatMul;
 use candle_core::{DType, Device, Module, Tensor};
 
 use super::product::product;
-use super::{Stored, backward};
+use super::stored::packed_rows;
+use super::{Stored, backward, packed};
 use crate::model::Result;
+use crate::model::kernel::{Input, Isa, Matrix};
 
 /// `x W^T + b`, with `W` `[out, in]`; a clone shares the numbers.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub struct Linear {
 #[derive(Clone)]
 enum Weight {
     Dense(Tensor),
+    /// By our own kernels.
+    Packed(Arc<Matrix>, Input),
     /// candle's quantised product: it rounds the activations as well (`--fast` only).
     Quantised(QMatMul),
     /// Becomes numbers for each product, some rows after the other.
@@ -29,6 +34,11 @@ impl Linear {
     /// A dense matrix `[out, in]` and an optional bias `[out]`.
     pub(crate) const fn dense(weight: Tensor, bias: Option<Tensor>) -> Self {
         Self { weight: Weight::Dense(weight), bias }
+    }
+
+    /// A matrix `[out, in]` that kernels read, and an optional bias `[out]` in f32.
+    pub(crate) const fn packed(weight: Arc<Matrix>, input: Input, bias: Option<Tensor>) -> Self {
+        Self { weight: Weight::Packed(weight, input), bias }
     }
 
     /// A quantised matrix `[out, in]` that is multiplied as it is, and an optional bias `[out]`.
@@ -42,13 +52,41 @@ impl Linear {
     }
 
     /// Whether gradients flow through it.
-    pub(super) const fn is_differentiable(&self) -> bool {
-        !matches!(self.weight, Weight::Quantised(_))
+    pub(super) fn is_differentiable(&self) -> bool {
+        match &self.weight {
+            Weight::Quantised(_) => false,
+            Weight::Packed(matrix, input) => !matrix.rounds(*input),
+            Weight::Dense(_) | Weight::OnDemand(_) => true,
+        }
+    }
+
+    /// Whether a row gets the same bits however many are beside it.
+    pub(super) const fn is_packed(&self) -> bool {
+        matches!(self.weight, Weight::Packed(..))
+    }
+
+    /// `x` `[.., in]` to `[.., out]` of each, at once where kernels can.
+    pub(super) fn forward_all<const N: usize>(these: [&Self; N], x: &Tensor) -> Result<[Tensor; N]> {
+        let matrices = these.map(|one| match &one.weight {
+            Weight::Packed(matrix, input) => Some((matrix.as_ref(), one.bias.as_ref(), *input)),
+            Weight::Dense(_) | Weight::Quantised(_) | Weight::OnDemand(_) => None,
+        });
+        let all: Vec<_> = matrices.into_iter().flatten().collect();
+        if all.len() < N || x.track_op() || !packed::are_alike(&all) {
+            let each: Vec<Tensor> = these.into_iter().map(|one| one.forward(x)).collect::<Result<_>>()?;
+            return Ok(in_array(each));
+        }
+        Ok(in_array(packed::multiply(x, &all)?))
     }
 
     /// `x` `[.., in]` to `[.., out]`.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = match &self.weight {
+            Weight::Packed(weight, input) if !x.track_op() => {
+                let [product] = in_array(packed::multiply(x, &[(weight, self.bias.as_ref(), *input)])?);
+                return Ok(product);
+            }
+            Weight::Packed(weight, input) => by_rows(x, |x| packed::differentiable(x, weight, *input))?,
             Weight::Quantised(weight) => weight.forward(x)?,
             Weight::Dense(weight) => by_rows(x, |x| dense(x, weight))?,
             Weight::OnDemand(weight) if x.track_op() => by_rows(x, |x| differentiable_on_demand(x, weight))?,
@@ -64,6 +102,7 @@ impl Linear {
     pub(super) fn dequantised(&self) -> Result<Tensor> {
         let weight = match &self.weight {
             Weight::Dense(weight) => weight.clone(),
+            Weight::Packed(weight, _) => packed::dense(weight)?,
             Weight::Quantised(QMatMul::QTensor(weight)) => weight.dequantize(&weight.device())?,
             Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.clone(),
             Weight::OnDemand(weight) => weight.dense()?,
@@ -78,9 +117,11 @@ impl Linear {
 
     /// Rows of `W` in f32: `[ids, in]`.
     pub(super) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let wanted = ids;
         let ids = Tensor::new(ids, &Device::Cpu)?;
         let rows = match &self.weight {
             Weight::Dense(weight) => weight.index_select(&ids, 0)?,
+            Weight::Packed(weight, _) => packed_rows(weight, wanted)?,
             Weight::Quantised(QMatMul::QTensor(weight)) => Stored::new(weight.clone()).gather(&ids)?,
             Weight::Quantised(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.index_select(&ids, 0)?,
             Weight::OnDemand(weight) => weight.gather(&ids)?,
@@ -114,6 +155,12 @@ impl Linear {
             None => sum,
         })
     }
+}
+
+/// As many tensors as there were matrices.
+fn in_array<const N: usize>(tensors: Vec<Tensor>) -> [Tensor; N] {
+    let mut tensors = tensors.into_iter();
+    std::array::from_fn(|_| tensors.next().unwrap_or_else(|| unreachable!("a product for each matrix")))
 }
 
 /// `x` `[row, in]` times the transpose of `weight` `[out, in]`.
@@ -174,7 +221,13 @@ fn blocks(weight: &Stored, block_bytes: usize) -> Result<Vec<Range<usize>>> {
 /// `x` `[row, in]` times the transpose of `weight` `[out, in]`, of which so many bytes are dequantised at a time. An
 /// element of the result is summed up in the same order whatever else is computed beside it.
 fn on_demand(x: &Tensor, weight: &Stored, block_bytes: usize) -> Result<Tensor> {
-    let part = |rows: Range<usize>| Ok(product(x, &weight.rows(rows)?.to_dtype(x.dtype())?)?);
+    let part = |rows: Range<usize>| {
+        let numbers = weight.rows(rows)?;
+        match Isa::best().filter(|_| x.dtype() == DType::F32) {
+            Some(isa) => packed::once(x, &numbers, isa),
+            None => Ok(product(x, &numbers.to_dtype(x.dtype())?)?),
+        }
+    };
     let products = blocks(weight, block_bytes)?.into_iter().map(part).collect::<Result<Vec<_>>>()?;
     Ok(match &products[..] {
         [one] => one.clone(),
@@ -206,6 +259,14 @@ mod tests {
 
     use super::*;
 
+    /// What is not on demand.
+    fn at_once(x: &Tensor, weight: &Tensor) -> Tensor {
+        match Isa::best() {
+            Some(isa) => packed::once(x, weight, isa).unwrap(),
+            None => x.matmul(&weight.t().unwrap()).unwrap(),
+        }
+    }
+
     #[test]
     fn a_product_in_blocks_is_the_same_bit_for_bit() {
         for (n_out, n_in) in [(1100, 64), (2047, 576), (1537, 1536), (3, 256)] {
@@ -213,7 +274,7 @@ mod tests {
             let stored = Stored::new(Arc::new(QTensor::quantize(&weight, GgmlDType::Q8_0).unwrap()));
             for n_rows in [1, 2, 5, 33] {
                 let x = Tensor::randn(0f32, 1.0, (n_rows, n_in), &Device::Cpu).unwrap();
-                let whole = x.matmul(&stored.dense().unwrap().t().unwrap()).unwrap();
+                let whole = at_once(&x, &stored.dense().unwrap());
                 for rows in [1, 512, 1024] {
                     let blocks = on_demand(&x, &stored, 4 * n_in * rows).unwrap();
                     let same = blocks.to_vec2::<f32>().unwrap() == whole.to_vec2::<f32>().unwrap();

@@ -1,31 +1,42 @@
 //! What is added to attention scores: the causal mask, windows, and linear position biases.
 
+use std::cell::{OnceCell, RefCell};
+
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
 use crate::model::{Alibi, DecoderConfig, Positions, Result};
 
-/// The additive masks of one forward pass, one for each kind of block.
-pub(super) struct Masks {
+/// The additive masks of one forward pass, one for each kind of block, made when one is asked for.
+pub(super) struct Masks<'a> {
+    cfg: &'a DecoderConfig,
+    start: usize,
+    n_pos: usize,
+    dtype: DType,
     /// By window.
-    masks: Vec<(Option<usize>, Option<Tensor>)>,
+    made: RefCell<Vec<(Option<usize>, Option<Tensor>)>>,
+    biases: OnceCell<Option<Vec<f32>>>,
 }
 
-impl Masks {
+impl<'a> Masks<'a> {
     /// Masks for `n_pos` queries after `start` positions.
-    pub(super) fn new(cfg: &DecoderConfig, start: usize, n_pos: usize, dtype: DType) -> Result<Self> {
-        let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
-        for window in cfg.layers.iter().map(|layer| layer.window) {
-            if !masks.iter().any(|(of, _)| *of == window) {
-                masks.push((window, mask(cfg, Span { start, n_pos, window }, dtype)?));
-            }
-        }
-        Ok(Self { masks })
+    pub(super) const fn new(cfg: &'a DecoderConfig, start: usize, n_pos: usize, dtype: DType) -> Self {
+        Self { cfg, start, n_pos, dtype, made: RefCell::new(Vec::new()), biases: OnceCell::new() }
     }
 
     /// `[query, key]` or `[head, query, key]`; none where all keys are visible as they are.
-    pub(super) fn get(&self, window: Option<usize>) -> Option<&Tensor> {
-        self.masks.iter().find(|(of, _)| *of == window).and_then(|(_, mask)| mask.as_ref())
+    pub(super) fn get(&self, window: Option<usize>) -> Result<Option<Tensor>> {
+        if let Some((_, mask)) = self.made.borrow().iter().find(|(of, _)| *of == window) {
+            return Ok(mask.clone());
+        }
+        let made = mask(self.cfg, Span { start: self.start, n_pos: self.n_pos, window }, self.dtype)?;
+        self.made.borrow_mut().push((window, made.clone()));
+        Ok(made)
+    }
+
+    /// The bias of each head on each key, `[head, key]`, if there is one.
+    pub(super) fn biases(&self) -> Option<&[f32]> {
+        self.biases.get_or_init(|| biases(self.cfg, self.start + self.n_pos)).as_deref()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use super::block::{Past, Step};
+use super::block::Step;
 use super::{Kernels, Linear, Parameters, backward, gate};
 use crate::hook::Site;
 use crate::model::{Activation, DecoderConfig, Mlp, Param, ParamId, Result};
@@ -45,14 +45,10 @@ impl MlpLayer {
     pub(super) fn forward(&self, x: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
         let post = match &self.gate {
             Some(gate) => {
-                let pre = step.tap(Site::MlpPre, gate.forward(x)?)?; // [batch, pos, d_mlp]
-                let linear = step.tap(Site::MlpPreLinear, self.w_in.forward(x)?)?;
-                match step.past {
-                    Past::Several(_) if self.activation == Activation::Silu && pre.dtype() == DType::F32 => {
-                        gate::swiglu(&pre, &linear)?
-                    }
-                    Past::Several(_) | Past::One { .. } => gated(self.activation, self.kernels, &pre, &linear)?,
-                }
+                let [pre, linear] = Linear::forward_all([gate, &self.w_in], x)?;
+                let pre = step.tap(Site::MlpPre, pre)?; // [batch, pos, d_mlp]
+                let linear = step.tap(Site::MlpPreLinear, linear)?;
+                gated(self.activation, self.kernels, &pre, &linear)?
             }
             None => {
                 let pre = step.tap(Site::MlpPre, self.w_in.forward(x)?)?;
@@ -68,6 +64,7 @@ impl MlpLayer {
 pub(super) fn gated(activation: Activation, kernels: Kernels, pre: &Tensor, linear: &Tensor) -> Result<Tensor> {
     Ok(match (kernels, activation) {
         (Kernels::Differentiable, Activation::Silu) => backward::swiglu(pre, linear)?,
+        (Kernels::Fused, Activation::Silu) if pre.dtype() == DType::F32 => gate::swiglu(pre, linear)?,
         _ => (activate(activation, pre)? * linear)?,
     })
 }

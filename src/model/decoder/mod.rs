@@ -15,11 +15,13 @@ mod mask;
 mod mlp;
 mod moe;
 mod norm;
+mod packed;
 mod product;
 mod qk_norm;
 mod rope;
 mod stored;
 mod strands;
+mod tiles;
 
 use std::ops::Range;
 
@@ -201,12 +203,11 @@ impl Decoder {
     ) -> Result<Tensor> {
         let (start, n_pos) = (cache.len_at(layers.start), resid.dim(1)?);
         let angles = self.rotations.angles(start..start + n_pos, start + n_pos)?;
-        let masks = Masks::new(&self.cfg, start, n_pos, self.dtype)?;
+        let masks = Masks::new(&self.cfg, start, n_pos, self.dtype);
         let mut x = resid.to_dtype(self.dtype)?;
         for layer in layers {
             let axes = &self.cfg.layers[layer];
-            let (angles, mask) = (angles.of(axes.rope), masks.get(axes.window));
-            let past = Past::One { cache: &mut *cache, mask };
+            let (angles, past) = (angles.of(axes.rope), Past::One { cache: &mut *cache, masks: &masks });
             let mut step = Step { layer, angles, past, tap: &mut *tap };
             x = self.blocks[layer].forward(x, &mut step)?;
         }
@@ -214,9 +215,10 @@ impl Decoder {
     }
 
     /// Whether what a position gets is the same bit for bit in any company. An expert's product has as many rows as
-    /// tokens are sent to it, and where angles depend on the length of a sequence, so does the place of a cut.
+    /// tokens are sent to it, which matters where no kernel of ours computes it; and where angles depend on the length of a sequence, so does the place of a cut.
     fn runs_together(&self) -> bool {
-        let is_exact = self.cfg.experts.is_none() && !self.cfg.rotation_depends_on_length(self.cfg.n_ctx);
+        let is_exact = (self.cfg.experts.is_none() || self.kept.is_packed())
+            && !self.cfg.rotation_depends_on_length(self.cfg.n_ctx);
         is_exact && self.kernels == Kernels::Fused && self.dtype != DType::F64
     }
 
@@ -242,6 +244,9 @@ impl Decoder {
 
     /// How many rows every product has at least.
     fn least_rows(&self) -> usize {
+        if self.kept.is_packed() {
+            return 1;
+        }
         let cfg = &self.cfg;
         let widths = [cfg.d_model, cfg.n_heads * cfg.d_head, cfg.n_kv_heads * cfg.d_head, cfg.d_mlp];
         widths.into_iter().map(least_rows).max().unwrap_or(1)

@@ -3,9 +3,12 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::ops;
 
+use super::strands::held;
 use super::{Kernels, Parameters, backward};
 use crate::hook::HookPoint;
 use crate::model::dtype::widened;
+use crate::model::kernel::Isa;
+use crate::model::kernel::norm::{self, Centring};
 use crate::model::tap::tapped;
 use crate::model::{Affine, DecoderConfig, Norm, Param, ParamId, Result, Tap};
 
@@ -92,6 +95,9 @@ impl Normalise {
 
     #[expect(clippy::cast_possible_truncation, reason = "eps is a small constant; the fused operations take f32")]
     fn apply_fused(&self, x: &Tensor) -> Result<Tensor> {
+        if let Some(isa) = Isa::best() {
+            return self.apply_kernel(x, isa);
+        }
         let constant = |given: &Option<Tensor>, value: f64| match given {
             Some(given) => Ok(given.clone()),
             None => Tensor::full(value as f32, x.dim(D::Minus1)?, x.device())?.to_dtype(DType::F32),
@@ -101,6 +107,17 @@ impl Normalise {
             Norm::Layer { eps } => ops::layer_norm(x, &gain, &constant(&self.bias, 0.0)?, eps as f32)?,
             Norm::Rms { eps } => ops::rms_norm(x, &gain, eps as f32)?,
         })
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "eps is a small constant")]
+    fn apply_kernel(&self, x: &Tensor, isa: Isa) -> Result<Tensor> {
+        let numbers = |given: &Option<Tensor>| given.as_ref().map(Tensor::to_vec1::<f32>).transpose();
+        let (gain, bias) = (numbers(&self.gain)?, numbers(&self.bias)?);
+        let centres = if self.centres() { Centring::Mean } else { Centring::None };
+        let norm = norm::Norm { centres, eps: self.norm.eps() as f32, gain: gain.as_deref(), bias: bias.as_deref() };
+        let values = held(x);
+        let normed = norm::normalise(values.floats()?, x.dim(D::Minus1)?, norm, isa);
+        Ok(Tensor::from_vec(normed, x.shape(), x.device())?)
     }
 
     /// What is divided, `[.., d_model]`, and what it is divided by, `[.., 1]`.

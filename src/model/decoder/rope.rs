@@ -3,8 +3,11 @@
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::rotary_emb;
 
+use super::strands::held;
 use super::{Kernels, backward};
 use crate::model::dtype::widened;
+use crate::model::kernel::Isa;
+use crate::model::kernel::rope::{self, Heads, Pairs};
 use crate::model::{LayerRope, Pairing, Positions, Result, Rope, RopeScaling};
 
 /// The rotations of a model: of most blocks, and of those with a window.
@@ -128,7 +131,24 @@ impl Angles {
     /// Rotates the first `n_rot` dimensions of `x` `[batch, pos, head, d_head]`.
     pub(super) fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let dtype = x.dtype();
+        if let Some(isa) = Isa::best().filter(|_| self.kernels == Kernels::Fused && dtype == DType::F32) {
+            return self.turn(x, isa);
+        }
         Ok(self.rotate_widened(&widened(x)?)?.to_dtype(dtype)?)
+    }
+
+    fn turn(&self, x: &Tensor, isa: Isa) -> Result<Tensor> {
+        let (_, _, n_heads, d_head) = x.dims4()?;
+        let x = x.contiguous()?;
+        let (cos, sin) = (self.cos.contiguous()?, self.sin.contiguous()?);
+        let (values, cos, sin) = (held(&x), held(&cos), held(&sin));
+        let pairs = match self.pairing {
+            Pairing::Halves => Pairs::Halves,
+            Pairing::Neighbours => Pairs::Neighbours,
+        };
+        let (cos, sin, n) = (cos.floats()?, sin.floats()?, self.n_rot / 2);
+        let turned = rope::turn(Heads { x: values.floats()?, n_heads, d_head, pairs, cos, sin, n }, isa);
+        Ok(Tensor::from_vec(turned, x.shape(), x.device())?)
     }
 
     fn rotate_widened(&self, x: &Tensor) -> Result<Tensor> {

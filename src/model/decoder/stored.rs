@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::quantized::{QStorage, QTensor};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use crate::model::Result;
+use crate::model::kernel::Matrix;
 
 /// A matrix `[rows, columns]`, quantised or in sixteen bits.
 #[derive(Clone)]
@@ -93,6 +94,8 @@ pub enum Table {
     Dense(Tensor),
     /// As its file stores it.
     Stored(Stored),
+    /// As it is multiplied with.
+    Packed(Arc<Matrix>),
 }
 
 impl Table {
@@ -101,13 +104,23 @@ impl Table {
         match self {
             Self::Dense(table) => Ok(table.index_select(ids, 0)?),
             Self::Stored(table) => table.gather(ids),
+            Self::Packed(table) => packed_rows(table, &ids.to_vec1::<u32>()?),
         }
     }
 }
 
+/// The rows of these numbers of a packed matrix, `[ids, columns]`.
+pub(super) fn packed_rows(matrix: &Matrix, ids: &[u32]) -> Result<Tensor> {
+    let [n_rows, n_columns] = matrix.dims();
+    let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
+    if let Some(&row) = rows.iter().find(|&&row| row >= n_rows) {
+        return Err(candle_core::Error::InvalidIndex { op: "gather", index: row, size: n_rows }.bt().into());
+    }
+    Ok(Tensor::from_vec(matrix.rows(&rows), (rows.len(), n_columns), &Device::Cpu)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
     use candle_core::quantized::GgmlDType;
 
     use super::*;

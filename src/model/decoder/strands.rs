@@ -3,19 +3,15 @@
 //! What one of them gets is what it gets alone, bit for bit: see [`attend`](super::attend) and
 //! [`least_rows`](crate::model::least_rows).
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 use candle_core::{DType, Device, Layout, Storage, Tensor};
-use pulp::Arch;
-use rayon::prelude::*;
 
-use super::attend::{Piece, Shared, Tile};
+use super::attend::{Piece, Seen, Shared, Tile};
 use super::backward::floats;
 use super::block::Attend;
+use super::tiles::attend_all;
 use crate::model::{DecoderConfig, Result, Stretch};
-
-/// Queries that one thread works on at a time.
-const TILE: usize = 16;
 
 /// The sequences of one forward pass, whose rows come one after the other.
 pub(super) struct Strands<'a, 's> {
@@ -60,7 +56,7 @@ impl<'a, 's> Strands<'a, 's> {
                 }
                 Tensor::from_vec(own, (1, n_heads, rows.len(), d), &Device::Cpu)
             };
-            stretch.branch.append(layer, own(k)?, own(v)?)?;
+            stretch.branch.append(layer, &own(k)?, &own(v)?)?;
         }
         Ok(())
     }
@@ -71,51 +67,45 @@ impl Attend for Strands<'_, '_> {
         self.append(layer, k, v)?;
         let heads = Shared { biases: self.biases.as_deref(), ..heads };
         let past = self.stretches.iter().map(|one| one.branch.pieces(layer));
-        let past: Vec<Vec<_>> =
-            past.map(|pieces| pieces.into_iter().map(|(start, k, v)| (start, held(k), held(v))).collect()).collect();
-        let mut pieces: Vec<Vec<Piece<'_>>> = Vec::with_capacity(past.len());
-        for past in &past {
-            let read = past.iter().map(|(start, k, v)| Ok(Piece { start: *start, k: k.floats()?, v: v.floats()? }));
-            pieces.push(read.collect::<Result<_>>()?);
-        }
+        let past: Vec<Vec<_>> = past
+            .map(|pieces| pieces.into_iter().map(|(start, kv)| (start, kv.len, held(kv.k), held(kv.v))).collect())
+            .collect();
         let queries = in_f32(q)?;
         let queries = held(&queries);
-        let queries = queries.floats()?;
+        let mut queries = queries.floats()?;
         let mut out = vec![0f32; queries.len()];
-        let width = heads.n_heads * heads.d_head;
-        let mut tiles = Vec::new();
         let mut rest = out.as_mut_slice();
-        let mut at = 0;
-        for (stretch, pieces) in self.stretches.iter().zip(&pieces) {
+        let width = heads.n_heads * heads.d_head;
+        let mut sequences = Vec::with_capacity(past.len());
+        for (stretch, past) in self.stretches.iter().zip(&past) {
             let n = stretch.ids.len();
-            let first = stretch.branch.len() - n;
-            for from in (0..n).step_by(TILE) {
-                let rows: Range<usize> = at + from..at + n.min(from + TILE);
-                let (out, later) = rest.split_at_mut(rows.len() * width);
-                rest = later;
-                let q = &queries[rows.start * width..rows.end * width];
-                tiles.push(Tile { heads, first: first + from, q, pieces, out });
-            }
-            at += n;
+            let (q, later) = queries.split_at(n * width);
+            let (out, rest_of_out) = rest.split_at_mut(n * width);
+            (queries, rest) = (later, rest_of_out);
+            let pieces = past
+                .iter()
+                .map(|(start, n_pos, k, v)| Ok(Piece { start: *start, n_pos: *n_pos, k: k.floats()?, v: v.floats()? }));
+            let pieces = pieces.collect::<Result<Vec<_>>>()?;
+            sequences.push(Tile { heads, first: stretch.branch.len() - n, q, pieces, out, seen: Seen::default() });
         }
-        tiles.into_par_iter().for_each(|tile| Arch::new().dispatch(tile));
+        attend_all(sequences);
         Ok(Tensor::from_vec(out, q.shape(), &Device::Cpu)?.to_dtype(q.dtype())?)
     }
 }
 
 /// A tensor that is being read.
-struct Held<'a, S> {
+pub(super) struct Held<'a, S> {
     storage: S,
     layout: &'a Layout,
 }
 
-fn held(tensor: &Tensor) -> Held<'_, impl Deref<Target = Storage> + '_> {
+pub(super) fn held(tensor: &Tensor) -> Held<'_, impl Deref<Target = Storage> + '_> {
     let (storage, layout) = tensor.storage_and_layout();
     Held { storage, layout }
 }
 
 impl<S: Deref<Target = Storage>> Held<'_, S> {
-    fn floats(&self) -> Result<&[f32]> {
+    pub(super) fn floats(&self) -> Result<&[f32]> {
         match &*self.storage {
             Storage::Cpu(storage) => Ok(floats(storage, self.layout, "attention")?),
             Storage::Cuda(_) | Storage::Metal(_) => {

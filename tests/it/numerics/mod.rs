@@ -1,6 +1,7 @@
 //! The forward pass against independent implementations, and against laws it must obey.
 
 mod architectures;
+mod determinism;
 mod dtypes;
 mod gguf;
 mod golden;

@@ -1,0 +1,116 @@
+//! Memory that several threads write different parts of.
+
+#![expect(unsafe_code, reason = "threads share a slice of which each writes places that no other touches")]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr;
+
+use super::lanes::LANES;
+
+/// A slice that is handed out in parts.
+pub(super) struct Parts<'a, T> {
+    at: *mut T,
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// a part is handed out as `&mut [T]` would be
+unsafe impl<T: Send> Send for Parts<'_, T> {}
+unsafe impl<T: Send> Sync for Parts<'_, T> {}
+
+impl<'a, T> Parts<'a, T> {
+    pub(super) const fn new(slice: &'a mut [T]) -> Self {
+        Self { at: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
+    }
+
+    /// A part.
+    ///
+    /// # Safety
+    /// No other part that is alive may overlap it.
+    #[expect(clippy::mut_from_ref, reason = "that is what it is for")]
+    pub(super) unsafe fn take(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len, "a part of the slice");
+        unsafe { std::slice::from_raw_parts_mut(self.at.add(range.start), range.len()) }
+    }
+}
+
+/// A matrix `[row, column]` that nobody has written yet, filled by several threads.
+pub(super) struct Filling<'a> {
+    at: *mut f32,
+    pub(super) n_columns: usize,
+    n_rows: usize,
+    memory: PhantomData<&'a mut [f32]>,
+}
+
+// threads write different places
+unsafe impl Send for Filling<'_> {}
+unsafe impl Sync for Filling<'_> {}
+
+impl Filling<'_> {
+    /// Up to sixteen columns of a row from `column` on.
+    ///
+    /// # Safety
+    /// No other thread may read or write them.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a kernel")]
+    pub(super) unsafe fn write(&self, row: usize, column: usize, values: &[f32; LANES]) {
+        let n = LANES.min(self.n_columns - column);
+        assert!(row < self.n_rows && column < self.n_columns, "a place of the matrix");
+        unsafe {
+            let to = self.at.add(row * self.n_columns + column);
+            if n == LANES {
+                ptr::copy_nonoverlapping(values.as_ptr(), to, LANES);
+            } else {
+                ptr::copy_nonoverlapping(values.as_ptr(), to, n);
+            }
+        }
+    }
+
+    /// What was written there.
+    ///
+    /// # Safety
+    /// It was written, and no other thread may write it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a kernel")]
+    pub(super) unsafe fn read(&self, row: usize, column: usize) -> [f32; LANES] {
+        let n = LANES.min(self.n_columns - column);
+        assert!(row < self.n_rows && column < self.n_columns, "a place of the matrix");
+        let mut values = [0.0; LANES];
+        unsafe {
+            let from = self.at.add(row * self.n_columns + column);
+            if n == LANES {
+                ptr::copy_nonoverlapping(from, values.as_mut_ptr(), LANES);
+            } else {
+                ptr::copy_nonoverlapping(from, values.as_mut_ptr(), n);
+            }
+        }
+        values
+    }
+}
+
+/// A matrix `[row, column]` that `fill` writes wholly.
+///
+/// # Safety
+/// `fill` must write every place.
+pub(super) unsafe fn filled(
+    vecs: &mut [Vec<f32>],
+    n_rows: usize,
+    n_columns: &[usize],
+    fill: impl FnOnce(&[Filling<'_>]),
+) {
+    let fillings: Vec<Filling<'_>> = vecs
+        .iter_mut()
+        .zip(n_columns)
+        .map(|(vec, &n_columns)| {
+            vec.clear();
+            vec.reserve_exact(n_rows * n_columns);
+            Filling { at: vec.as_mut_ptr(), n_columns, n_rows, memory: PhantomData }
+        })
+        .collect();
+    fill(&fillings);
+    drop(fillings);
+    for (vec, n_columns) in vecs.iter_mut().zip(n_columns) {
+        unsafe { vec.set_len(n_rows * n_columns) };
+    }
+}

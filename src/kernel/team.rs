@@ -1,0 +1,81 @@
+//! Work on all threads at once, by the threads that candle's own operations use: two pools would take each other's
+//! processors, since both wait awake for a while.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::utils::barrier_pool;
+
+use super::shared::Parts;
+
+/// Numbers of a result below which one thread is faster than two that have to meet.
+const ALONE: usize = 8192;
+
+/// Does the work on ranges that make up `0..n`, in any order; what is one piece needs no other thread.
+pub fn ranges(n: usize, work: impl Fn(Range<usize>) + Sync) {
+    if n < 2 { work(0..n) } else { barrier_pool().execute_chunked(n, work) }
+}
+
+/// Does the work on each item, in any order.
+pub fn each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync) {
+    if items.len() < 2 {
+        return items.into_iter().for_each(work);
+    }
+    let slots: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    ranges(slots.len(), |range| {
+        for slot in &slots[range] {
+            let item = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            item.into_iter().for_each(&work);
+        }
+    });
+}
+
+/// What `work` makes of each of `0..n`, in order.
+pub fn map<T: Send>(n: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let made: Mutex<Vec<(usize, Vec<T>)>> = Mutex::new(Vec::new());
+    ranges(n, |range| {
+        let part = (range.start, range.map(&work).collect());
+        made.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+    });
+    let mut made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+    made.sort_unstable_by_key(|&(start, _)| start);
+    made.into_iter().flat_map(|(_, part)| part).collect()
+}
+
+/// Fills `out` in rows of `width`: `work` gets some neighbouring rows and the number of the first.
+pub fn fill_rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if width == 0 || out.len() < ALONE {
+        return work(0, out);
+    }
+    let n_rows = out.len() / width;
+    let parts = Parts::new(out);
+    ranges(n_rows, |rows| {
+        #[expect(unsafe_code, reason = "each thread has rows of its own")]
+        let out = unsafe { parts.take(rows.start * width..rows.end * width) };
+        work(rows.start, out);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_and_every_row_is_worked_on_once() {
+        for n in [0, 1, 2, 100] {
+            let done = Mutex::new(vec![0; n]);
+            each((0..n).collect(), |item| done.lock().unwrap()[item] += 1);
+            assert!(done.into_inner().unwrap().iter().all(|&times| times == 1));
+        }
+        assert_eq!(map(1000, |i| 2 * i), (0..1000).map(|i| 2 * i).collect::<Vec<_>>());
+        for n_rows in [0, 1, 3, 5000] {
+            let mut out = vec![0.0; 7 * n_rows];
+            fill_rows(&mut out, 7, |first, rows| {
+                for (at, row) in rows.chunks_mut(7).enumerate() {
+                    row.iter_mut().for_each(|x| *x += (first + at) as f32);
+                }
+            });
+            assert!(out.iter().enumerate().all(|(i, &x)| x == (i / 7) as f32), "{n_rows}");
+        }
+    }
+}
