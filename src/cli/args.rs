@@ -30,7 +30,7 @@ pub(super) struct ModelArgs {
     /// A Hugging Face directory, a .gguf file, org/name in the Hugging Face cache (see `lmscope models`), or an embedded model: slide, slide-chat
     #[arg(short, long, value_name = "MODEL", default_value = "slide")]
     pub(super) model: String,
-    /// Keep quantised weights quantised: faster, less memory, and activations are rounded
+    /// Round what quantised weights are multiplied with to eight bits (bf16 weights: to bf16): faster, and logits move
     #[arg(long)]
     pub(super) fast: bool,
     /// What weights and activations are computed in

@@ -22,7 +22,7 @@ GGUF = "fixtures/models/tiny-llama-gguf/model.gguf"
 ALLOWED = 1.05
 
 COMMANDS = {
-    "predict": ["predict", "Tom Cruise's mother is " * 8],
+    "predict": ["predict", "Tom Cruise's mother is " * 30],
     "predict, gguf": ["predict", "the cat sat on a " * 4, "-m", GGUF],
     "predict, gguf, fast": ["predict", "the cat sat on a " * 4, "-m", GGUF, "--fast"],
     "lens": ["lens", "logit-lens", "Tom Cruise's mother is Mary Lee"],

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prefill of 512 and decode of 128 tokens beside llama.cpp's llama-bench, type by type; by hand on a quiet machine.
 
-usage: types.py LLAMA_BENCH ROUNDS FILE.gguf...
+usage: beside_llama.py LLAMA_BENCH ROUNDS FILE.gguf...
 
 Turn by turn on the same file, two threads each, one round to warm up: the median over the rounds of our rate, of theirs,
 and of the ratio of a round, with its range. A decoded token follows 16 others on both sides.
@@ -20,11 +20,11 @@ WORK = {"prefill": ["-p", "512", "-n", "0"], "decode": ["-p", "0", "-n", "128", 
 
 def build():
     done = subprocess.run(
-        ["cargo", "bench", "--locked", "--bench", "types", "--no-run", "--message-format=json"],
+        ["cargo", "bench", "--locked", "--bench", "gguf", "--no-run", "--message-format=json"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return next(m["executable"] for m in reversed(messages) if m.get("executable") and m["target"]["name"] == "types")
+    return next(m["executable"] for m in reversed(messages) if m.get("executable") and m["target"]["name"] == "gguf")
 
 
 class Ours:
@@ -47,7 +47,7 @@ def theirs(llama_bench, file, work):
 
 def main():
     llama_bench, rounds, files = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    bench = os.environ.get("TYPES_BENCH") or build()
+    bench = os.environ.get("GGUF_BENCH") or build()
     print("| file | | lmscope | llama-bench | ratio |\n| --- | --- | --- | --- | --- |")
     for file in files:
         servers = {how: Ours([bench, file, how]) for how in ("exact", "fast")}

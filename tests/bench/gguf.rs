@@ -1,7 +1,7 @@
-//! Prefill and decode of GGUF files, exact and fast, for `tests/bench/types.py`, which runs them turn by turn with
+//! Prefill and decode of GGUF files, exact and fast, for `tests/bench/beside_llama.py`, which runs them turn by turn with
 //! llama.cpp's `llama-bench` on the same files.
 //!
-//! `RAYON_NUM_THREADS=2 cargo bench --bench types -- FILE.gguf exact|fast`: each line of standard input, `prefill` or
+//! `RAYON_NUM_THREADS=2 cargo bench --bench gguf -- FILE.gguf exact|fast`: each line of standard input, `prefill` or
 //! `decode`, is answered with tokens per second.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
@@ -44,7 +44,7 @@ fn seconds(model: &Loaded, what: &str) -> f64 {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let [file, arithmetic] = &arguments[..] else {
-        println!("usage: RAYON_NUM_THREADS=2 cargo bench --bench types -- FILE.gguf exact|fast");
+        println!("usage: RAYON_NUM_THREADS=2 cargo bench --bench gguf -- FILE.gguf exact|fast");
         return;
     };
     let arithmetic = if arithmetic == "fast" { Arithmetic::Fast } else { Arithmetic::Exact };
