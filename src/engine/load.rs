@@ -127,7 +127,7 @@ pub fn open(source: &ModelSource, loading: &Loading<'_>) -> Result<Loaded, OpenE
     match source {
         ModelSource::Gguf(path) => {
             let bytes = FileBytes::map(path).map_err(load)?;
-            let checkpoint = GgufCheckpoint::new(path, &bytes).map_err(load)?;
+            let checkpoint = GgufCheckpoint::mapped(path, &bytes).map_err(load)?;
             let meta = checkpoint.metadata();
             let tokenizer = Tokenizer::from_gguf(&fitting_vocab(&meta).map_err(text)?).map_err(text)?;
             let chat = chat(gguf_template(&meta).as_deref(), &tokenizer).map_err(text)?;

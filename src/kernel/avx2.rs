@@ -32,6 +32,7 @@ impl Avx2 {
     }
 
     /// Does the work, compiled for these instructions.
+    #[expect(clippy::unused_self, reason = "a value is the proof that the instructions are there")]
     pub(super) fn run(self, work: impl Work) {
         // the instructions were found when `self` was made
         unsafe { compiled(work) }
@@ -103,14 +104,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_ptr_alignment, reason = "the load asks for no alignment")]
     fn halves(self, from: &[u32; LANES]) -> Self::F {
-        let from = from.as_ptr().cast::<__m128i>();
+        let from = (&raw const *from).cast::<__m128i>();
         unsafe { [_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from.add(1)))] }
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_ptr_alignment, reason = "the load asks for no alignment")]
     fn upper_halves(self, from: &[u32; LANES]) -> Self::F {
-        let from = half(from, 1).cast::<__m128i>();
+        let from = (&raw const from[8..]).cast::<__m128i>();
         unsafe { [_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from.add(1)))] }
     }
 

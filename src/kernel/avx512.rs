@@ -11,10 +11,10 @@
 )]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, __m512bh, __m512i, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_ps,
-    _mm512_and_si512, _mm512_castsi512_ps, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_dpbf16_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_slli_epi32, _mm512_srl_epi32, _mm512_storeu_ps,
+    __m128i, __m512, __m512bh, __m512i, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_ps, _mm512_and_si512,
+    _mm512_castsi512_ps, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32,
+    _mm512_srl_epi32, _mm512_storeu_ps,
 };
 
 use super::lanes::{LANES, Lanes, Work};
@@ -35,6 +35,7 @@ impl<const BF16: bool> Avx512<BF16> {
     }
 
     /// Does the work, compiled for these instructions.
+    #[expect(clippy::unused_self, reason = "a value is the proof that the instructions are there")]
     pub(super) fn run(self, work: impl Work) {
         // the instructions were found when `self` was made
         if BF16 { unsafe { with_bf16(work) } } else { unsafe { without_bf16(work) } }
@@ -88,17 +89,17 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
 
     #[inline(always)]
     fn halves(self, from: &[u32; LANES]) -> __m512 {
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from[..8].as_ptr().cast::<__m256i>())) }
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256((&raw const from[..8]).cast())) }
     }
 
     #[inline(always)]
     fn upper_halves(self, from: &[u32; LANES]) -> __m512 {
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from[8..].as_ptr().cast::<__m256i>())) }
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256((&raw const from[8..]).cast())) }
     }
 
     #[inline(always)]
     fn words(self, from: &[u32; LANES]) -> __m512i {
-        unsafe { _mm512_loadu_si512(from.as_ptr().cast::<__m512i>()) }
+        unsafe { _mm512_loadu_si512((&raw const *from).cast()) }
     }
 
     #[inline(always)]

@@ -4,6 +4,10 @@
     clippy::inline_always,
     reason = "the caller is compiled for an instruction set, and only what is inlined in it"
 )]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a number of steps that is known is unrolled, and places become constants"
+)]
 
 use half::f16;
 
@@ -96,6 +100,7 @@ fn put_half(line: &mut Line<u32>, at: usize, bits: u16) {
 
 /// How far right the code `at` of a word lies.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "at most 28")]
 const fn place(is_narrow: bool, at: usize) -> u32 {
     (if is_narrow { 8 * (at % 4) + 4 * (at / 4) } else { 8 * at }) as u32
 }
@@ -173,6 +178,8 @@ pub(super) struct Rounded<'a> {
     pub scales: &'a [f32],
     /// The sum of the integers of each group of weights, `[k / group][M]`.
     pub sums: &'a [i32],
+    /// The same times their scale.
+    pub scaled: &'a [f32],
 }
 
 /// Neighbours of a row that are rounded with one scale.
@@ -188,12 +195,13 @@ pub(super) fn rounded_sums<L: Lanes, const NARROW: bool, const M: usize, const N
 ) -> [[L::F; N]; M] {
     let zero = lanes.splat(0.0);
     let mut sums = [[zero; N]; M];
-    let (scales, integers) = (x.scales.as_chunks::<M>().0, x.sums.as_chunks::<M>().0);
+    let (scales, integers, scaled) =
+        (x.scales.as_chunks::<M>().0, x.sums.as_chunks::<M>().0, x.scaled.as_chunks::<M>().0);
     let words = x.words.as_chunks::<M>().0;
     for (group, words) in words.chunks_exact(layout.group / 4).enumerate() {
         let from = group * layout.record;
         let tiles = tiles.map(|tile| &tile[from..from + layout.record]);
-        let (scales, integers) = (&scales[group * layout.group / ROUNDED], &integers[group]);
+        let (scales, integers, scaled) = (&scales[group * layout.group / ROUNDED], &integers[group], &scaled[group]);
         let mut dots = [[lanes.splat_word(0); N]; M];
         if let Some(zero) = layout.zero {
             for m in 0..M {
@@ -224,8 +232,7 @@ pub(super) fn rounded_sums<L: Lanes, const NARROW: bool, const M: usize, const N
                 let by = lanes.mul(scale, lanes.splat(scales[m]));
                 sums[m][n] = lanes.mul_add(lanes.floats(dots[m][n]), by, sums[m][n]);
                 if layout.zero.is_none() {
-                    let sum = lanes.splat(scales[m] * integers[m] as f32);
-                    sums[m][n] = lanes.mul_add(min, sum, sums[m][n]);
+                    sums[m][n] = lanes.mul_add(min, lanes.splat(scaled[m]), sums[m][n]);
                 }
             }
         }

@@ -215,7 +215,7 @@ impl Work for UnpackTile<'_> {
                 codes::unpack::<L, true>(lanes, *layout, &lines[of(lines.len())], self.into);
             }
             Tiles::Codes(layout, lines) => {
-                codes::unpack::<L, false>(lanes, *layout, &lines[of(lines.len())], self.into)
+                codes::unpack::<L, false>(lanes, *layout, &lines[of(lines.len())], self.into);
             }
         }
     }

@@ -6,7 +6,7 @@
 )]
 
 use super::lanes::{Isa, LANES, Lanes, Work};
-use super::team::fill_rows;
+use super::team::new_rows;
 
 /// How rows are normalised.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +32,10 @@ pub enum Centring {
 
 /// Rows `x` `[row, d]`, normalised.
 pub fn normalise(x: &[f32], d: usize, norm: Norm<'_>, isa: Isa) -> Vec<f32> {
-    let mut out = vec![0f32; x.len()];
-    fill_rows(&mut out, d, |first, out| {
+    new_rows(x.len(), d, |first, out| {
         let x = &x[first * d..first * d + out.len()];
         isa.run(Rows { x, d, norm, out });
-    });
-    out
+    })
 }
 
 struct Rows<'a> {

@@ -2,7 +2,7 @@
 
 use super::codes::{ROUNDED, Rounded};
 use super::lanes::{Isa, Lanes, Work};
-use super::shared::Parts;
+use super::shared::Fresh;
 use super::team::ranges;
 
 /// Some neighbouring rows.
@@ -35,6 +35,7 @@ fn plan(n_rows: usize, sizes: &[usize]) -> Vec<Panel> {
 
 /// An input `[row, n_in]`.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "n_rows counts the rows of the input")]
 pub(super) struct Rows<'a> {
     pub values: &'a [f32],
     pub n_rows: usize,
@@ -55,12 +56,7 @@ pub(super) struct Packed<T> {
     per_row: usize,
 }
 
-impl<T: Copy + Default + Send + Sync> Packed<T> {
-    fn empty(panels: Vec<Panel>, per_row: usize) -> Self {
-        let total = panels.last().map_or(0, |last| last.before + last.width) * per_row;
-        Self { panels, values: vec![T::default(); total], per_row }
-    }
-
+impl<T> Packed<T> {
     /// The values `from..to` of every row of a panel, `[value][width]`.
     pub(super) fn of(&self, panel: &Panel, from: usize, to: usize) -> &[T] {
         let start = panel.before * self.per_row;
@@ -68,39 +64,43 @@ impl<T: Copy + Default + Send + Sync> Packed<T> {
     }
 }
 
-/// Where the panels of some values are written.
-struct Writing<'a, T> {
-    parts: Parts<'a, T>,
+/// Panels that are being written.
+struct Writing<T> {
+    memory: Fresh<T>,
     per_row: usize,
 }
 
-impl<T: Copy + Default + Send + Sync> Packed<T> {
-    fn writing(&mut self) -> Writing<'_, T> {
-        Writing { parts: Parts::new(&mut self.values), per_row: self.per_row }
+impl<T: Copy + Default + Send + Sync> Writing<T> {
+    fn new(panels: &[Panel], per_row: usize) -> Self {
+        let total = panels.last().map_or(0, |last| last.before + last.width) * per_row;
+        Self { memory: Fresh::new(total), per_row }
     }
-}
 
-impl<T> Writing<'_, T> {
-    /// The values of a panel.
+    /// The values of a panel, of zeros.
     #[expect(unsafe_code, reason = "panels lie one after the other, and each is written by one thread")]
     #[expect(clippy::mut_from_ref, reason = "threads write different panels")]
     fn of(&self, panel: &Panel) -> &mut [T] {
         let start = panel.before * self.per_row;
-        unsafe { self.parts.take(start..start + panel.width * self.per_row) }
+        unsafe { self.memory.take(start..start + panel.width * self.per_row) }
+    }
+
+    /// All of them, after each was written.
+    #[expect(unsafe_code, reason = "panels make up the memory, and each was taken")]
+    fn done(self, panels: &[Panel]) -> Packed<T> {
+        Packed { panels: panels.to_vec(), values: unsafe { self.memory.done() }, per_row: self.per_row }
     }
 }
 
 /// Rows as they are.
 pub(super) fn exact(x: Rows<'_>, sizes: &[usize]) -> Packed<f32> {
-    let mut packed = Packed::empty(plan(x.n_rows, sizes), x.n_in);
-    let panels = packed.panels.clone();
-    let writing = packed.writing();
+    let panels = plan(x.n_rows, sizes);
+    let writing = Writing::new(&panels, x.n_in);
     ranges(panels.len(), |range| {
         for panel in &panels[range] {
             interleave(x, panel, writing.of(panel));
         }
     });
-    packed
+    writing.done(&panels)
 }
 
 fn interleave(x: Rows<'_>, panel: &Panel, into: &mut [f32]) {
@@ -128,19 +128,18 @@ fn interleave_all<const M: usize>(x: Rows<'_>, panel: &Panel, into: &mut [f32]) 
 
 /// Rows in bf16, two neighbours in one word.
 pub(super) fn bf16(x: Rows<'_>, sizes: &[usize], isa: Isa) -> Packed<u32> {
-    let mut packed = Packed::empty(plan(x.n_rows, sizes), x.n_in.div_ceil(2));
-    let panels = packed.panels.clone();
-    let writing = packed.writing();
+    let panels = plan(x.n_rows, sizes);
+    let writing = Writing::new(&panels, x.n_in.div_ceil(2));
     ranges(panels.len(), |range| {
         isa.run(RoundToBf16 { x, panels: &panels[range], writing: &writing });
     });
-    packed
+    writing.done(&panels)
 }
 
 struct RoundToBf16<'a> {
     x: Rows<'a>,
     panels: &'a [Panel],
-    writing: &'a Writing<'a, u32>,
+    writing: &'a Writing<u32>,
 }
 
 impl Work for RoundToBf16<'_> {
@@ -174,6 +173,7 @@ pub(super) struct Bytes {
     scales: Packed<f32>,
     /// By the groups that weights have.
     sums: [Packed<i32>; 2],
+    scaled: [Packed<f32>; 2],
 }
 
 /// Lengths of groups of weights.
@@ -186,39 +186,42 @@ impl Bytes {
 
     /// A panel for weights in groups of this length.
     pub(super) fn of(&self, panel: &Panel, group: usize) -> Rounded<'_> {
-        let sums = &self.sums[usize::from(group != GROUPS[0])];
+        let which = usize::from(group != GROUPS[0]);
+        let (sums, scaled) = (&self.sums[which], &self.scaled[which]);
         Rounded {
             words: self.words.of(panel, 0, self.words.per_row),
             scales: self.scales.of(panel, 0, self.scales.per_row),
             sums: sums.of(panel, 0, sums.per_row),
+            scaled: scaled.of(panel, 0, scaled.per_row),
         }
     }
 }
 
-/// Each 32 neighbours of a row as integers from -127 to 127 with a scale (Q8_0 of llama.cpp, with a scale in f32).
+/// Each 32 neighbours of a row as integers from -127 to 127 with a scale (`Q8_0` of llama.cpp, with a scale in f32).
 pub(super) fn bytes(x: Rows<'_>, sizes: &[usize], isa: Isa) -> Bytes {
     let panels = plan(x.n_rows, sizes);
-    let mut words = Packed::empty(panels.clone(), x.n_in / 4);
-    let mut scales = Packed::empty(panels.clone(), x.n_in / ROUNDED);
-    let mut sums = GROUPS.map(|group| Packed::empty(panels.clone(), x.n_in / group));
-    {
-        let (words, scales) = (words.writing(), scales.writing());
-        let [sums, halves] = sums.each_mut().map(Packed::writing);
-        ranges(panels.len(), |range| {
-            let panels = &panels[range];
-            isa.run(RoundToBytes { x, panels, words: &words, scales: &scales, sums: &sums, halves: &halves });
-        });
+    let (words, scales) = (Writing::new(&panels, x.n_in / 4), Writing::new(&panels, x.n_in / ROUNDED));
+    let sums = GROUPS.map(|group| Writing::new(&panels, x.n_in / group));
+    let scaled = GROUPS.map(|group| Writing::new(&panels, x.n_in / group));
+    ranges(panels.len(), |range| {
+        let panels = &panels[range];
+        isa.run(RoundToBytes { x, panels, words: &words, scales: &scales, sums: &sums, scaled: &scaled });
+    });
+    Bytes {
+        words: words.done(&panels),
+        scales: scales.done(&panels),
+        sums: sums.map(|sums| sums.done(&panels)),
+        scaled: scaled.map(|scaled| scaled.done(&panels)),
     }
-    Bytes { words, scales, sums }
 }
 
 struct RoundToBytes<'a> {
     x: Rows<'a>,
     panels: &'a [Panel],
-    words: &'a Writing<'a, u32>,
-    scales: &'a Writing<'a, f32>,
-    sums: &'a Writing<'a, i32>,
-    halves: &'a Writing<'a, i32>,
+    words: &'a Writing<u32>,
+    scales: &'a Writing<f32>,
+    sums: &'a [Writing<i32>; 2],
+    scaled: &'a [Writing<f32>; 2],
 }
 
 impl Work for RoundToBytes<'_> {
@@ -228,7 +231,8 @@ impl Work for RoundToBytes<'_> {
         for panel in self.panels {
             let width = panel.width;
             let (words, scales) = (self.words.of(panel), self.scales.of(panel));
-            let (sums, halves) = (self.sums.of(panel), self.halves.of(panel));
+            let [sums, halves] = self.sums.each_ref().map(|sums| sums.of(panel));
+            let [scaled, scaled_halves] = self.scaled.each_ref().map(|scaled| scaled.of(panel));
             for lane in 0..panel.n_rows {
                 let row = self.x.row(panel.first + lane).as_chunks::<ROUNDED>().0;
                 for (group, x) in row.iter().enumerate() {
@@ -236,9 +240,12 @@ impl Work for RoundToBytes<'_> {
                     scales[group * width + lane] = scale;
                     let sum = |codes: &[i8]| codes.iter().map(|&code| i32::from(code)).sum::<i32>();
                     let parts = [sum(&codes[..16]), sum(&codes[16..])];
-                    halves[2 * group * width + lane] = parts[0];
-                    halves[(2 * group + 1) * width + lane] = parts[1];
+                    for (half, part) in parts.into_iter().enumerate() {
+                        halves[(2 * group + half) * width + lane] = part;
+                        scaled_halves[(2 * group + half) * width + lane] = scale * part as f32;
+                    }
                     sums[group * width + lane] = parts[0] + parts[1];
+                    scaled[group * width + lane] = scale * (parts[0] + parts[1]) as f32;
                     for (at, quad) in codes.as_chunks::<4>().0.iter().enumerate() {
                         let word = u32::from_le_bytes(quad.map(i8::cast_unsigned));
                         words[(group * ROUNDED / 4 + at) * width + lane] = word;
@@ -251,7 +258,6 @@ impl Work for RoundToBytes<'_> {
 
 /// A scale, and integers that it multiplies.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the caller is compiled for an instruction set")]
 fn rounded(x: &[f32; ROUNDED]) -> (f32, [i8; ROUNDED]) {
     /// 1.5 * 2^23: adding it rounds to an integer, which the lowest bits then are.
     const ROUND: f32 = 12_582_912.0;
@@ -260,7 +266,7 @@ fn rounded(x: &[f32; ROUNDED]) -> (f32, [i8; ROUNDED]) {
     let by = if most == 0.0 { 0.0 } else { 127.0 / most };
     let mut codes = [0i8; ROUNDED];
     for (code, x) in codes.iter_mut().zip(x) {
-        *code = ((x * by + ROUND).to_bits() as u8).cast_signed();
+        *code = (x * by + ROUND).to_bits().to_le_bytes()[0].cast_signed();
     }
     (most / 127.0, codes)
 }
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn bf16_rounds_to_the_nearest() {
-        for x in [1.0f32, 1.003_906_25, 1.011_718_75, -3.3e38, 0.0, 1e-40, f32::INFINITY] {
+        for x in [1.0f32, 257.0 / 256.0, 259.0 / 256.0, -3.3e38, 0.0, 1e-40, f32::INFINITY] {
             assert_eq!(bf16_bits(x), u32::from(half::bf16::from_f32(x).to_bits()), "{x}");
         }
         assert!(half::bf16::from_bits(u16::try_from(bf16_bits(f32::NAN)).unwrap()).is_nan());

@@ -43,7 +43,7 @@ const UNIT_ROWS: usize = 192;
 pub fn multiply(x: &[f32], parts: &[(&Matrix, Option<&[f32]>)], input: Input) -> Vec<Vec<f32>> {
     let Some(&(first, _)) = parts.first() else { return Vec::new() };
     let (n_in, isa) = (first.n_in, first.isa);
-    let n_rows = if n_in == 0 { 0 } else { x.len() / n_in };
+    let n_rows = x.len().checked_div(n_in).unwrap_or(0);
     assert_eq!(x.len(), n_rows * n_in, "the length of an input in rows of {n_in}");
     assert!(parts.iter().all(|(matrix, bias)| {
         matrix.n_in == n_in && matrix.isa == isa && bias.is_none_or(|bias| bias.len() == matrix.n_out)

@@ -6,7 +6,7 @@
 )]
 
 use super::lanes::{Isa, Lanes, Work};
-use super::team::fill_rows;
+use super::team::new_rows;
 
 /// Which dimensions are turned together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,11 @@ pub struct Heads<'a> {
 
 /// The heads, turned: `[row, head, d_head]`.
 pub fn turn(heads: Heads<'_>, isa: Isa) -> Vec<f32> {
-    let mut out = heads.x.to_vec();
     let width = heads.n_heads * heads.d_head;
-    fill_rows(&mut out, width, |first, out| isa.run(Rows { heads, first, out }));
-    out
+    new_rows(heads.x.len(), width, |first, out| {
+        out.copy_from_slice(&heads.x[first * width..first * width + out.len()]);
+        isa.run(Rows { heads, first, out });
+    })
 }
 
 struct Rows<'a> {

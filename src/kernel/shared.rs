@@ -35,6 +35,47 @@ impl<'a, T> Parts<'a, T> {
     }
 }
 
+/// Memory whose parts are cleared by the thread that takes them, which has them in its cache then.
+pub(super) struct Fresh<T> {
+    memory: Vec<T>,
+    at: *mut T,
+    len: usize,
+}
+
+// a part is handed out as `&mut [T]` would be
+unsafe impl<T: Send> Send for Fresh<T> {}
+unsafe impl<T: Send> Sync for Fresh<T> {}
+
+impl<T: Copy + Default> Fresh<T> {
+    pub(super) fn new(len: usize) -> Self {
+        let mut memory = Vec::with_capacity(len);
+        Self { at: memory.as_mut_ptr(), memory, len }
+    }
+
+    /// A part, of zeros.
+    ///
+    /// # Safety
+    /// No other part that was taken may overlap it.
+    #[expect(clippy::mut_from_ref, reason = "that is what it is for")]
+    pub(super) unsafe fn take(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len, "a part of the memory");
+        unsafe {
+            let part = self.at.add(range.start);
+            (0..range.len()).for_each(|i| part.add(i).write(T::default()));
+            std::slice::from_raw_parts_mut(part, range.len())
+        }
+    }
+
+    /// All parts.
+    ///
+    /// # Safety
+    /// All of it was taken.
+    pub(super) unsafe fn done(mut self) -> Vec<T> {
+        unsafe { self.memory.set_len(self.len) };
+        self.memory
+    }
+}
+
 /// A matrix `[row, column]` that nobody has written yet, filled by several threads.
 pub(super) struct Filling<'a> {
     at: *mut f32,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::utils::barrier_pool;
 
-use super::shared::Parts;
+use super::shared::{Fresh, Parts};
 
 /// Numbers of a result below which one thread is faster than two that have to meet.
 const ALONE: usize = 8192;
@@ -56,11 +56,32 @@ pub fn fill_rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32])
     });
 }
 
+/// Rows of `width`, `len` numbers in all, of zeros until `work` gets some neighbouring ones and the number of the first.
+pub fn new_rows(len: usize, width: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let n_rows = len.checked_div(width).unwrap_or(0);
+    if len < ALONE || n_rows * width != len {
+        let mut out = vec![0.0; len];
+        work(0, &mut out);
+        return out;
+    }
+    let memory = Fresh::new(len);
+    ranges(n_rows, |rows| {
+        #[expect(unsafe_code, reason = "each thread has rows of its own")]
+        let out = unsafe { memory.take(rows.start * width..rows.end * width) };
+        work(rows.start, out);
+    });
+    #[expect(unsafe_code, reason = "the ranges make up all rows")]
+    unsafe {
+        memory.done()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "small whole numbers")]
     fn every_item_and_every_row_is_worked_on_once() {
         for n in [0, 1, 2, 100] {
             let done = Mutex::new(vec![0; n]);
@@ -72,10 +93,20 @@ mod tests {
             let mut out = vec![0.0; 7 * n_rows];
             fill_rows(&mut out, 7, |first, rows| {
                 for (at, row) in rows.chunks_mut(7).enumerate() {
-                    row.iter_mut().for_each(|x| *x += (first + at) as f32);
+                    for x in row {
+                        *x += (first + at) as f32;
+                    }
                 }
             });
             assert!(out.iter().enumerate().all(|(i, &x)| x == (i / 7) as f32), "{n_rows}");
+            let new = new_rows(7 * n_rows, 7, |first, rows| {
+                for (at, row) in rows.chunks_mut(7).enumerate() {
+                    for x in row {
+                        *x += (first + at) as f32;
+                    }
+                }
+            });
+            assert_eq!(new, out);
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::trace::{Trace, TraceError, TracePlan};
 /// The lens.
 pub struct LogitLens;
 
-/// Bytes of logits that exist at a time, unless a single position takes more.
-const BATCH_BYTES: usize = 48 << 20;
+/// Bytes of logits that exist at a time, unless a single position takes more: they are read from the cache.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// A place in the residual stream that the lens reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

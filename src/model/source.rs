@@ -7,6 +7,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 use super::load::LoadError;
 use crate::hub::{Cache, Found, ModelName, SCHEME};
@@ -167,7 +169,29 @@ impl FileBytes {
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
         Ok(Self::Mapped(map))
     }
+
+    /// Gives the pages of a part back to the system: it was read, and will be read from disk if it is again. What is no
+    /// whole page stays, and so does what the system does not give back.
+    pub fn release(&self, part: &[u8]) {
+        const PAGE: usize = 4096;
+        let Self::Mapped(map) = self else { return };
+        let Some(first) = part.as_ptr().addr().checked_sub(map.as_ptr().addr()) else { return };
+        let (from, to) = (first.next_multiple_of(PAGE), (first + part.len()).min(map.len()) / PAGE * PAGE);
+        if from < to {
+            release(map, from, to - from);
+        }
+    }
 }
+
+#[cfg(unix)]
+fn release(map: &Mmap, from: usize, len: usize) {
+    #[expect(unsafe_code, reason = "the map is of a file and was never written: what is dropped is read again")]
+    let released = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, len) };
+    drop(released); // advice: memory stays taken where it is not followed
+}
+
+#[cfg(not(unix))]
+fn release(_: &Mmap, _: usize, _: usize) {}
 
 impl Deref for FileBytes {
     type Target = [u8];

@@ -11,6 +11,7 @@ use candle_core::{Device, Tensor};
 use super::{Checkpoint, Part, gguf_header};
 use crate::model::arch::ConfigError;
 use crate::model::load::LoadError;
+use crate::model::source::FileBytes;
 
 /// The first four bytes of every GGUF file.
 pub const MAGIC: &[u8; 4] = b"GGUF";
@@ -24,6 +25,8 @@ const MAX_DIVISORS: usize = 1 << 16;
 pub struct GgufCheckpoint<'a> {
     content: Content,
     bytes: &'a [u8],
+    /// What the bytes are mapped by.
+    mapping: Option<&'a FileBytes>,
 }
 
 impl<'a> GgufCheckpoint<'a> {
@@ -46,7 +49,15 @@ impl<'a> GgufCheckpoint<'a> {
             return Err(LoadError::Truncated { file, found, expected });
         }
         let content = Content::read(&mut Cursor::new(bytes)).map_err(|source| LoadError::Gguf { file, source })?;
-        Ok(Self { content, bytes })
+        Ok(Self { content, bytes, mapping: None })
+    }
+
+    /// The same of a file whose pages are given back once they were read.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn mapped(path: &Path, file: &'a FileBytes) -> Result<Self, LoadError> {
+        Ok(Self { mapping: Some(file), ..Self::new(path, file)? })
     }
 
     /// Typed access to the metadata.
@@ -113,6 +124,10 @@ impl Checkpoint for GgufCheckpoint<'_> {
         let first = usize::try_from(first).map_err(candle_core::Error::wrap)?;
         let bytes = self.bytes.get(first..first.saturating_add(n_bytes));
         Ok(bytes.map(|bytes| (bytes, info.ggml_dtype)))
+    }
+
+    fn release(&self, raw: &[u8]) {
+        self.mapping.into_iter().for_each(|file| file.release(raw));
     }
 }
 

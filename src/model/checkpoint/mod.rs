@@ -48,6 +48,9 @@ pub trait Checkpoint: Sync {
 
     /// The bytes of the file that the tensor is, and their type, if it is one that GGUF files have.
     fn raw(&self, part: Part<'_>) -> candle_core::Result<Option<(&[u8], GgmlDType)>>;
+
+    /// What [`raw`](Self::raw) gave is not needed any more.
+    fn release(&self, raw: &[u8]);
 }
 
 /// What is read of a stored tensor.

@@ -17,6 +17,7 @@ use crate::model::source::FileBytes;
 /// One or several safetensors files seen as one set of tensors.
 pub struct SafetensorsCheckpoint<'a> {
     files: Vec<SafeTensors<'a>>,
+    mappings: &'a [(PathBuf, FileBytes)],
     /// Which file holds a tensor.
     owner: BTreeMap<String, usize>,
 }
@@ -37,7 +38,7 @@ impl<'a> SafetensorsCheckpoint<'a> {
                 }
             }
         }
-        Ok(Self { files: parsed, owner })
+        Ok(Self { files: parsed, mappings: files, owner })
     }
 
     /// Whether two tensors are there and alike, in type, shape and every byte.
@@ -117,5 +118,10 @@ impl Checkpoint for SafetensorsCheckpoint<'_> {
             Dtype::BF16 => Some((bytes, GgmlDType::BF16)),
             _ => None,
         })
+    }
+
+    fn release(&self, raw: &[u8]) {
+        let of = |file: &&(PathBuf, FileBytes)| file.1.as_ptr_range().contains(&raw.as_ptr());
+        self.mappings.iter().find(of).into_iter().for_each(|(_, file)| file.release(raw));
     }
 }

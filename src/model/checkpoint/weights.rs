@@ -312,7 +312,9 @@ fn read_one(
     let held = held(cfg, checkpoint, id, source, how);
     if let (Some(isa), Some(order)) = (isa.filter(|_| held != Held::Stored), rows::order(cfg, source.view, shape[0])) {
         let raw = checkpoint.raw(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
-        if let Some(matrix) = raw.and_then(|(bytes, dtype)| order.pack(bytes, dtype, [shape[0], shape[1]], isa)) {
+        let pack = |(bytes, dtype)| Some((bytes, order.pack(bytes, dtype, [shape[0], shape[1]], isa)?));
+        if let Some((bytes, matrix)) = raw.and_then(pack) {
+            checkpoint.release(bytes);
             return Ok(Read::Packed(matrix));
         }
     }

@@ -238,14 +238,20 @@ impl Tile<'_> {
 pub(super) fn softmax(row: &mut [f32]) {
     Arch::new().dispatch(|| {
         let max = row.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
-        row.iter_mut().for_each(|x| *x = exp_or_zero(*x - max));
+        for x in &mut *row {
+            *x = exp_or_zero(*x - max);
+        }
         let (mut total, mut sum) = (0.0, 0.0);
         for block in row.chunks(BLOCK) {
             (total, sum) = (total + sum, 0.0);
-            block.iter().for_each(|x| sum += x);
+            for x in block {
+                sum += x;
+            }
         }
         total += sum;
-        row.iter_mut().for_each(|x| *x /= total);
+        for x in row {
+            *x /= total;
+        }
     });
 }
 

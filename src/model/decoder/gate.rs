@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use pulp::Arch;
 
 use super::backward::floats;
-use crate::model::kernel::team::fill_rows;
+use crate::model::kernel::team::new_rows;
 use crate::model::logits::sigmoid;
 
 /// `silu(gate) * up`, both in f32 and of one shape.
@@ -24,8 +24,7 @@ impl CustomOp2 for SwiGlu {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (floats(s1, l1, self.name())?, floats(s2, l2, self.name())?);
         let arch = Arch::new();
-        let mut out = vec![0f32; gate.len()];
-        fill_rows(&mut out, 1, |first, out| {
+        let out = new_rows(gate.len(), 1, |first, out| {
             let parts = gate[first..].iter().zip(&up[first..]);
             arch.dispatch(|| {
                 for (out, (&gate, &up)) in out.iter_mut().zip(parts) {
