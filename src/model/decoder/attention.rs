@@ -12,6 +12,7 @@ use super::tiles::{self, attend_all};
 use super::{Kernels, Linear, Parameters, backward, softcap};
 use crate::hook::Site;
 use crate::model::dtype::widened;
+use crate::model::kernel::team;
 use crate::model::{DecoderConfig, LayerConfig, Param, ParamId, Result, config as axes};
 
 pub(super) struct Attention {
@@ -136,9 +137,10 @@ impl Attention {
         let q = q.contiguous()?;
         let (batch, n_pos, ..) = q.dims4()?;
         let n_seen = batch * self.n_heads * n_pos * n_keys;
-        let buffer = |site| vec![0f32; if step.wants(site) { n_seen } else { 0 }];
+        // all threads touch the memory: what is new is cleared by the system where it is first touched
+        let buffer = |site| team::new_rows(if step.wants(site) { n_seen } else { 0 }, n_keys, |_, _| ());
         let (mut scores, mut pattern) = (buffer(Site::AttnScores), buffer(Site::Pattern));
-        let mut z = vec![0f32; q.elem_count()];
+        let mut z = team::new_rows(q.elem_count(), self.d_head, |_, _| ());
         {
             let (q, k, v) = (held(&q), held(&k), held(&v));
             let (q, k, v) = (q.floats()?, k.floats()?, v.floats()?);
