@@ -196,24 +196,25 @@ fn six_bits(block: &[u8], group: usize) -> Group {
     symmetric(codes, scale * f32::from(scales[group].cast_signed()), 32.0)
 }
 
+/// Every type that there are kernels for.
+#[cfg(test)]
+pub(super) const TYPES: [GgmlDType; 8] = [
+    GgmlDType::Q4_0,
+    GgmlDType::Q4_1,
+    GgmlDType::Q5_0,
+    GgmlDType::Q5_1,
+    GgmlDType::Q8_0,
+    GgmlDType::Q4K,
+    GgmlDType::Q5K,
+    GgmlDType::Q6K,
+];
+
 #[cfg(test)]
 mod tests {
     use candle_core::quantized::QTensor;
     use candle_core::{Device, Tensor};
 
     use super::*;
-
-    /// Every type that there are kernels for.
-    pub(crate) const TYPES: [GgmlDType; 8] = [
-        GgmlDType::Q4_0,
-        GgmlDType::Q4_1,
-        GgmlDType::Q5_0,
-        GgmlDType::Q5_1,
-        GgmlDType::Q8_0,
-        GgmlDType::Q4K,
-        GgmlDType::Q5K,
-        GgmlDType::Q6K,
-    ];
 
     #[test]
     #[expect(clippy::float_cmp, reason = "a zero may have another sign, and nothing else may differ")]

@@ -601,17 +601,8 @@ mod tests {
     use half::bf16;
 
     use super::*;
+    use crate::blocks::TYPES;
 
-    const TYPES: [GgmlDType; 8] = [
-        GgmlDType::Q4_0,
-        GgmlDType::Q4_1,
-        GgmlDType::Q5_0,
-        GgmlDType::Q5_1,
-        GgmlDType::Q8_0,
-        GgmlDType::Q4K,
-        GgmlDType::Q5K,
-        GgmlDType::Q6K,
-    ];
     /// Odd sizes, one row of the matrix, several blocks of sums.
     const SHAPES: [[usize; 2]; 6] = [[1, 3], [16, 1], [33, 577], [100, 64], [200, 1100], [5, 512]];
     /// Widths of panels, their neighbours, and several units.
