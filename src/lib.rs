@@ -13,6 +13,9 @@ pub mod hub;
 pub mod intervene;
 pub mod lens;
 pub mod model;
+#[cfg(test)]
+#[path = "../tests/it/support/noise.rs"]
+mod noise;
 pub mod probe;
 pub mod reading;
 pub mod report;

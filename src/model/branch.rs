@@ -150,15 +150,15 @@ pub fn logits_of(lm: &dyn CausalLm, hidden: &Tensor, rows: &[usize]) -> Result<T
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
 
     use super::*;
+    use crate::noise::normal;
 
     #[test]
     fn from_so_many_rows_on_a_row_gets_the_same_bits() {
         for (n_out, n_in) in [(16, 64), (64, 1000), (64, 4544), (100, 576), (192, 576), (300, 1536), (1000, 2048)] {
-            let weight = Tensor::randn(0f32, 1.0, (n_out, n_in), &Device::Cpu).unwrap().t().unwrap();
-            let x = Tensor::randn(0f32, 1.0, (700, n_in), &Device::Cpu).unwrap();
+            let weight = normal(1, (n_out, n_in)).t().unwrap();
+            let x = normal(2, (700, n_in));
             let rows = |from: usize, n: usize| -> Vec<Vec<f32>> {
                 x.narrow(0, from, n).unwrap().matmul(&weight).unwrap().to_vec2().unwrap()
             };

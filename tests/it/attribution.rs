@@ -22,6 +22,7 @@ use lmscope::probe::{self, InputOptions, ProbeError, Subject};
 use lmscope::text::{BosPolicy, Granularity, Prompt};
 use lmscope::trace::{Gradients, Metric, Quantity, Trace, TraceError, TracePlan, estimate_patches};
 
+use crate::support::noise::normal;
 use crate::support::{load, project, values};
 
 const IDS: [u32; 7] = [3, 14, 15, 92, 65, 35, 89];
@@ -176,7 +177,7 @@ impl Parameters for Random {
             Param::Embed => 0.5,
             _ => 1.0,
         };
-        Ok(Tensor::randn(0f32, n, (SIZES.d_vocab, SIZES.d_model), &Device::Cpu)?)
+        Ok((normal(1, (SIZES.d_vocab, SIZES.d_model)) * n)?)
     }
 }
 

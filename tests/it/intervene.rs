@@ -10,6 +10,7 @@ use lmscope::model::{CancelToken, CausalLm, Dtype, NoTap, NormPlacement, Residua
 use lmscope::trace::{Trace, TracePlan};
 
 use crate::cli::runner::lmscope;
+use crate::support::noise::normal;
 use crate::support::{load, load_as, max_abs_diff, project, tensors, tiny_models, values};
 
 const IDS: [u32; 9] = [3, 14, 15, 92, 65, 35, 14, 15, 89];
@@ -195,7 +196,7 @@ fn steering_there_and_back_is_no_change() {
     let file = dir.path().join("v@1.safetensors");
     for name in ["tiny-gpt2", "tiny-llama", "tiny-gpt-neox"] {
         let lm = model(name);
-        let vector = Tensor::rand(-1f32, 1.0, lm.config().d_model, &Device::Cpu).unwrap();
+        let vector = normal(1, lm.config().d_model);
         candle_core::safetensors::save(&[("v".to_owned(), vector.clone())].into(), &file).unwrap();
         let plain = record(&lm, &IDS);
         let steer = |by: &str, at: &str| format!("steer:L1+{by}*{}@{at}", file.display());

@@ -39,17 +39,18 @@ const fn place(dtype: GgmlDType) -> Option<(usize, usize)> {
 mod tests {
     use std::borrow::Cow;
 
+    use candle_core::Device;
     use candle_core::quantized::QStorage;
-    use candle_core::{Device, Tensor};
 
     use super::*;
+    use crate::noise::normal;
 
     #[test]
     fn a_scale_that_is_not_a_number_is_found_in_every_type() {
         use GgmlDType as D;
         let types =
             [D::F16, D::BF16, D::Q4_0, D::Q4_1, D::Q5_0, D::Q5_1, D::Q8_0, D::Q2K, D::Q3K, D::Q4K, D::Q5K, D::Q6K];
-        let dense = Tensor::randn(0f32, 1.0, (2, 256), &Device::Cpu).unwrap();
+        let dense = normal(1, (2, 256));
         for dtype in types {
             let good = QTensor::quantize(&dense, dtype).unwrap();
             assert_eq!(not_finite(&good).unwrap(), None, "{dtype:?}");

@@ -312,15 +312,16 @@ mod tests {
     use candle_nn::ops;
 
     use super::*;
+    use crate::noise::normal;
 
-    fn var(shape: &[usize]) -> Var {
-        Var::from_tensor(&Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()).unwrap()
+    fn var(seed: u64, shape: &[usize]) -> Var {
+        Var::from_tensor(&normal(seed, shape)).unwrap()
     }
 
     /// Compares value and gradients of an operation with those of its parts.
     fn check(vars: &[&Var], ours: impl Fn() -> Result<Tensor>, parts: impl Fn() -> Result<Tensor>) {
         let (ours, parts) = (ours().unwrap(), parts().unwrap());
-        let weights = Tensor::randn(0f32, 1.0, ours.shape(), &Device::Cpu).unwrap();
+        let weights = normal(3, ours.shape());
         let gradients = |of: &Tensor| (of * &weights).unwrap().sum_all().unwrap().backward().unwrap();
         let (our_grads, part_grads) = (gradients(&ours), gradients(&parts));
         let close = |a: &Tensor, b: &Tensor| {
@@ -337,7 +338,7 @@ mod tests {
 
     #[test]
     fn rms_norm_equals_its_parts() {
-        let (x, gain) = (var(&[2, 3, 5]), var(&[5]));
+        let (x, gain) = (var(1, &[2, 3, 5]), var(2, &[5]));
         check(
             &[&x, &gain],
             || rms_norm(&x, &gain, 1e-5),
@@ -350,7 +351,7 @@ mod tests {
 
     #[test]
     fn softmax_equals_its_parts_and_knows_masks() {
-        let x = var(&[2, 3, 4]);
+        let x = var(1, &[2, 3, 4]);
         check(&[&x], || softmax(&x), || ops::softmax(&x, D::Minus1));
         let masked = Tensor::new(&[[0f32, f32::NEG_INFINITY]], &Device::Cpu).unwrap();
         assert_eq!(values(&softmax(&masked).unwrap()).unwrap(), [1.0, 0.0]);
@@ -358,20 +359,20 @@ mod tests {
 
     #[test]
     fn swiglu_equals_its_parts() {
-        let (gate, up) = (var(&[3, 7]), var(&[3, 7]));
+        let (gate, up) = (var(1, &[3, 7]), var(2, &[3, 7]));
         check(&[&gate, &up], || swiglu(&gate, &up), || gate.silu()? * up.as_tensor());
     }
 
     #[test]
     fn linear_equals_a_product_with_the_transpose() {
-        let (x, weight) = (var(&[4, 3]), var(&[5, 3]));
+        let (x, weight) = (var(1, &[4, 3]), var(2, &[5, 3]));
         check(&[&x, &weight], || linear(&x, &weight), || x.matmul(&weight.t()?));
         check(&[&x], || frozen_linear(&x, &weight), || x.matmul(&weight.t()?));
     }
 
     #[test]
     fn a_rotation_equals_its_parts() {
-        let x = var(&[2, 3, 2, 4]);
+        let x = var(1, &[2, 3, 2, 4]);
         let angles = Tensor::arange(0f32, 6.0, &Device::Cpu).unwrap().reshape((3, 2)).unwrap();
         let (cos, sin) = (angles.cos().unwrap(), angles.sin().unwrap());
         check(

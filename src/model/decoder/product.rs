@@ -80,9 +80,9 @@ fn multiply(x: &[f32], weight: &[f32], [rows, n_out, n_in]: [usize; 3]) -> Vec<f
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
 
     use super::*;
+    use crate::noise::normal;
 
     fn bits(tensor: &Tensor) -> Vec<u32> {
         tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
@@ -92,10 +92,10 @@ mod tests {
     fn it_is_candles_product_bit_for_bit() {
         for n_in in [1, 3, 64, 577] {
             for n_out in [1, 2, 17, 576, 1030] {
-                let weight = Tensor::randn(0f32, 1.0, (n_out, n_in), &Device::Cpu).unwrap();
+                let weight = normal(1, (n_out, n_in));
                 for rows in [1, 2, 5, 16, 33, 130] {
                     // rows from the middle of a tensor: they do not start where its memory does
-                    let x = Tensor::randn(0f32, 1.0, (rows + 3, n_in), &Device::Cpu).unwrap();
+                    let x = normal(2, (rows + 3, n_in));
                     let x = x.narrow(0, 2, rows).unwrap();
                     let expected = x.matmul(&weight.t().unwrap()).unwrap();
                     let found = product(&x, &weight).unwrap();
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_does_not_take_goes_to_candle() {
-        let of = |shape: (usize, usize)| Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap();
+        let of = |shape: (usize, usize)| normal(1, shape);
         let (x, weight) = (of((4, 6)), of((5, 6)));
         let turned = of((6, 4)).t().unwrap();
         let double = |x: &Tensor| x.to_dtype(DType::F64).unwrap();

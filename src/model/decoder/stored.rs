@@ -124,9 +124,10 @@ mod tests {
     use candle_core::quantized::GgmlDType;
 
     use super::*;
+    use crate::noise::normal;
 
     fn stored(dtype: GgmlDType) -> (Stored, Tensor) {
-        let dense = Tensor::randn(0f32, 1.0, (700, 512), &Device::Cpu).unwrap();
+        let dense = normal(1, (700, 512));
         let quantised = QTensor::quantize(&dense, dtype).unwrap();
         let whole = quantised.dequantize(&Device::Cpu).unwrap();
         (Stored::new(Arc::new(quantised)), whole)

@@ -5,6 +5,7 @@ use lmscope::hook::{HookPoint, Site};
 use lmscope::model::{CancelToken, CausalLm, Error, NoTap, NormPlacement, Residual, Result, Tap, ids_tensor};
 use lmscope::trace::{Trace, TracePlan};
 
+use crate::support::noise::normal;
 use crate::support::{load, max_abs_diff, tiny_models, values};
 
 const IDS: [u32; 9] = [3, 14, 15, 92, 65, 35, 14, 15, 89];
@@ -137,7 +138,7 @@ fn every_hook_that_is_replaced_moves_the_logits() {
     for_every_model(|lm, name| {
         let trace = everything(lm);
         for (at, tensor) in &trace.activations {
-            let noise = Tensor::rand(0.5f32, 1.5, tensor.dims(), tensor.device()).unwrap();
+            let noise = ((normal(1, tensor.dims()) * 0.3).unwrap() + 1.0).unwrap();
             let changed =
                 if at.site() == Site::AttnScores { (tensor + noise).unwrap() } else { (tensor * noise).unwrap() };
             let patched = logits(lm, &mut Replace(*at, changed));

@@ -17,6 +17,7 @@ use lmscope::model::load::{LoadError, load_gguf};
 use lmscope::model::{CausalLm, LoadOptions, Loading, NoTap, last_logits, sample};
 use lmscope::trace::{Trace, TracePlan};
 
+use crate::support::noise::normal;
 use crate::support::{gguf, max_abs_diff, project};
 
 const IDS: [u32; 7] = [3, 14, 15, 92, 65, 35, 89];
@@ -53,26 +54,25 @@ const D_VOCAB: usize = 256;
 
 /// A one-layer llama of random weights, its matrices in one type.
 fn random_gguf(dtype: GgmlDType, file: &Path) {
-    let quantised = |shape: (usize, usize), dtype| {
-        QTensor::quantize(&Tensor::randn(0f32, 0.08, shape, &Device::Cpu).unwrap(), dtype).unwrap()
-    };
-    let square = |name: &'static str| (name, quantised((D_MODEL, D_MODEL), dtype));
+    let quantised =
+        |seed, shape: (usize, usize), dtype| QTensor::quantize(&(normal(seed, shape) * 0.08).unwrap(), dtype).unwrap();
+    let square = |seed, name: &'static str| (name, quantised(seed, (D_MODEL, D_MODEL), dtype));
     let ones = || {
         QTensor::quantize(&Tensor::ones(D_MODEL, candle_core::DType::F32, &Device::Cpu).unwrap(), GgmlDType::F32)
             .unwrap()
     };
     let tensors = [
-        ("token_embd.weight", quantised((D_VOCAB, D_MODEL), dtype)),
+        ("token_embd.weight", quantised(0, (D_VOCAB, D_MODEL), dtype)),
         ("output_norm.weight", ones()),
         ("blk.0.attn_norm.weight", ones()),
         ("blk.0.ffn_norm.weight", ones()),
-        square("blk.0.attn_q.weight"),
-        square("blk.0.attn_k.weight"),
-        square("blk.0.attn_v.weight"),
-        square("blk.0.attn_output.weight"),
-        square("blk.0.ffn_gate.weight"),
-        square("blk.0.ffn_up.weight"),
-        square("blk.0.ffn_down.weight"),
+        square(1, "blk.0.attn_q.weight"),
+        square(2, "blk.0.attn_k.weight"),
+        square(3, "blk.0.attn_v.weight"),
+        square(4, "blk.0.attn_output.weight"),
+        square(5, "blk.0.ffn_gate.weight"),
+        square(6, "blk.0.ffn_up.weight"),
+        square(7, "blk.0.ffn_down.weight"),
     ];
     let number = |n: usize| Value::U32(u32::try_from(n).unwrap());
     let metadata = [

@@ -1,5 +1,7 @@
 //! What several tests share.
 
+pub(crate) mod noise;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
