@@ -13,8 +13,12 @@ mod avx512;
 mod blocks;
 mod codes;
 mod floats;
+mod kernels;
 mod lanes;
 mod matrix;
+#[cfg(test)]
+#[path = "../../tests/it/support/noise.rs"]
+mod noise;
 pub mod norm;
 mod pairs;
 mod panels;
@@ -26,4 +30,4 @@ pub mod team;
 
 pub use self::lanes::Isa;
 pub use self::matrix::Matrix;
-pub use self::product::{Input, multiply};
+pub use self::product::{Input, PIECE, Piece, multiply, multiply_in_pieces};

@@ -187,6 +187,22 @@ impl Matrix {
         into
     }
 
+    /// The tiles that hold these rows as a matrix of their own, and which of its rows each is.
+    pub fn around(&self, rows: &[usize]) -> (Self, Vec<usize>) {
+        let mut tiles: Vec<usize> = rows.iter().map(|row| row / LANES).collect();
+        tiles.sort_unstable();
+        tiles.dedup();
+        let place = |row: &usize| tiles.partition_point(|&tile| tile < row / LANES) * LANES + row % LANES;
+        let places = rows.iter().map(place).collect();
+        let n_tiles = self.n_out.div_ceil(LANES);
+        let picked = match &self.tiles {
+            Tiles::Floats(lines) => Tiles::Floats(picked(lines, n_tiles, &tiles)),
+            Tiles::Pairs(lines) => Tiles::Pairs(picked(lines, n_tiles, &tiles)),
+            Tiles::Codes(layout, lines) => Tiles::Codes(*layout, picked(lines, n_tiles, &tiles)),
+        };
+        (Self { n_out: tiles.len() * LANES, n_in: self.n_in, isa: self.isa, tiles: picked }, places)
+    }
+
     /// The numbers of a tile, `[n_in][16]`.
     fn tile(&self, tile: usize) -> Vec<Line<f32>> {
         // an odd number of columns leaves half a pair
@@ -194,6 +210,12 @@ impl Matrix {
         self.isa.run(UnpackTile { matrix: self, tile, into: &mut lines });
         lines
     }
+}
+
+/// Some of the tiles that lines make up.
+fn picked<T: Copy>(lines: &[Line<T>], n_tiles: usize, tiles: &[usize]) -> Vec<Line<T>> {
+    let per_tile = lines.len().checked_div(n_tiles).unwrap_or(0);
+    tiles.iter().flat_map(|tile| &lines[tile * per_tile..(tile + 1) * per_tile]).copied().collect()
 }
 
 struct UnpackTile<'a> {

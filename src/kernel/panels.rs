@@ -43,6 +43,14 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
+    /// # Panics
+    /// If the values are not whole rows.
+    pub(super) fn new(values: &'a [f32], n_in: usize) -> Self {
+        let n_rows = values.len().checked_div(n_in).unwrap_or(0);
+        assert_eq!(values.len(), n_rows * n_in, "the length of an input in rows of {n_in}");
+        Self { values, n_rows, n_in }
+    }
+
     fn row(self, row: usize) -> &'a [f32] {
         &self.values[row * self.n_in..(row + 1) * self.n_in]
     }

@@ -76,11 +76,11 @@ impl<T: Copy + Default> Fresh<T> {
     }
 }
 
-/// A matrix `[row, column]` that nobody has written yet, filled by several threads.
+/// Some rows and columns of a matrix that nobody has written yet, filled by several threads.
 pub(super) struct Filling<'a> {
     at: *mut f32,
-    pub(super) n_columns: usize,
-    n_rows: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
     memory: PhantomData<&'a mut [f32]>,
 }
 
@@ -89,6 +89,17 @@ unsafe impl Send for Filling<'_> {}
 unsafe impl Sync for Filling<'_> {}
 
 impl Filling<'_> {
+    /// Where a place is, and how many columns from there on there are of sixteen.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a kernel")]
+    fn place(&self, row: usize, column: usize) -> (*mut f32, usize) {
+        assert!(self.rows.contains(&row) && self.columns.contains(&column), "a place of the matrix");
+        let (down, across) = (row - self.rows.start, column - self.columns.start);
+        // the memory has a number for each place
+        let at = unsafe { self.at.add(down * self.columns.len() + across) };
+        (at, LANES.min(self.columns.end - column))
+    }
+
     /// Up to sixteen columns of a row from `column` on.
     ///
     /// # Safety
@@ -96,10 +107,8 @@ impl Filling<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "part of a kernel")]
     pub(super) unsafe fn write(&self, row: usize, column: usize, values: &[f32; LANES]) {
-        let n = LANES.min(self.n_columns - column);
-        assert!(row < self.n_rows && column < self.n_columns, "a place of the matrix");
+        let (to, n) = self.place(row, column);
         unsafe {
-            let to = self.at.add(row * self.n_columns + column);
             if n == LANES {
                 ptr::copy_nonoverlapping(values.as_ptr(), to, LANES);
             } else {
@@ -115,11 +124,9 @@ impl Filling<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "part of a kernel")]
     pub(super) unsafe fn read(&self, row: usize, column: usize) -> [f32; LANES] {
-        let n = LANES.min(self.n_columns - column);
-        assert!(row < self.n_rows && column < self.n_columns, "a place of the matrix");
+        let (from, n) = self.place(row, column);
         let mut values = [0.0; LANES];
         unsafe {
-            let from = self.at.add(row * self.n_columns + column);
             if n == LANES {
                 ptr::copy_nonoverlapping(from, values.as_mut_ptr(), LANES);
             } else {
@@ -130,28 +137,25 @@ impl Filling<'_> {
     }
 }
 
-/// A matrix `[row, column]` that `fill` writes wholly.
+/// The same rows of several matrices, `[row, column]` each, that `fill` writes wholly.
 ///
 /// # Safety
 /// `fill` must write every place.
 pub(super) unsafe fn filled(
     vecs: &mut [Vec<f32>],
-    n_rows: usize,
-    n_columns: &[usize],
+    rows: Range<usize>,
+    columns: &[Range<usize>],
     fill: impl FnOnce(&[Filling<'_>]),
 ) {
-    let fillings: Vec<Filling<'_>> = vecs
-        .iter_mut()
-        .zip(n_columns)
-        .map(|(vec, &n_columns)| {
-            vec.clear();
-            vec.reserve_exact(n_rows * n_columns);
-            Filling { at: vec.as_mut_ptr(), n_columns, n_rows, memory: PhantomData }
-        })
-        .collect();
+    let filling = |(vec, columns): (&mut Vec<f32>, &Range<usize>)| {
+        vec.clear();
+        vec.reserve_exact(rows.len() * columns.len());
+        Filling { at: vec.as_mut_ptr(), rows: rows.clone(), columns: columns.clone(), memory: PhantomData }
+    };
+    let fillings: Vec<Filling<'_>> = vecs.iter_mut().zip(columns).map(filling).collect();
     fill(&fillings);
     drop(fillings);
-    for (vec, n_columns) in vecs.iter_mut().zip(n_columns) {
-        unsafe { vec.set_len(n_rows * n_columns) };
+    for (vec, columns) in vecs.iter_mut().zip(columns) {
+        unsafe { vec.set_len(rows.len() * columns.len()) };
     }
 }

@@ -1,24 +1,20 @@
 //! The logit lens (nostalgebraist 2020): what the model would predict if it stopped after each layer.
 //!
 //! `unembed(ln_final(resid))` with soft-cap and logit scale, the norm's statistics recomputed from the residual itself;
-//! at the last layer this is the model's own distribution. Rows of logits are read in batches and dropped: what is
-//! kept is the top tokens, entropy, divergence from the final distribution, and the rank of followed tokens.
+//! at the last layer this is the model's own distribution. What is kept of
+//! a row of logits is the top tokens, entropy, divergence from the final distribution, and the rank of followed tokens.
 
-use candle_core::{CpuStorage, Storage, Tensor};
+mod reading;
 
+pub use self::reading::{Reading, Readings, Watched, read};
 use super::{Context, Lens, LensError, Question, Stream, Target};
 use crate::figure::{Cell, Column, Content, Figure, Heatmap, HeatmapAxis, Scale, Table};
 use crate::hook::{HookPoint, Site};
-use crate::model::kernel::team;
-use crate::model::logits::{RowStats, dot, n_larger, probabilities, row_stats};
 use crate::model::{CausalLm as _, DecoderConfig};
-use crate::trace::{Trace, TraceError, TracePlan};
+use crate::trace::{Trace, TracePlan};
 
 /// The lens.
 pub struct LogitLens;
-
-/// Bytes of logits that exist at a time, unless a single position takes more: they are read from the cache.
-const BATCH_BYTES: usize = 16 << 20;
 
 /// A place in the residual stream that the lens reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,61 +34,6 @@ impl std::fmt::Display for Stage {
     }
 }
 
-/// A token that is followed, at one stage and position.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Watched {
-    /// 1 for the most probable; equals share the better rank.
-    pub rank: usize,
-    /// Natural log of its probability.
-    pub logprob: f64,
-}
-
-/// One stage at one position.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// The most probable tokens with their log-probabilities, best first.
-    pub top: Vec<(u32, f64)>,
-    /// Entropy in nats.
-    pub entropy: f64,
-    /// Forward divergence KL(final ‖ lens) in nats.
-    pub kl: f64,
-    /// Of the token that is on top at the end.
-    pub final_top: Watched,
-    /// Of the followed tokens, in their order.
-    pub watched: Vec<Watched>,
-}
-
-/// What the lens saw: every stage at every position.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Readings {
-    /// The stages, first to last.
-    pub stages: Vec<Stage>,
-    /// How many positions.
-    pub n_pos: usize,
-    /// `[position][stage]`.
-    cells: Vec<Reading>,
-}
-
-impl Readings {
-    /// The reading of a stage at a position.
-    pub fn at(&self, stage: usize, position: usize) -> &Reading {
-        &self.cells[position * self.stages.len() + stage]
-    }
-
-    /// The stages at a position, first to last.
-    pub fn of_position(&self, position: usize) -> &[Reading] {
-        let n = self.stages.len();
-        &self.cells[position * n..(position + 1) * n]
-    }
-
-    /// The first stage from which on the top token is the final one.
-    pub fn settles(&self, position: usize) -> usize {
-        let stages = self.of_position(position);
-        let last_other = stages.iter().rposition(|reading| reading.final_top.rank > 1);
-        last_other.map_or(0, |stage| (stage + 1).min(stages.len() - 1))
-    }
-}
-
 /// The places it reads.
 pub fn stages(cfg: &DecoderConfig, stream: Stream) -> Vec<Stage> {
     let has_mid = cfg.hook_points().contains(&HookPoint::block(0, Site::ResidMid));
@@ -102,99 +43,6 @@ pub fn stages(cfg: &DecoderConfig, stream: Stream) -> Vec<Stage> {
     };
     let first = HookPoint::block(0, Site::ResidPre);
     std::iter::once(first).chain((0..cfg.n_layers).flat_map(of_layer)).map(|at| Stage { at }).collect()
-}
-
-/// Reads every stage at every position; `top` tokens each, and the ranks of `watch`.
-///
-/// # Errors
-/// A trace without the stages, or a logit that is not a number.
-pub fn read(trace: &Trace, context: Context<'_>, top: usize, watch: &[u32]) -> Result<Readings, LensError> {
-    let cfg = context.lm.config();
-    let stages = stages(cfg, context.question.stream);
-    let n_pos = trace.ids.len();
-    let batch = (BATCH_BYTES / 4 / cfg.d_vocab.max(1) / stages.len()).clamp(1, n_pos.max(1));
-    let stream = |(number, stage): (usize, &Stage)| -> Result<Tensor, LensError> {
-        let resid = trace.get(stage.at)?;
-        match &context.question.tuned {
-            // the stages of blocks are numbered as the maps: the stream before block 0 is the first
-            Some(tuned) if context.question.stream == Stream::Blocks => Ok(tuned.translate(number, resid)?),
-            _ => Ok(resid.clone()),
-        }
-    };
-    let streams = stages.iter().enumerate().map(stream).collect::<Result<Vec<_>, _>>()?;
-    let mut readings = Vec::with_capacity(n_pos * stages.len());
-    for first in (0..n_pos).step_by(batch) {
-        let n = batch.min(n_pos - first);
-        // [position, stage, d_model]
-        let rows = streams.iter().map(|stream| stream.narrow(0, first, n)).collect::<Result<Vec<_>, _>>()?;
-        let logits = context.lm.unembed(&Tensor::stack(&rows, 1)?.flatten_to(1)?)?;
-        let last = trace.logits.narrow(0, first, n)?;
-        let batch = Batch { n_stages: stages.len(), top, watch };
-        readings.extend(with_rows(&last, |last| with_rows(&logits, |logits| batch.read(last, logits, cfg.d_vocab)))?);
-    }
-    Ok(Readings { stages, n_pos, cells: readings })
-}
-
-/// The numbers of a tensor in place.
-fn with_rows<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T, LensError>) -> Result<T, LensError> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => read(&values[start..end]),
-        _ => read(&tensor.flatten_all()?.to_vec1::<f32>()?),
-    }
-}
-
-struct Batch<'a> {
-    n_stages: usize,
-    top: usize,
-    watch: &'a [u32],
-}
-
-impl Batch<'_> {
-    /// `last` `[position, d_vocab]` are the model's own logits, `logits` `[position, stage, d_vocab]` the lens's.
-    fn read(&self, last: &[f32], logits: &[f32], d_vocab: usize) -> Result<Vec<Reading>, LensError> {
-        let own = team::map(last.len() / d_vocab, |position| -> Result<Last, LensError> {
-            let last = &last[position * d_vocab..(position + 1) * d_vocab];
-            let stats = row_stats(last, 1).ok_or_else(not_a_number)?;
-            let mut probs = vec![0.0; d_vocab];
-            probabilities(last, stats.log_sum_exp, &mut probs);
-            Ok(Last { top: stats.top[0].0, expected: dot(&probs, last) - stats.log_sum_exp, probs })
-        });
-        let own = own.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let read = |row: usize| self.read_row(&logits[row * d_vocab..(row + 1) * d_vocab], &own[row / self.n_stages]);
-        team::map(logits.len() / d_vocab, read).into_iter().collect()
-    }
-
-    fn read_row(&self, row: &[f32], last: &Last) -> Result<Reading, LensError> {
-        let stats = row_stats(row, self.top).ok_or_else(not_a_number)?;
-        let watched = |&id: &u32| watched(row, &stats, id);
-        Ok(Reading {
-            top: stats.top.iter().map(|&(id, logit)| (id, f64::from(logit) - stats.log_sum_exp)).collect(),
-            entropy: stats.entropy,
-            // Σ p (ln p - ln q) = Σ p z_p - lse_p - (Σ p z_q - lse_q)
-            kl: (last.expected - (dot(&last.probs, row) - stats.log_sum_exp)).max(0.0),
-            final_top: watched(&last.top),
-            watched: self.watch.iter().map(watched).collect(),
-        })
-    }
-}
-
-/// The model's own distribution at one position.
-struct Last {
-    top: u32,
-    probs: Vec<f32>,
-    /// The expectation of its own log-probability: minus its entropy.
-    expected: f64,
-}
-
-fn watched(row: &[f32], stats: &RowStats, id: u32) -> Watched {
-    let logit = row[id as usize];
-    Watched { rank: 1 + n_larger(row, logit), logprob: f64::from(logit) - stats.log_sum_exp }
-}
-
-fn not_a_number() -> LensError {
-    TraceError::NotANumber { at: "logits".into() }.into()
 }
 
 impl Lens for LogitLens {

@@ -1,6 +1,6 @@
 //! Statistics of a row of logits, in few passes that the compiler turns into the machine's widest vectors.
 //!
-//! A lens reads some thousand rows of a whole vocabulary each; none of them is kept. Exponentials are a polynomial in
+//! A lens reads some thousand rows of a whole vocabulary each; none of them is kept, and they may come in parts. Exponentials are a polynomial in
 //! f32 (relative error below 2e-7); sums are f32 within a block and f64 over blocks.
 
 #![expect(
@@ -11,10 +11,10 @@
 use candle_core::{Storage, Tensor};
 use pulp::Arch;
 
-use super::kernel::team;
+use super::kernel::{PIECE, team};
 
-/// Elements that are added up in f32 before they go into a sum in f64.
-const BLOCK: usize = 512;
+/// Elements that are added up in f32 before they go into a sum in f64: a part of a row begins at a multiple.
+const BLOCK: usize = PIECE;
 /// Lanes of the inner loops.
 const LANES: usize = 16;
 /// Below, an exponential is zero for every purpose.
@@ -33,17 +33,84 @@ pub struct RowStats {
 
 /// Reads a row of logits `[d_vocab]` and the `k` largest of them; `None` if one is not a number.
 pub fn row_stats(logits: &[f32], k: usize) -> Option<RowStats> {
-    let arch = Arch::new();
-    let max = arch.dispatch(|| max(logits));
-    if max.is_nan() {
-        return None;
+    let mut row = RowSoFar::new(k);
+    for (first, logits) in (0..).step_by(BLOCK).zip(logits.chunks(BLOCK)) {
+        row.add(Part::of(first, logits), logits);
     }
-    let (sum, weighted) = arch.dispatch(|| exp_sums(logits, max));
-    let log_sum_exp = f64::from(max) + sum.ln();
-    // p = exp(z - max) / sum, so that -Σ p ln p = ln sum - Σ p (z - max)
-    let entropy = (sum.ln() - weighted / sum).max(0.0);
-    let top = arch.dispatch(|| largest(logits, k));
-    Some(RowStats { log_sum_exp, entropy, top })
+    row.done()
+}
+
+/// What neighbouring logits of a row say.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    first: usize,
+    /// NaN if there is one.
+    max: f32,
+    /// `Σ exp(z - max)` and `Σ exp(z - max) (z - max)`.
+    sums: (f64, f64),
+}
+
+impl Part {
+    /// Reads the logits from `first` on, a multiple of 512; there are 512 of them, or fewer at the end of a row.
+    pub fn of(first: usize, logits: &[f32]) -> Self {
+        Arch::new().dispatch(|| {
+            let max = max(logits);
+            Self { first, max, sums: exp_sums(logits, max) }
+        })
+    }
+}
+
+/// A row of which parts have been read; they may come in any order, and the result is the same bit for bit.
+#[derive(Debug, Clone)]
+pub struct RowSoFar {
+    k: usize,
+    top: Vec<(u32, f32)>,
+    parts: Vec<Part>,
+}
+
+impl RowSoFar {
+    /// Of which the `k` largest logits are wanted.
+    pub fn new(k: usize) -> Self {
+        Self { k, top: Vec::with_capacity(k + 1), parts: Vec::new() }
+    }
+
+    /// Adds a part, which was read of these logits.
+    pub fn add(&mut self, part: Part, logits: &[f32]) {
+        self.parts.push(part);
+        let is_full = self.top.len() >= self.k;
+        // most parts hold nothing that large
+        if is_full && self.top.last().is_none_or(|&(_, least)| part.max < least) {
+            return;
+        }
+        for (id, &value) in (part.first..).zip(logits) {
+            let id = u32::try_from(id).unwrap_or(u32::MAX);
+            let is_before = |&(other, size): &(u32, f32)| size > value || (size == value && other < id);
+            if self.top.len() == self.k && self.top.last().is_none_or(is_before) {
+                continue;
+            }
+            let place = self.top.partition_point(is_before);
+            self.top.insert(place, (id, value));
+            self.top.truncate(self.k);
+        }
+    }
+
+    /// What the row says; `None` if a logit is not a number.
+    pub fn done(mut self) -> Option<RowStats> {
+        self.parts.sort_unstable_by_key(|part| part.first);
+        if self.parts.iter().any(|part| part.max.is_nan()) {
+            return None;
+        }
+        let max = self.parts.iter().map(|part| part.max).fold(f32::NEG_INFINITY, f32::max);
+        let (mut sum, mut weighted) = (0f64, 0f64);
+        for part in self.parts.iter().filter(|part| part.max > f32::NEG_INFINITY) {
+            let shift = if part.max < max { f64::from(part.max) - f64::from(max) } else { 0.0 };
+            sum += part.sums.0 * shift.exp();
+            weighted += (part.sums.1 + part.sums.0 * shift) * shift.exp();
+        }
+        // p = exp(z - max) / sum, so that -Σ p ln p = ln sum - Σ p (z - max)
+        let entropy = (sum.ln() - weighted / sum).max(0.0);
+        Some(RowStats { log_sum_exp: f64::from(max) + sum.ln(), entropy, top: self.top })
+    }
 }
 
 /// What `read` makes of each of the first `n` rows of `logits` `[.., d_vocab]` in f32, on all threads.
@@ -120,31 +187,26 @@ fn max(values: &[f32]) -> f32 {
     lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// `Σ exp(z - max)` and `Σ exp(z - max) (z - max)`.
+/// `Σ exp(z - max)` and `Σ exp(z - max) (z - max)` of a block.
 #[inline(always)]
-fn exp_sums(logits: &[f32], max: f32) -> (f64, f64) {
-    let mut sums = (0f64, 0f64);
-    for block in logits.chunks(BLOCK) {
-        let (mut plain, mut weighted) = ([0f32; LANES], [0f32; LANES]);
-        let chunks = block.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for lane in 0..LANES {
-                let shifted = clamped(chunk[lane] - max);
-                let exponential = exp(shifted);
-                plain[lane] += exponential;
-                weighted[lane] += exponential * shifted;
-            }
+fn exp_sums(block: &[f32], max: f32) -> (f64, f64) {
+    let (mut plain, mut weighted) = ([0f32; LANES], [0f32; LANES]);
+    let chunks = block.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            let shifted = clamped(chunk[lane] - max);
+            let exponential = exp(shifted);
+            plain[lane] += exponential;
+            weighted[lane] += exponential * shifted;
         }
-        for &logit in rest {
-            let shifted = clamped(logit - max);
-            plain[0] += exp(shifted);
-            weighted[0] += exp(shifted) * shifted;
-        }
-        sums.0 += f64::from(plain.iter().sum::<f32>());
-        sums.1 += f64::from(weighted.iter().sum::<f32>());
     }
-    sums
+    for &logit in rest {
+        let shifted = clamped(logit - max);
+        plain[0] += exp(shifted);
+        weighted[0] += exp(shifted) * shifted;
+    }
+    (f64::from(plain.iter().sum::<f32>()), f64::from(weighted.iter().sum::<f32>()))
 }
 
 /// Below, the exponential is zero for every purpose; minus infinity must not meet it in a product.
@@ -191,30 +253,6 @@ fn exp(x: f32) -> f32 {
     y * power
 }
 
-/// The `k` largest with their places, largest first.
-#[inline(always)]
-fn largest(values: &[f32], k: usize) -> Vec<(u32, f32)> {
-    let mut top: Vec<(u32, f32)> = Vec::with_capacity(k + 1);
-    for (number, block) in values.chunks(BLOCK).enumerate() {
-        let least =
-            if top.len() < k { f32::NEG_INFINITY } else { top.last().map_or(f32::INFINITY, |&(_, least)| least) };
-        // most blocks hold nothing that large
-        if top.len() == k && max(block) <= least {
-            continue;
-        }
-        for (at, &value) in block.iter().enumerate() {
-            if top.len() == k && top.last().is_some_and(|&(_, least)| value <= least) {
-                continue;
-            }
-            let place = top.partition_point(|&(_, other)| other >= value);
-            let id = u32::try_from(number * BLOCK + at).unwrap_or(u32::MAX);
-            top.insert(place, (id, value));
-            top.truncate(k);
-        }
-    }
-    top
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,14 +293,35 @@ mod tests {
     }
 
     #[test]
+    fn parts_in_any_order_say_the_same_bit_for_bit() {
+        // few values, so that some are equal
+        let logits: Vec<f32> = row(5000, 7).into_iter().map(|value| (2.0 * value).round() / 2.0).collect();
+        let expected = row_stats(&logits, 9).unwrap();
+        for turn in 0..10 {
+            let mut parts: Vec<(usize, &[f32])> = (0..).step_by(BLOCK).zip(logits.chunks(BLOCK)).collect();
+            parts.rotate_left(turn);
+            parts[turn..].reverse();
+            let mut row = RowSoFar::new(9);
+            parts.into_iter().for_each(|(first, logits)| row.add(Part::of(first, logits), logits));
+            let found = row.done().unwrap();
+            assert_eq!(found.log_sum_exp.to_bits(), expected.log_sum_exp.to_bits());
+            assert_eq!(found.entropy.to_bits(), expected.entropy.to_bits());
+            assert_eq!(found.top, expected.top);
+        }
+    }
+
+    #[test]
     fn equals_masked_entries_and_what_is_no_number() {
         let stats = row_stats(&[1.0, 3.0, f32::NEG_INFINITY, 3.0], 2).unwrap();
         assert_eq!(stats.top, [(1, 3.0), (3, 3.0)]);
         assert!(stats.entropy.is_finite() && stats.log_sum_exp.is_finite());
         assert_eq!(row_stats(&[1.0, f32::NAN, 2.0], 1), None);
-        let mut long = vec![0.0; 40];
-        long[3] = f32::NAN;
+        let mut long = vec![0.0; 2 * BLOCK];
+        long[BLOCK + 3] = f32::NAN;
         assert_eq!(row_stats(&long, 1), None);
+        // a block that is masked as a whole changes nothing
+        long[BLOCK..].fill(f32::NEG_INFINITY);
+        assert_eq!(row_stats(&long, 1), row_stats(&long[..BLOCK], 1));
     }
 
     #[test]

@@ -65,13 +65,17 @@ impl Linear {
         matches!(self.weight, Weight::Packed(..))
     }
 
+    /// The matrix, bias and form of the input, if our own kernels multiply with it.
+    pub(super) fn as_packed(&self) -> Option<packed::Part<'_>> {
+        match &self.weight {
+            Weight::Packed(matrix, input) => Some((matrix, self.bias.as_ref(), *input)),
+            Weight::Dense(_) | Weight::Quantised(_) | Weight::OnDemand(_) => None,
+        }
+    }
+
     /// `x` `[.., in]` to `[.., out]` of each, at once where kernels can.
     pub(super) fn forward_all<const N: usize>(these: [&Self; N], x: &Tensor) -> Result<[Tensor; N]> {
-        let matrices = these.map(|one| match &one.weight {
-            Weight::Packed(matrix, input) => Some((matrix.as_ref(), one.bias.as_ref(), *input)),
-            Weight::Dense(_) | Weight::Quantised(_) | Weight::OnDemand(_) => None,
-        });
-        let all: Vec<_> = matrices.into_iter().flatten().collect();
+        let all: Vec<_> = these.iter().filter_map(|one| one.as_packed()).collect();
         if all.len() < N || x.track_op() || !packed::are_alike(&all) {
             let each: Vec<Tensor> = these.into_iter().map(|one| one.forward(x)).collect::<Result<_>>()?;
             return Ok(in_array(each));
@@ -254,10 +258,10 @@ fn differentiable_on_demand(x: &Tensor, weight: &Stored) -> Result<Tensor> {
 mod tests {
     use std::sync::Arc;
 
-    use candle_core::Device;
     use candle_core::quantized::{GgmlDType, QTensor};
 
     use super::*;
+    use crate::noise::normal;
 
     /// What is not on demand.
     fn at_once(x: &Tensor, weight: &Tensor) -> Tensor {
@@ -270,10 +274,10 @@ mod tests {
     #[test]
     fn a_product_in_blocks_is_the_same_bit_for_bit() {
         for (n_out, n_in) in [(1100, 64), (2047, 576), (1537, 1536), (3, 256)] {
-            let weight = Tensor::randn(0f32, 1.0, (n_out, n_in), &Device::Cpu).unwrap();
+            let weight = normal(1, (n_out, n_in));
             let stored = Stored::new(Arc::new(QTensor::quantize(&weight, GgmlDType::Q8_0).unwrap()));
             for n_rows in [1, 2, 5, 33] {
-                let x = Tensor::randn(0f32, 1.0, (n_rows, n_in), &Device::Cpu).unwrap();
+                let x = normal(2, (n_rows, n_in));
                 let whole = at_once(&x, &stored.dense().unwrap());
                 for rows in [1, 512, 1024] {
                     let blocks = on_demand(&x, &stored, 4 * n_in * rows).unwrap();

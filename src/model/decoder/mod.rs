@@ -22,6 +22,7 @@ mod rope;
 mod stored;
 mod strands;
 mod tiles;
+mod unembedding;
 
 use std::ops::Range;
 
@@ -37,6 +38,7 @@ use self::rope::Rotations;
 pub(crate) use self::stored::Stored;
 pub use self::stored::Table;
 use self::strands::Strands;
+pub use self::unembedding::LogitRows;
 use super::dtype::wide;
 use super::tap::tapped;
 use super::{

@@ -9,7 +9,7 @@ use crate::model::Result;
 use crate::model::kernel::{self, Input, Isa, Matrix};
 
 /// A matrix, its bias and how it is read.
-type Part<'a> = (&'a Matrix, Option<&'a Tensor>, Input);
+pub(super) type Part<'a> = (&'a Matrix, Option<&'a Tensor>, Input);
 
 /// Whether one input serves them all.
 pub(super) fn are_alike(parts: &[Part<'_>]) -> bool {

@@ -1,17 +1,20 @@
 //! The logit lens against plain sums over whole rows, and against the model's own output.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use candle_core::{DType, Device, Tensor};
 use lmscope::figure::Provenance;
 use lmscope::lens::logit_lens::{self, LogitLens};
 use lmscope::lens::tuned::{Translators, TunedError};
 use lmscope::lens::{Context, Lens as _, Question, Stream};
+use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::sample::{entropy_bits, log_softmax, ranking};
-use lmscope::model::{CausalLm as _, NoTap};
+use lmscope::model::{CausalLm as _, LoadOptions, NoTap};
 use lmscope::trace::Trace;
 
-use crate::support::{load, project, tiny_models, tokenizer};
+use crate::support::noise::normal;
+use crate::support::{load, load_as, project, tiny_models, tokenizer};
 
 const IDS: [u32; 7] = [3, 14, 15, 9, 2, 6, 5];
 
@@ -54,15 +57,44 @@ fn every_reading_is_that_of_the_whole_row_on_every_architecture() {
 }
 
 #[test]
+fn logits_in_pieces_are_those_of_the_whole_bit_for_bit() {
+    for dir in tiny_models() {
+        for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+            let lm = load_as(&dir, LoadOptions { arithmetic, ..LoadOptions::default() }).decoder;
+            let (d_model, d_vocab) = (lm.config().d_model, lm.config().d_vocab);
+            let resid = (normal(1, (5, d_model)) * 3.0).unwrap();
+            let whole = lm.unembed(&resid).unwrap().to_vec2::<f32>().unwrap();
+            let rows = lm.logit_rows(&resid).unwrap();
+            let joined = Mutex::new(vec![vec![f32::NAN; d_vocab]; 5]);
+            rows.read(|piece| {
+                let mut joined = joined.lock().unwrap();
+                for (row, values) in piece.rows.zip(piece.values.chunks_exact(piece.columns.len())) {
+                    joined[row][piece.columns.clone()].copy_from_slice(values);
+                }
+            })
+            .unwrap();
+            let ids = [7, 0, 99, 7];
+            let some: Vec<Vec<f32>> = whole.iter().map(|row| ids.map(|id| row[id as usize]).to_vec()).collect();
+            assert!(bits(&joined.into_inner().unwrap()) == bits(&whole), "{} {arithmetic:?}", dir.display());
+            assert!(bits(&rows.of(&ids).unwrap()) == bits(&some), "{} {arithmetic:?}", dir.display());
+        }
+    }
+}
+
+fn bits(rows: &[Vec<f32>]) -> Vec<u32> {
+    rows.iter().flatten().map(|value| value.to_bits()).collect()
+}
+
+#[test]
 fn a_tuned_lens_is_the_logit_lens_of_the_translated_stream() {
     let model = load(&project("fixtures/models/tiny-llama"));
     let (n_layers, d_model) = (model.config.n_layers, model.config.d_model);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tuned.safetensors");
     let mut tensors = HashMap::new();
-    for layer in 0..n_layers {
-        tensors.insert(format!("{layer}.weight"), Tensor::randn(0f32, 0.1, (d_model, d_model), &Device::Cpu).unwrap());
-        tensors.insert(format!("{layer}.bias"), Tensor::randn(0f32, 0.1, d_model, &Device::Cpu).unwrap());
+    for (layer, seed) in (0..n_layers).zip(0..) {
+        tensors.insert(format!("{layer}.weight"), (normal(seed, (d_model, d_model)) * 0.1).unwrap());
+        tensors.insert(format!("{layer}.bias"), (normal(seed, d_model) * 0.1).unwrap());
     }
     candle_core::safetensors::save(&tensors, &file).unwrap();
     let tuned = Translators::load(&file, &model.config).unwrap();
