@@ -80,14 +80,15 @@ impl LogitRows<'_> {
             Form::Whole(logits) => Ok(pick(held(logits).floats()?, self.lm.cfg.d_vocab, &ids)),
             Form::InPieces { hidden, matrix, bias, input } => {
                 let (some, places) = matrix.around(&ids);
-                let mut logits = multiply(held(hidden).floats()?, &[(&some, None)], *input).remove(0);
-                if let Some(bias) = bias {
-                    for row in logits.chunks_exact_mut(some.dims()[0]) {
-                        places.iter().zip(&ids).for_each(|(&place, &id)| row[place] += bias[id]);
+                let logits = multiply(held(hidden).floats()?, &[(&some, None)], *input).remove(0);
+                let mut picked = pick(&logits, some.dims()[0], &places);
+                for row in &mut picked {
+                    if let Some(bias) = bias {
+                        row.iter_mut().zip(&ids).for_each(|(logit, &id)| *logit += bias[id]);
                     }
+                    self.lm.finish(row);
                 }
-                self.lm.finish(&mut logits);
-                Ok(pick(&logits, some.dims()[0], &places))
+                Ok(picked)
             }
         }
     }
