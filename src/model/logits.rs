@@ -1,7 +1,8 @@
 //! Statistics of a row of logits, in few passes that the compiler turns into the machine's widest vectors.
 //!
-//! A lens reads some thousand rows of a whole vocabulary each; none of them is kept, and they may come in parts. Exponentials are a polynomial in
-//! f32 (relative error below 2e-7); sums are f32 within a block and f64 over blocks.
+//! A lens reads some thousand rows of a whole vocabulary each; none of them is kept, and they may come in parts.
+//! Exponentials are a polynomial in f32 (relative error below 2e-7) of fused multiplications, which have the same bits on
+//! every processor; sums are f32 within a block and f64 over blocks.
 
 #![expect(
     clippy::inline_always,
@@ -9,7 +10,7 @@
 )]
 
 use candle_core::{Storage, Tensor};
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::kernel::{PIECE, team};
 
@@ -53,10 +54,8 @@ pub struct Part {
 impl Part {
     /// Reads the logits from `first` on, a multiple of 512; there are 512 of them, or fewer at the end of a row.
     pub fn of(first: usize, logits: &[f32]) -> Self {
-        Arch::new().dispatch(|| {
-            let max = max(logits);
-            Self { first, max, sums: exp_sums(logits, max) }
-        })
+        let (max, sums) = Arch::new().dispatch(Sums(logits));
+        Self { first, max, sums }
     }
 }
 
@@ -133,55 +132,115 @@ pub fn read_rows<T: Send>(
 
 /// How many of `logits` are larger than `value`.
 pub fn n_larger(logits: &[f32], value: f32) -> usize {
-    Arch::new().dispatch(|| {
-        let count = |block: &[f32]| block.iter().map(|&logit| u32::from(logit > value)).sum::<u32>() as usize;
-        logits.chunks(BLOCK).map(count).sum()
-    })
+    Arch::new().dispatch(Larger(logits, value))
 }
 
 /// Probabilities of logits whose log-sum-exp is known, into `out`.
 pub fn probabilities(logits: &[f32], log_sum_exp: f64, out: &mut [f32]) {
     #[expect(clippy::cast_possible_truncation, reason = "probabilities are f32 here")]
     let shift = log_sum_exp as f32;
-    Arch::new().dispatch(|| {
-        for (out, &logit) in out.iter_mut().zip(logits) {
-            *out = exp(logit - shift);
-        }
-    });
+    Arch::new().dispatch(Probabilities { logits, shift, out });
 }
 
 /// `Σ a b`.
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
-    Arch::new().dispatch(|| {
-        let block = |(a, b): (&[f32], &[f32])| {
-            let mut lanes = [0f32; LANES];
-            let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-            let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-            for (a, b) in a.zip(b) {
+    Arch::new().dispatch(Dot(a, b))
+}
+
+// a closure is not always inlined where wide vectors are, and calls `fmaf` for each number then
+
+/// The largest, and sums of exponentials.
+struct Sums<'a>(&'a [f32]);
+
+impl NullaryFnOnce for Sums<'_> {
+    type Output = (f32, (f64, f64));
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let max = max(self.0);
+        (max, exp_sums(self.0, max))
+    }
+}
+
+struct Larger<'a>(&'a [f32], f32);
+
+impl NullaryFnOnce for Larger<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn call(self) -> usize {
+        let mut sum = 0;
+        for block in self.0.chunks(BLOCK) {
+            let mut lanes = [0u32; LANES];
+            let (chunks, rest) = block.as_chunks::<LANES>();
+            for chunk in chunks {
                 for lane in 0..LANES {
-                    lanes[lane] += a[lane] * b[lane];
+                    lanes[lane] += u32::from(chunk[lane] > self.1);
                 }
             }
-            f64::from(lanes.iter().sum::<f32>() + rest)
-        };
-        a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(block).sum()
-    })
+            let rest = rest.iter().map(|&logit| u32::from(logit > self.1)).sum::<u32>();
+            sum += (lanes.iter().sum::<u32>() + rest) as usize;
+        }
+        sum
+    }
+}
+
+struct Probabilities<'a> {
+    logits: &'a [f32],
+    shift: f32,
+    out: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Probabilities<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (out, &logit) in self.out.iter_mut().zip(self.logits) {
+            *out = exp(logit - self.shift);
+        }
+    }
+}
+
+struct Dot<'a>(&'a [f32], &'a [f32]);
+
+impl NullaryFnOnce for Dot<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let mut sum = 0.0;
+        for (a, b) in self.0.chunks(BLOCK).zip(self.1.chunks(BLOCK)) {
+            let mut lanes = [0f32; LANES];
+            let (a, rest_of_a) = a.as_chunks::<LANES>();
+            let (b, rest_of_b) = b.as_chunks::<LANES>();
+            let rest: f32 = rest_of_a.iter().zip(rest_of_b).map(|(a, b)| a * b).sum();
+            for (a, b) in a.iter().zip(b) {
+                for lane in 0..LANES {
+                    lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
+                }
+            }
+            sum += f64::from(lanes.iter().sum::<f32>() + rest);
+        }
+        sum
+    }
 }
 
 /// The largest element; NaN if there is one.
 #[inline(always)]
 fn max(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    let mut nan = [false; LANES];
+    // as wide as the numbers: a narrower mask would be packed at every step
+    let mut nan = [0u32; LANES];
     let chunks = values.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
         for lane in 0..LANES {
-            nan[lane] |= chunk[lane].is_nan();
+            nan[lane] |= u32::from(chunk[lane].is_nan());
             lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
         }
     }
-    if nan.iter().any(|&nan| nan) || rest.iter().any(|value| value.is_nan()) {
+    if nan.iter().any(|&nan| nan > 0) || rest.iter().any(|value| value.is_nan()) {
         return f32::NAN;
     }
     lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
@@ -238,16 +297,16 @@ fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     const MANTISSA_BITS: u32 = 23;
     let x = clamped(x);
-    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = rounded - ROUND;
-    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
     let p = 1.987_569_1e-4_f32;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
-    let y = p * r * r + r + 1.0;
+    let p = p.mul_add(r, 1.398_199_9e-3);
+    let p = p.mul_add(r, 8.333_452e-3);
+    let p = p.mul_add(r, 4.166_579_6e-2);
+    let p = p.mul_add(r, 1.666_666_5e-1);
+    let p = p.mul_add(r, 0.5);
+    let y = (p * r).mul_add(r, r + 1.0);
     // the last bits of `rounded` are those of n, from -126 to 127: as an exponent, 2^n; a cast would not become vectors
     let power = f32::from_bits((rounded.to_bits() << MANTISSA_BITS).wrapping_add(127 << MANTISSA_BITS));
     y * power

@@ -8,7 +8,7 @@
     reason = "the inner loops must become part of a function that is compiled for wide vectors"
 )]
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 use crate::model::logits::exp_or_zero;
 
@@ -236,7 +236,17 @@ impl Tile<'_> {
 
 /// The softmax of a row of scores in its place, with the bits that [`Tile`] gives a pattern.
 pub(super) fn softmax(row: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    Arch::new().dispatch(Softmax(row));
+}
+
+struct Softmax<'a>(&'a mut [f32]);
+
+impl NullaryFnOnce for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let row = self.0;
         let max = row.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
         for x in &mut *row {
             *x = exp_or_zero(*x - max);
@@ -252,7 +262,7 @@ pub(super) fn softmax(row: &mut [f32]) {
         for x in row {
             *x /= total;
         }
-    });
+    }
 }
 
 /// Writes the rows of some lanes, from key `lo` to `hi` and `beyond` elsewhere.

@@ -3,7 +3,7 @@
 //! Each number is computed on its own, so that it does not matter which are beside it.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::backward::floats;
 use crate::model::kernel::team::new_rows;
@@ -24,15 +24,27 @@ impl CustomOp2 for SwiGlu {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (floats(s1, l1, self.name())?, floats(s2, l2, self.name())?);
         let arch = Arch::new();
-        let out = new_rows(gate.len(), 1, |first, out| {
-            let parts = gate[first..].iter().zip(&up[first..]);
-            arch.dispatch(|| {
-                for (out, (&gate, &up)) in out.iter_mut().zip(parts) {
-                    *out = gate * sigmoid(gate) * up;
-                }
-            });
-        });
+        let gated = |first, out: &mut [f32]| arch.dispatch(Gate { gate: &gate[first..], up: &up[first..], out });
+        let out = new_rows(gate.len(), 1, gated);
         Ok((CpuStorage::F32(out), l1.shape().clone()))
+    }
+}
+
+struct Gate<'a> {
+    gate: &'a [f32],
+    up: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Gate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it must become part of a function that is compiled for wide vectors")]
+    fn call(self) {
+        for (out, (&gate, &up)) in self.out.iter_mut().zip(self.gate.iter().zip(self.up)) {
+            *out = gate * sigmoid(gate) * up;
+        }
     }
 }
 
