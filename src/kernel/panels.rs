@@ -1,5 +1,7 @@
 //! The rows of an input, some at a time, as a kernel reads them: number after number of all rows of a panel.
 
+use std::mem::MaybeUninit;
+
 use super::codes::{ROUNDED, Rounded};
 use super::lanes::{Isa, Lanes, Work};
 use super::shared::Fresh;
@@ -92,8 +94,16 @@ impl<T: Copy + Default + Send + Sync> Writing<T> {
         unsafe { self.memory.take(start..start + panel.width * self.per_row) }
     }
 
+    /// The values of a panel, all of which must be written.
+    #[expect(unsafe_code, reason = "panels lie one after the other, and each is written by one thread")]
+    #[expect(clippy::mut_from_ref, reason = "threads write different panels")]
+    fn unwritten(&self, panel: &Panel) -> &mut [MaybeUninit<T>] {
+        let start = panel.before * self.per_row;
+        unsafe { self.memory.take_unwritten(start..start + panel.width * self.per_row) }
+    }
+
     /// All of them, after each was written.
-    #[expect(unsafe_code, reason = "panels make up the memory, and each was taken")]
+    #[expect(unsafe_code, reason = "panels make up the memory, and each was taken as zeros or written wholly")]
     fn done(self, panels: &[Panel]) -> Packed<T> {
         Packed { panels: panels.to_vec(), values: unsafe { self.memory.done() }, per_row: self.per_row }
     }
@@ -105,32 +115,34 @@ pub(super) fn exact(x: Rows<'_>, sizes: &[usize]) -> Packed<f32> {
     let writing = Writing::new(&panels, x.n_in);
     ranges(panels.len(), |range| {
         for panel in &panels[range] {
-            interleave(x, panel, writing.of(panel));
+            match (panel.width, panel.n_rows) {
+                (1, 1) => interleave::<1>(x, panel, writing.unwritten(panel)),
+                (12, 12) => interleave::<12>(x, panel, writing.unwritten(panel)),
+                (6, 6) => interleave::<6>(x, panel, writing.unwritten(panel)),
+                _ => interleave_some(x, panel, writing.of(panel)),
+            }
         }
     });
     writing.done(&panels)
 }
 
-fn interleave(x: Rows<'_>, panel: &Panel, into: &mut [f32]) {
-    match (panel.width, panel.n_rows) {
-        (1, 1) => into.copy_from_slice(x.row(panel.first)),
-        (12, 12) => interleave_all::<12>(x, panel, into),
-        (6, 6) => interleave_all::<6>(x, panel, into),
-        (width, n_rows) => {
-            for lane in 0..n_rows {
-                let row = x.row(panel.first + lane);
-                row.iter().zip(into.chunks_exact_mut(width)).for_each(|(&x, into)| into[lane] = x);
-            }
+/// Writes a panel of `M` rows wholly.
+fn interleave<const M: usize>(x: Rows<'_>, panel: &Panel, into: &mut [MaybeUninit<f32>]) {
+    let rows: [&[f32]; M] = std::array::from_fn(|lane| &x.row(panel.first + lane)[..x.n_in]);
+    let (into, rest) = into.as_chunks_mut::<M>();
+    assert!(into.len() == x.n_in && rest.is_empty(), "a place for each number of each row");
+    for (k, into) in into.iter_mut().enumerate() {
+        for lane in 0..M {
+            into[lane].write(rows[lane][k]);
         }
     }
 }
 
-fn interleave_all<const M: usize>(x: Rows<'_>, panel: &Panel, into: &mut [f32]) {
-    let rows: [&[f32]; M] = std::array::from_fn(|lane| x.row(panel.first + lane));
-    for (k, into) in into.as_chunks_mut::<M>().0.iter_mut().enumerate() {
-        for lane in 0..M {
-            into[lane] = rows[lane][k];
-        }
+/// Writes the rows that there are to a panel of zeros.
+fn interleave_some(x: Rows<'_>, panel: &Panel, into: &mut [f32]) {
+    for lane in 0..panel.n_rows {
+        let row = x.row(panel.first + lane);
+        row.iter().zip(into.chunks_exact_mut(panel.width)).for_each(|(&x, into)| into[lane] = x);
     }
 }
 

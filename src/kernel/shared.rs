@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "threads share a slice of which each writes places that no other touches")]
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::ptr;
 
@@ -66,10 +67,20 @@ impl<T: Copy + Default> Fresh<T> {
         }
     }
 
+    /// A part that nobody has written.
+    ///
+    /// # Safety
+    /// No other part that was taken may overlap it.
+    #[expect(clippy::mut_from_ref, reason = "that is what it is for")]
+    pub(super) unsafe fn take_unwritten(&self, range: Range<usize>) -> &mut [MaybeUninit<T>] {
+        assert!(range.start <= range.end && range.end <= self.len, "a part of the memory");
+        unsafe { std::slice::from_raw_parts_mut(self.at.add(range.start).cast(), range.len()) }
+    }
+
     /// All parts.
     ///
     /// # Safety
-    /// All of it was taken.
+    /// All of it was taken, and what was taken unwritten has been written.
     pub(super) unsafe fn done(mut self) -> Vec<T> {
         unsafe { self.memory.set_len(self.len) };
         self.memory

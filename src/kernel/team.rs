@@ -10,6 +10,8 @@ use super::shared::{Fresh, Parts};
 
 /// Numbers of a result below which one thread is faster than two that have to meet.
 const ALONE: usize = 8192;
+/// Numbers that are cleared together before they are written: the first cache still holds them then.
+const CLEARED: usize = 4096;
 
 /// Does the work on ranges that make up `0..n`, in any order; what is one piece needs no other thread.
 pub fn ranges(n: usize, work: impl Fn(Range<usize>) + Sync) {
@@ -65,10 +67,14 @@ pub fn new_rows(len: usize, width: usize, work: impl Fn(usize, &mut [f32]) + Syn
         return out;
     }
     let memory = Fresh::new(len);
+    let step = (CLEARED / width).max(1);
     ranges(n_rows, |rows| {
-        #[expect(unsafe_code, reason = "each thread has rows of its own")]
-        let out = unsafe { memory.take(rows.start * width..rows.end * width) };
-        work(rows.start, out);
+        for first in rows.clone().step_by(step) {
+            let end = rows.end.min(first + step);
+            #[expect(unsafe_code, reason = "each thread has rows of its own")]
+            let out = unsafe { memory.take(first * width..end * width) };
+            work(first, out);
+        }
     });
     #[expect(unsafe_code, reason = "the ranges make up all rows")]
     unsafe {
