@@ -1,5 +1,6 @@
 //! lmscope: a microscope for causal language models.
 
+pub mod allocator;
 pub mod cli;
 pub mod compress;
 pub mod config;

@@ -8,7 +8,7 @@ use crate::figure::Provenance;
 use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
 use crate::model::decoder::Decoder;
 use crate::model::json::{self, JsonLimits};
-use crate::model::load::{LoadError, LoadedModel, Precision, load_directory, load_gguf};
+use crate::model::load::{LoadError, LoadedModel, Precision, directory_header, load_directory, load_gguf};
 use crate::model::source::{FileBytes, ModelSource};
 use crate::model::{DecoderConfig, Loading};
 use crate::text::{self, BosPolicy, ChatTemplate, GgufVocab, HfFiles, Prompt, Spelling, Tokenizer};
@@ -135,11 +135,12 @@ pub fn open(source: &ModelSource, loading: &Loading<'_>) -> Result<Loaded, OpenE
             Ok(assemble(source, loaded, tokenizer, chat))
         }
         ModelSource::Directory(_) | ModelSource::Embedded(_) => {
-            let loaded = load_directory(source, loading).map_err(load)?;
-            let d_vocab = loaded.config.d_vocab;
+            // weights last: they take the memory that was needed to read the tokenizer
+            let d_vocab = directory_header(source).map_err(load)?.config.d_vocab;
             let files = text_files(source, d_vocab).map_err(load)?;
             let tokenizer = files.tokenizer(d_vocab).map_err(text)?;
             let chat = chat(files.chat_template.as_deref(), &tokenizer).map_err(text)?;
+            let loaded = load_directory(source, loading).map_err(load)?;
             Ok(assemble(source, loaded, tokenizer, chat))
         }
     }

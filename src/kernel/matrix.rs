@@ -64,8 +64,8 @@ impl Matrix {
         Self { n_out, n_in, isa, tiles: Tiles::Floats(packed(n_out, n_in, pack)) }
     }
 
-    /// Packs rows of a matrix as a file stores it; `row` says which row of the file each of ours `[n_out, n_in]` is. None
-    /// if no kernel reads this type.
+    /// Packs rows of a matrix as a file stores it; `row` says which row of the file each of ours `[n_out, n_in]` is, and
+    /// is asked once for each, in their order, when those before are packed. None if no kernel reads this type.
     pub fn stored(
         data: &[u8],
         dtype: GgmlDType,

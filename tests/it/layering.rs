@@ -10,6 +10,7 @@ use crate::support::project;
 
 /// Layer, the layers it may use, the external crates that only some layers may use.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("allocator", &[], &["libmimalloc_sys", "mimalloc"]),
     ("disk", &[], &["tempfile"]),
     ("reading", &[], &[]),
     ("hook", &[], &[]),

@@ -5,6 +5,7 @@
 //! have.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Result, Tensor};
@@ -12,6 +13,9 @@ use candle_core::{Result, Tensor};
 use crate::model::DecoderConfig;
 use crate::model::arch::{Qkv, View};
 use crate::model::kernel::{Isa, Matrix};
+
+/// Bytes that are released together while a matrix is packed.
+const AT_ONCE: usize = 4 << 20;
 
 /// The rows of a stored matrix, in the order of ours.
 pub(super) enum Order {
@@ -23,9 +27,29 @@ pub(super) enum Order {
 
 impl Order {
     /// The rows of a stored matrix that ours `[n_out, n_in]` consists of, packed; none if no kernel reads their type.
-    pub(super) fn pack(&self, bytes: &[u8], dtype: GgmlDType, shape: [usize; 2], isa: Isa) -> Option<Matrix> {
+    /// `release` gets parts of the bytes that are not needed any more.
+    pub(super) fn pack(
+        &self,
+        bytes: &[u8],
+        dtype: GgmlDType,
+        shape: [usize; 2],
+        isa: Isa,
+        release: impl Fn(&[u8]),
+    ) -> Option<Matrix> {
         match self {
-            Self::AsStored => Matrix::stored(bytes, dtype, shape, |row| row, isa),
+            Self::AsStored => {
+                let per_row = bytes.len() / shape[0].max(1);
+                let released = Cell::new(0);
+                // rows are asked for one after the other
+                let row = |row| {
+                    let read = row * per_row;
+                    if read >= released.get() + AT_ONCE {
+                        release(&bytes[released.replace(read)..read]);
+                    }
+                    row
+                };
+                Matrix::stored(bytes, dtype, shape, row, isa)
+            }
             Self::Rows(rows) => Matrix::stored(bytes, dtype, shape, |row| rows[row], isa),
         }
     }

@@ -312,7 +312,8 @@ fn read_one(
     let held = held(cfg, checkpoint, id, source, how);
     if let (Some(isa), Some(order)) = (isa.filter(|_| held != Held::Stored), rows::order(cfg, source.view, shape[0])) {
         let raw = checkpoint.raw(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
-        let pack = |(bytes, dtype)| Some((bytes, order.pack(bytes, dtype, [shape[0], shape[1]], isa)?));
+        let release = |part: &[u8]| checkpoint.release(part);
+        let pack = |(bytes, dtype)| Some((bytes, order.pack(bytes, dtype, [shape[0], shape[1]], isa, release)?));
         if let Some((bytes, matrix)) = raw.and_then(pack) {
             checkpoint.release(bytes);
             return Ok(Read::Packed(matrix));
