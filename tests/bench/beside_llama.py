@@ -30,7 +30,7 @@ def build():
 class Ours:
     def __init__(self, command):
         # as the lmscope binary does for itself
-        env = {**os.environ, "RAYON_NUM_THREADS": "2", "MIMALLOC_PURGE_DELAY": "10000"}
+        env = {**os.environ, "RAYON_NUM_THREADS": "2"}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         assert self.process.stdout.readline() == "ready\n", f"{command} ended early"
 

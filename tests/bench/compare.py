@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """lmscope beside its peers, turn by turn in one run, as ratios; run by hand on a quiet machine.
 
-usage: compare.py MODEL.gguf HF_DIRECTORY [ROUNDS]
+usage: compare.py MODEL.gguf F32_DIRECTORY BF16_DIRECTORY [ROUNDS]
 
-MODEL.gguf and HF_DIRECTORY hold one llama; the directory in f32. Needs torch, transformers, transformer-lens and
+All three hold one llama. Needs torch, transformers, transformer-lens and
 llama-cpp-python, and builds lmscope. In every round each workload of each program runs once, two threads each, so that
 a busy machine slows all of them alike. Printed are the medians and, where there is a peer, the median over the rounds
 of the ratio of that round.
@@ -38,19 +38,27 @@ PAIRS = [
     ("f32 decode 128", "lmscope", "candle-transformers f32 decode 128"),
     ("f32 decode 128", "transformers", "transformers f32 decode 128"),
     ("f32 decode 128", "transformer-lens", "TransformerLens f32 decode 128"),
+    ("bf16 exact prefill 512", "transformers-bf16", "transformers bf16 prefill 512"),
+    ("bf16 exact decode 128", "transformers-bf16", "transformers bf16 decode 128"),
+    ("bf16 fast prefill 512", "transformers-bf16", "transformers bf16 prefill 512"),
+    ("bf16 fast decode 128", "transformers-bf16", "transformers bf16 decode 128"),
     ("f32 512, every hook but result kept", "transformer-lens", "TransformerLens f32 512, run_with_cache"),
+    ("f32 512, every hook but result kept, again", "transformer-lens", "TransformerLens f32 512, run_with_cache, again"),
     ("f32 512, patterns and streams kept", "transformers", "transformers f32 512, attentions and states"),
+    ("f32 512, patterns and streams kept, again", "transformers", "transformers f32 512, attentions and states, again"),
     ("f32 logit lens 128", "transformers", "transformers f32 logit lens 128"),
     ("f32 logit lens 128", "transformer-lens", "TransformerLens f32 logit lens 128"),
 ]
+# what takes much memory runs once more at once: programs give it back after different times
+AGAIN = ("run_with_cache", "attentions and states", "kept")
 
 
 class Server:
     """A program that runs the workload it is told on its standard input."""
 
     def __init__(self, command):
-        # what the lmscope binary sets for itself: threads, and how long freed memory is kept
-        env = {**os.environ, "OMP_WAIT_POLICY": "passive", "RAYON_NUM_THREADS": "2", "MIMALLOC_PURGE_DELAY": "10000"}
+        # what the lmscope binary sets for itself
+        env = {**os.environ, "OMP_WAIT_POLICY": "passive", "RAYON_NUM_THREADS": "2"}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
         )
@@ -112,22 +120,25 @@ def start_to_answer(lmscope, gguf, directory):
 
 def main():
     global ROUNDS
-    gguf, directory = sys.argv[1:3]
-    ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else ROUNDS
+    gguf, directory, halves = sys.argv[1:4]
+    ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else ROUNDS
     bench, lmscope = build()
     start_to_answer(lmscope, gguf, directory)
     peers = str(HERE / "peers.py")
-    servers = {"lmscope": Server([bench, gguf, directory, "serve"])}
+    servers = {"lmscope": Server([bench, gguf, directory, halves, "serve"])}
     for name in ["llama.cpp", "transformers", "transformer-lens"]:
         servers[name] = Server([sys.executable, peers, gguf, directory, "serve", name])
+    servers["transformers-bf16"] = Server([sys.executable, peers, gguf, halves, "serve", "transformers-bf16"])
     times = {}
     for number in range(ROUNDS + 1):
         for name, server in servers.items():
             for workload in server.workloads:
-                seconds, tokens = server.run(workload)
-                # the first round warms up
-                if number:
-                    times.setdefault((name, workload), []).append((seconds, tokens))
+                again = [f"{workload}, again"] if workload.endswith(AGAIN) else []
+                for label in [workload, *again]:
+                    run = server.run(workload)
+                    # the first round warms up
+                    if number:
+                        times.setdefault((name, label), []).append(run)
         print(f"round {number} of {ROUNDS}", file=sys.stderr, flush=True)
     for (name, workload), runs in times.items():
         rate = statistics.median(tokens / seconds for seconds, tokens in runs)

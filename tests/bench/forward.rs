@@ -1,8 +1,8 @@
 //! How fast a real model runs, beside candle-transformers' own models in the same rounds.
 //!
-//! `RAYON_NUM_THREADS=2 cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY`, both of one llama. Each round runs every workload once, so
-//! that a busy machine slows all of them alike; what is printed is the median of each and its ratio to the peer's.
-//! With a third argument, `serve`, it runs the workloads that it is told on standard input, for
+//! `RAYON_NUM_THREADS=2 cargo bench --bench forward -- MODEL.gguf F32_DIRECTORY BF16_DIRECTORY`, all of one llama. Each round
+//! runs every workload once, so that a busy machine slows all of them alike; what is printed is the median of each and
+//! its ratio to the peer's. With a fourth argument, `serve`, it runs the workloads that it is told on standard input, for
 //! `tests/bench/compare.py`, which runs them turn by turn with peers that are not written in Rust.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
@@ -15,6 +15,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama::{Cache, Config, Llama, LlamaConfig};
 use candle_transformers::models::quantized_llama::ModelWeights;
+use lmscope::allocator::{Allocator, keep_freed};
 use lmscope::engine::{Loaded, open};
 use lmscope::figure::Provenance;
 use lmscope::hook::Site;
@@ -26,7 +27,7 @@ use lmscope::model::{CausalLm as _, Loading, NoTap, last_logits};
 use lmscope::trace::{Trace, TracePlan};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 const ROUNDS: usize = 3;
 const PREFILL: usize = 512;
@@ -176,6 +177,7 @@ fn serve(workloads: &[Workload<'_>]) {
 }
 
 fn main() {
+    keep_freed();
     // as the binary does for itself: candle looks the number of cores up at every product otherwise
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         println!("RAYON_NUM_THREADS is not set: set it to the number of cores, as the lmscope binary does for itself");
@@ -184,8 +186,10 @@ fn main() {
     // `cargo bench` adds a flag of its own
     let paths: Vec<PathBuf> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();
-    let [gguf, directory, served @ ..] = &paths[..] else {
-        println!("usage: RAYON_NUM_THREADS=2 cargo bench --bench forward -- MODEL.gguf HF_DIRECTORY [serve]");
+    let [gguf, directory, halves, served @ ..] = &paths[..] else {
+        println!(
+            "usage: RAYON_NUM_THREADS=2 cargo bench --bench forward -- MODEL.gguf F32_DIRECTORY BF16_DIRECTORY [serve]"
+        );
         return;
     };
     let load = |source: &ModelSource, arithmetic: Arithmetic| {
@@ -200,6 +204,8 @@ fn main() {
     let exact = load(&ModelSource::Gguf(gguf.clone()), Arithmetic::Exact);
     let fast = load(&ModelSource::Gguf(gguf.clone()), Arithmetic::Fast);
     let f32 = load(&ModelSource::Directory(directory.clone()), Arithmetic::Exact);
+    let bf16 = load(&ModelSource::Directory(halves.clone()), Arithmetic::Exact);
+    let bf16_fast = load(&ModelSource::Directory(halves.clone()), Arithmetic::Fast);
     let weights = quantised(gguf);
     let (llama, config) = dense(directory);
 
@@ -222,6 +228,8 @@ fn main() {
     workloads.extend(ours(&exact, ["gguf exact prefill 512", "gguf exact decode 128"], quantised_peer));
     workloads.extend(ours(&fast, ["gguf fast prefill 512", "gguf fast decode 128"], quantised_peer));
     workloads.extend(ours(&f32, ["f32 prefill 512", "f32 decode 128"], dense_peer));
+    workloads.extend(ours(&bf16, ["bf16 exact prefill 512", "bf16 exact decode 128"], dense_peer));
+    workloads.extend(ours(&bf16_fast, ["bf16 fast prefill 512", "bf16 fast decode 128"], dense_peer));
     workloads.push(lens(&f32));
     workloads.push(capture(&f32, "f32 512, patterns and streams kept", streams));
     workloads.push(capture(&f32, "f32 512, every hook but result kept", every_hook_but_result(cfg)));

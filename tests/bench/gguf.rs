@@ -9,13 +9,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use lmscope::allocator::{Allocator, keep_freed};
 use lmscope::engine::{Loaded, open};
 use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CausalLm as _, Loading, NoTap, last_logits};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 const PREFILL: usize = 512;
 const PROMPT: usize = 16;
@@ -42,6 +43,7 @@ fn seconds(model: &Loaded, what: &str) -> f64 {
 }
 
 fn main() {
+    keep_freed();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let [file, arithmetic] = &arguments[..] else {
         println!("usage: RAYON_NUM_THREADS=2 cargo bench --bench gguf -- FILE.gguf exact|fast");

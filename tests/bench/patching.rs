@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::Tensor;
+use lmscope::allocator::{Allocator, keep_freed};
 use lmscope::engine::open;
 use lmscope::hook::{HookPoint, Site};
 use lmscope::hub::{Cache, Settings};
@@ -23,7 +24,7 @@ use lmscope::text::{BosPolicy, Prompt};
 use lmscope::trace::{Trace, TracePlan};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 const ROUNDS: usize = 3;
 const N_POS: usize = 12;
@@ -73,6 +74,7 @@ fn median(times: &mut [f64]) -> f64 {
 }
 
 fn main() {
+    keep_freed();
     // `cargo bench` adds a flag of its own
     let paths: Vec<PathBuf> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The workloads of forward.rs on peers that are not written in Rust; compare.py runs it.
 
-usage: peers.py MODEL.gguf HF_DIRECTORY serve|answer PEER   (torch, transformers, transformer-lens, llama-cpp-python)
+usage: peers.py MODEL.gguf DIRECTORY serve|answer PEER   (torch, transformers, transformer-lens, llama-cpp-python)
 """
 
 import sys
@@ -27,13 +27,14 @@ def serve(workloads):
         print(time.perf_counter() - start, tokens, flush=True)
 
 
-def transformers(directory):
+def transformers_model(directory, dtype):
+    """A model, its prefill and its decoding."""
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(2)
     torch.set_grad_enabled(False)
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype, attn_implementation="eager").eval()
 
     def prefill():
         model(torch.tensor([ids(PREFILL)]), logits_to_keep=1)
@@ -42,6 +43,19 @@ def transformers(directory):
         cache = model(torch.tensor([ids(PROMPT)]), use_cache=True, logits_to_keep=1).past_key_values
         for token in ids(DECODE):
             cache = model(torch.tensor([[token]]), past_key_values=cache, use_cache=True).past_key_values
+
+    return model, prefill, decode
+
+
+def transformers_bf16(directory):
+    _, prefill, decode = transformers_model(directory, "bfloat16")
+    return {"transformers bf16 prefill 512": (PREFILL, prefill), "transformers bf16 decode 128": (DECODE, decode)}
+
+
+def transformers(directory):
+    import torch
+
+    model, prefill, decode = transformers_model(directory, "float32")
 
     def capture():
         model(torch.tensor([ids(PREFILL)]), output_attentions=True, output_hidden_states=True)
@@ -139,6 +153,7 @@ def main():
     peers = {
         "llama.cpp": lambda: llama_cpp(gguf),
         "transformers": lambda: transformers(directory),
+        "transformers-bf16": lambda: transformers_bf16(directory),
         "transformer-lens": lambda: transformer_lens(directory),
     }
     serve(peers[peer]())

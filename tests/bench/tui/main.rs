@@ -21,10 +21,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lmscope::allocator::{Allocator, keep_freed};
+
 use self::session::SessionError;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// Columns and rows.
 const SIZE: (u16, u16) = (200, 60);
@@ -77,6 +79,7 @@ fn chosen() -> Result<Vec<&'static Part>, String> {
 }
 
 fn main() -> ExitCode {
+    keep_freed();
     let parts = match chosen() {
         Ok(parts) => parts,
         Err(problem) => {
