@@ -83,7 +83,7 @@ impl RowSoFar {
         }
         for (id, &value) in (part.first..).zip(logits) {
             let id = u32::try_from(id).unwrap_or(u32::MAX);
-            let is_before = |&(other, size): &(u32, f32)| size > value || (size == value && other < id);
+            let is_before = |&(other, size): &(u32, f32)| size > value || (size >= value && other < id);
             if self.top.len() == self.k && self.top.last().is_none_or(is_before) {
                 continue;
             }
@@ -361,7 +361,9 @@ mod tests {
             parts.rotate_left(turn);
             parts[turn..].reverse();
             let mut row = RowSoFar::new(9);
-            parts.into_iter().for_each(|(first, logits)| row.add(Part::of(first, logits), logits));
+            for (first, logits) in parts {
+                row.add(Part::of(first, logits), logits);
+            }
             let found = row.done().unwrap();
             assert_eq!(found.log_sum_exp.to_bits(), expected.log_sum_exp.to_bits());
             assert_eq!(found.entropy.to_bits(), expected.entropy.to_bits());

@@ -5,6 +5,7 @@
 //! they read the weights once.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
+#![expect(clippy::inline_always, reason = "the loops must become part of a function that is compiled for wide vectors")]
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};

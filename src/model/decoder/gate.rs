@@ -24,19 +24,19 @@ impl CustomOp2 for SwiGlu {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (floats(s1, l1, self.name())?, floats(s2, l2, self.name())?);
         let arch = Arch::new();
-        let gated = |first, out: &mut [f32]| arch.dispatch(Gate { gate: &gate[first..], up: &up[first..], out });
+        let gated = |first, out: &mut [f32]| arch.dispatch(Gated { gate: &gate[first..], up: &up[first..], out });
         let out = new_rows(gate.len(), 1, gated);
         Ok((CpuStorage::F32(out), l1.shape().clone()))
     }
 }
 
-struct Gate<'a> {
+struct Gated<'a> {
     gate: &'a [f32],
     up: &'a [f32],
     out: &'a mut [f32],
 }
 
-impl NullaryFnOnce for Gate<'_> {
+impl NullaryFnOnce for Gated<'_> {
     type Output = ();
 
     #[inline(always)]

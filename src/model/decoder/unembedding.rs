@@ -63,7 +63,9 @@ impl Decoder {
         }
         if let Some(cap) = self.cfg.logits.softcap {
             times(logits, 1.0 / cap);
-            logits.iter_mut().for_each(|logit| *logit = logit.tanh());
+            for logit in &mut *logits {
+                *logit = logit.tanh();
+            }
             times(logits, cap);
         }
     }
