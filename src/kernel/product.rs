@@ -74,7 +74,9 @@ pub fn multiply_in_pieces(
 ) {
     assert!(fits(matrix, bias, matrix), "a bias for each row of the matrix");
     let inputs = Inputs::new(Rows::new(x, matrix.n_in), matrix.isa);
-    let grid = Grid { unit_tiles: PIECE / LANES, ..Grid::new(matrix, bias, input, &inputs) };
+    let grid = Grid::new(matrix, bias, input, &inputs);
+    let at_once = grid.unit_tiles;
+    let grid = Grid { unit_tiles: PIECE / LANES, ..grid };
     ranges(grid.n_units(), |units| {
         let mut memory = vec![Vec::new()];
         for unit in units {
@@ -83,8 +85,8 @@ pub fn multiply_in_pieces(
             let rows = first.first..last.first + last.n_rows;
             let columns = LANES * tiles.start..matrix.n_out.min(LANES * tiles.end);
             let fill = |out: &[Filling<'_>]| {
-                for first in tiles.clone().step_by(UNIT_TILES) {
-                    let tiles = first..tiles.end.min(first + UNIT_TILES);
+                for first in tiles.clone().step_by(at_once) {
+                    let tiles = first..tiles.end.min(first + at_once);
                     grid.compute(tiles, panels, &out[0], matrix.isa);
                 }
             };
