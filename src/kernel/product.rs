@@ -20,7 +20,7 @@ pub enum Input {
 
 /// Rows that a unit goes through with the same weights.
 const UNIT_ROWS: usize = 192;
-/// Tiles of a unit where there are many rows, as many as are computed at once; and of one row.
+/// Tiles of a unit, as many as are computed at once: of several panels, and of a single one.
 const UNIT_TILES: usize = 2;
 const UNIT_TILES_OF_FEW: usize = 8;
 

@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
 
+mod ids;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -26,6 +28,8 @@ use lmscope::model::source::ModelSource;
 use lmscope::model::{CausalLm as _, Loading, NoTap, last_logits};
 use lmscope::trace::{Trace, TracePlan};
 
+use self::ids::ids;
+
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
@@ -41,10 +45,6 @@ struct Workload<'a> {
     /// The workload it is compared with.
     beside: Option<&'static str>,
     run: Box<dyn Fn() -> usize + 'a>,
-}
-
-fn ids(n: usize) -> Vec<u32> {
-    (0u32..).map(|i| 1000 + i.wrapping_mul(7919) % 20_000).take(n).collect()
 }
 
 fn ours<'a>(model: &'a Loaded, [prefill, decode]: [&'static str; 2], beside: [&'static str; 2]) -> [Workload<'a>; 2] {

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
 
+mod ids;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -15,16 +17,14 @@ use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CausalLm as _, Loading, NoTap, last_logits};
 
+use self::ids::ids;
+
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
 const PREFILL: usize = 512;
 const PROMPT: usize = 16;
 const DECODE: usize = 128;
-
-fn ids(n: usize) -> Vec<u32> {
-    (0u32..).map(|i| 1000 + i.wrapping_mul(7919) % 20_000).take(n).collect()
-}
 
 /// Seconds of a forward pass of [`PREFILL`] tokens, or of [`DECODE`] one after the other.
 fn seconds(model: &Loaded, what: &str) -> f64 {

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
 
+mod ids;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use lmscope::model::{Branch, CancelToken, CausalLm as _, Loading, NoTap, Stretch
 use lmscope::trace::{Trace, TracePlan};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+
+use self::ids::ids;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -48,10 +52,6 @@ struct Point {
     seconds: f64,
     mib: f64,
     planned_mib: f64,
-}
-
-fn ids(n: usize) -> Vec<u32> {
-    (0u32..).map(|i| 1000 + i.wrapping_mul(7919) % 20_000).take(n).collect()
 }
 
 /// Patterns and streams, the most common trace.

@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by hand and talks to its reader")]
 #![expect(clippy::inline_always, reason = "the loops must become part of a function that is compiled for wide vectors")]
 
+mod ids;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,6 +19,8 @@ use lmscope::model::checkpoint::Arithmetic;
 use lmscope::model::source::ModelSource;
 use lmscope::model::{CausalLm as _, DecoderConfig, Loading, NoTap, Unembed, last_logits};
 use pulp::{Arch, Simd, WithSimd};
+
+use self::ids::ids;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -83,10 +87,6 @@ fn most(n_threads: usize, work: impl Fn() -> f64 + Sync) -> f64 {
         done / start.elapsed().as_secs_f64()
     };
     (0..ROUNDS).map(|_| round()).fold(0.0, f64::max)
-}
-
-fn ids(n: usize) -> Vec<u32> {
-    (0u32..).map(|i| 1000 + i.wrapping_mul(7919) % 20_000).take(n).collect()
 }
 
 /// Operations of a prefill: two for every weight of a matrix and every token, four for every number of a query or value and

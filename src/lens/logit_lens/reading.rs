@@ -8,8 +8,8 @@ use super::{Stage, stages};
 use crate::lens::{Context, LensError, Stream};
 use crate::model::CausalLm as _;
 use crate::model::decoder::LogitRows;
-use crate::model::kernel::{Piece, team};
-use crate::model::logits::{Part, RowSoFar, RowStats, dot, n_larger, probabilities, row_stats};
+use crate::model::kernel::Piece;
+use crate::model::logits::{Part, RowSoFar, RowStats, dot, n_larger, probabilities, read_rows, row_stats};
 use crate::trace::{Trace, TraceError};
 
 /// A token that is followed, at one stage and position.
@@ -89,9 +89,8 @@ pub fn read(trace: &Trace, context: Context<'_>, top: usize, watch: &[u32]) -> R
         // [position, stage, d_model]
         let rows = streams.iter().map(|stream| stream.narrow(0, first, n)).collect::<Result<Vec<_>, _>>()?;
         let rows = context.lm.logit_rows(&Tensor::stack(&rows, 1)?.flatten_to(1)?)?;
-        let own = (first..first + n).map(|position| trace.logits_at(position)).collect::<Result<Vec<_>, _>>()?;
-        let own = team::map(n, |position| Last::of(&own[position])).into_iter().collect::<Option<Vec<_>>>();
-        let own = own.ok_or_else(not_a_number)?;
+        let own = read_rows(&trace.logits.narrow(0, first, n)?, n, |_, logits| Last::of(logits))?;
+        let own = own.into_iter().collect::<Option<Vec<_>>>().ok_or_else(not_a_number)?;
         cells.extend(Batch { own: &own, n_stages: stages.len(), top, watch }.read(&rows)?);
     }
     Ok(Readings { stages, n_pos, cells })
