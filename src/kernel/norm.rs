@@ -6,7 +6,7 @@
 )]
 
 use super::lanes::{Isa, LANES, Lanes, Work};
-use super::team::new_rows;
+use super::team::{new_rows, new_rows_of};
 
 /// How rows are normalised.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,59 @@ pub fn normalise(x: &[f32], d: usize, norm: Norm<'_>, isa: Isa) -> Vec<f32> {
     })
 }
 
+/// Rows `x + y` `[row, d]`, and the same normalised.
+///
+/// # Panics
+/// If there are not as many of one as of the other.
+pub fn add_and_normalise([x, y]: [&[f32]; 2], d: usize, norm: Norm<'_>, isa: Isa) -> [Vec<f32>; 2] {
+    assert_eq!(x.len(), y.len(), "rows that are added");
+    new_rows_of(x.len(), d, |first, [sum, out]| {
+        let here = first * d..first * d + out.len();
+        isa.run(Sum { x: &x[here.clone()], y: &y[here], sum: &mut *sum });
+        isa.run(Rows { x: sum, d, norm, out });
+    })
+}
+
+/// What each row `x` `[row, d]` is divided by: `[row]`.
+pub fn scales(x: &[f32], d: usize, norm: Norm<'_>, isa: Isa) -> Vec<f32> {
+    let mut scales = vec![0.0; x.len().checked_div(d).unwrap_or(0)];
+    isa.run(Scales { x, d, norm, out: &mut scales });
+    scales
+}
+
+struct Sum<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    sum: &'a mut [f32],
+}
+
+impl Work for Sum<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        for ((sum, x), y) in self.sum.iter_mut().zip(self.x).zip(self.y) {
+            *sum = x + y;
+        }
+    }
+}
+
+struct Scales<'a> {
+    x: &'a [f32],
+    d: usize,
+    norm: Norm<'a>,
+    out: &'a mut [f32],
+}
+
+impl Work for Scales<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let mut centred = vec![0.0; self.d];
+        for (x, out) in self.x.chunks_exact(self.d).zip(self.out) {
+            centre(lanes, x, self.norm.centres, &mut centred);
+            *out = scale(lanes, &centred, self.norm.eps);
+        }
+    }
+}
+
 struct Rows<'a> {
     x: &'a [f32],
     d: usize,
@@ -50,24 +103,35 @@ impl Work for Rows<'_> {
     fn run<L: Lanes>(self, lanes: L) {
         let Norm { centres, eps, gain, bias } = self.norm;
         for (x, out) in self.x.chunks_exact(self.d).zip(self.out.chunks_exact_mut(self.d)) {
-            let n = self.d as f32;
-            match centres {
-                Centring::None => out.copy_from_slice(x),
-                Centring::Mean => {
-                    let mean = sum(lanes, x, Terms::Plain) / n;
-                    out.iter_mut().zip(x).for_each(|(out, x)| *out = x - mean);
-                }
-            }
-            let scale = 1.0 / (sum(lanes, out, Terms::Squares) / n + eps).sqrt();
+            centre(lanes, x, centres, out);
+            let inverse = 1.0 / scale(lanes, out, eps);
             match gain {
-                Some(gain) => out.iter_mut().zip(gain).for_each(|(out, gain)| *out = *out * scale * gain),
-                None => out.iter_mut().for_each(|out| *out *= scale),
+                Some(gain) => out.iter_mut().zip(gain).for_each(|(out, gain)| *out = *out * inverse * gain),
+                None => out.iter_mut().for_each(|out| *out *= inverse),
             }
             if let Some(bias) = bias {
                 out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
             }
         }
     }
+}
+
+/// A row as its squares are taken of.
+#[inline(always)]
+fn centre<L: Lanes>(lanes: L, x: &[f32], centres: Centring, out: &mut [f32]) {
+    match centres {
+        Centring::None => out.copy_from_slice(x),
+        Centring::Mean => {
+            let mean = sum(lanes, x, Terms::Plain) / x.len() as f32;
+            out.iter_mut().zip(x).for_each(|(out, x)| *out = x - mean);
+        }
+    }
+}
+
+/// What a row is divided by.
+#[inline(always)]
+fn scale<L: Lanes>(lanes: L, centred: &[f32], eps: f32) -> f32 {
+    (sum(lanes, centred, Terms::Squares) / centred.len() as f32 + eps).sqrt()
 }
 
 /// What is summed up.
@@ -133,13 +197,34 @@ mod tests {
                             assert!(near || d == 1, "{d} {centres:?}: {found} {expected}");
                         }
                     }
+                    let (half, twice): (Vec<f32>, Vec<f32>) = x.iter().map(|x| (x / 4.0, 2.0 * x)).unzip();
                     for isa in Isa::available() {
-                        let found = normalise(&x, d, norm, isa);
-                        assert!(
-                            found.iter().zip(&portable).all(|(a, b)| a.to_bits() == b.to_bits()),
-                            "{d} {}",
-                            isa.name()
-                        );
+                        let same = |found: &[f32], expected: &[f32]| {
+                            found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits())
+                        };
+                        assert!(same(&normalise(&x, d, norm, isa), &portable), "{d} {}", isa.name());
+                        let [sum, normed] = add_and_normalise([&half, &twice], d, norm, isa);
+                        let expected: Vec<f32> = half.iter().zip(&twice).map(|(a, b)| a + b).collect();
+                        assert!(same(&sum, &expected), "{d} {}", isa.name());
+                        assert!(same(&normed, &normalise(&expected, d, norm, isa)), "{d} {}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_its_normalised_form_times_its_scale() {
+        for (centres, d) in [(Centring::None, 577), (Centring::Mean, 100), (Centring::Mean, 7)] {
+            let x: Vec<f32> = (0..d * 3).map(|i| ((i * 7919) % 1000) as f32 / 300.0 - 1.0).collect();
+            let norm = Norm { centres, eps: 1e-5, gain: None, bias: None };
+            for isa in Isa::available() {
+                let (scales, normalized) = (scales(&x, d, norm, isa), normalise(&x, d, norm, isa));
+                assert_eq!(scales.len(), 3);
+                for ((x, normalized), scale) in x.chunks(d).zip(normalized.chunks(d)).zip(scales) {
+                    let mean = if centres == Centring::Mean { x.iter().sum::<f32>() / d as f32 } else { 0.0 };
+                    for (x, normalized) in x.iter().zip(normalized) {
+                        assert!((normalized * scale - (x - mean)).abs() < 1e-5, "{normalized} {scale} {x}");
                     }
                 }
             }

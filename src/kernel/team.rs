@@ -60,26 +60,34 @@ pub fn fill_rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32])
 
 /// Rows of `width`, `len` numbers in all, of zeros until `work` gets some neighbouring ones and the number of the first.
 pub fn new_rows(len: usize, width: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let [out] = new_rows_of(len, width, |first, [out]| work(first, out));
+    out
+}
+
+/// The same of several results of one shape, whose rows are worked on together.
+pub fn new_rows_of<const N: usize>(
+    len: usize,
+    width: usize,
+    work: impl Fn(usize, [&mut [f32]; N]) + Sync,
+) -> [Vec<f32>; N] {
     let n_rows = len.checked_div(width).unwrap_or(0);
     if len < ALONE || n_rows * width != len {
-        let mut out = vec![0.0; len];
-        work(0, &mut out);
+        let mut out = [(); N].map(|()| vec![0.0; len]);
+        work(0, out.each_mut().map(Vec::as_mut_slice));
         return out;
     }
-    let memory = Fresh::new(len);
+    let memory = [(); N].map(|()| Fresh::new(len));
     let step = (CLEARED / width).max(1);
     ranges(n_rows, |rows| {
         for first in rows.clone().step_by(step) {
             let end = rows.end.min(first + step);
             #[expect(unsafe_code, reason = "each thread has rows of its own")]
-            let out = unsafe { memory.take(first * width..end * width) };
+            let out = memory.each_ref().map(|memory| unsafe { memory.take(first * width..end * width) });
             work(first, out);
         }
     });
     #[expect(unsafe_code, reason = "the ranges make up all rows")]
-    unsafe {
-        memory.done()
-    }
+    memory.map(|memory| unsafe { memory.done() })
 }
 
 #[cfg(test)]

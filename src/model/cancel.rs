@@ -31,7 +31,7 @@ impl CancelToken {
 
 impl Tap for CancelToken {
     fn wants(&self, at: HookPoint) -> bool {
-        matches!(at.site(), Site::ResidPre | Site::AttnOut | Site::MlpOut)
+        matches!(at.site(), Site::AttnOut | Site::MlpOut)
     }
 
     fn visit(&mut self, _: HookPoint, x: Tensor) -> Result<Tensor> {

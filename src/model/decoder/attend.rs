@@ -8,6 +8,8 @@
     reason = "the inner loops must become part of a function that is compiled for wide vectors"
 )]
 
+use std::mem::MaybeUninit;
+
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 use crate::model::logits::exp_or_zero;
@@ -18,8 +20,6 @@ const BLOCK: usize = 256;
 const WIDE: usize = 8;
 /// Dimensions of the result where there are registers for as many: whole cache lines of the values.
 const WIDEST: usize = 16;
-/// Queries of the widest vector.
-const MOST_LANES: usize = 16;
 /// Registers that [`WIDEST`] accumulators and their sums take.
 const MANY_REGISTERS: usize = 32;
 
@@ -83,11 +83,11 @@ pub(super) struct Tile<'a> {
     pub seen: Seen<'a>,
 }
 
-/// Rows of each head that are written besides, `[pos, key]`; none where no one looks.
+/// Rows of each head that are written besides, wholly, `[pos, key]`; none where no one looks.
 #[derive(Default)]
 pub(super) struct Seen<'a> {
-    pub scores: Vec<&'a mut [f32]>,
-    pub pattern: Vec<&'a mut [f32]>,
+    pub scores: Vec<&'a mut [MaybeUninit<f32>]>,
+    pub pattern: Vec<&'a mut [MaybeUninit<f32>]>,
 }
 
 impl WithSimd for Tile<'_> {
@@ -97,6 +97,7 @@ impl WithSimd for Tile<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let heads = self.heads;
         let group = heads.n_heads / heads.n_kv_heads.max(1);
+        assert_eq!(group * heads.n_kv_heads, heads.n_heads, "heads in groups that share keys");
         let n_rows = self.out.len() / (heads.n_heads * heads.d_head).max(1) * group;
         let n_keys = self.pieces.last().map_or(0, |piece| piece.start + piece.n_pos);
         let mut scratch = Scratch::default();
@@ -126,6 +127,12 @@ impl Lanes {
         let row = self.row + lane;
         (row / self.group, self.kv_head * self.group + row % self.group)
     }
+
+    /// What all keys have for a lane, of the rows of every head.
+    fn row_of<'r>(self, rows: &'r mut [&mut [MaybeUninit<f32>]], lane: usize) -> &'r mut [MaybeUninit<f32>] {
+        let (pos, head) = self.of(lane);
+        &mut rows[head][pos * self.n_keys..(pos + 1) * self.n_keys]
+    }
 }
 
 /// Buffers that are used again.
@@ -135,6 +142,8 @@ struct Scratch {
     q: Vec<f32>,
     /// `[key, lane]`
     weights: Vec<f32>,
+    /// The same, divided by their sums.
+    shares: Vec<f32>,
     /// `[d_head, lane]`
     z: Vec<f32>,
 }
@@ -168,9 +177,7 @@ impl Tile<'_> {
             }
         }
         self.adjust(lanes, &mut scratch.weights, width, lo, hi);
-        show(&mut self.seen.scores, lanes, (lo, hi, f32::NEG_INFINITY), |key, lane| {
-            scratch.weights[key * width + lane]
-        });
+        show(&mut self.seen.scores, lanes, (lo, hi, f32::NEG_INFINITY), &scratch.weights);
         let weights = S::as_mut_simd_f32s(&mut scratch.weights).0;
         let max = weights.iter().fold(simd.splat_f32s(f32::NEG_INFINITY), |max, &x| simd.max_f32s(max, x));
         for weight in weights {
@@ -182,10 +189,11 @@ impl Tile<'_> {
         let weights = S::as_simd_f32s(&scratch.weights).0;
         let sum = sum(simd, weights, lo);
         if !self.seen.pattern.is_empty() {
-            let mut sums = [0.0; MOST_LANES];
-            S::as_mut_simd_f32s(&mut sums).0[0] = sum;
-            let weights = &scratch.weights;
-            show(&mut self.seen.pattern, lanes, (lo, hi, 0.0), |key, lane| weights[key * width + lane] / sums[lane]);
+            scratch.shares.resize((hi - lo) * width, 0.0);
+            for (share, &weight) in S::as_mut_simd_f32s(&mut scratch.shares).0.iter_mut().zip(weights) {
+                *share = simd.div_f32s(weight, sum);
+            }
+            show(&mut self.seen.pattern, lanes, (lo, hi, 0.0), &scratch.shares);
         }
         scratch.z.resize(d * width, 0.0);
         let z = S::as_mut_simd_f32s(&mut scratch.z).0;
@@ -265,25 +273,25 @@ impl NullaryFnOnce for Softmax<'_> {
     }
 }
 
-/// Writes the rows of some lanes, from key `lo` to `hi` and `beyond` elsewhere.
+/// Writes the rows of some lanes: `values` `[key, lane]` from key `lo` to `hi`, and `beyond` elsewhere.
 #[inline(always)]
-fn show(
-    rows: &mut [&mut [f32]],
-    lanes: Lanes,
-    (lo, hi, beyond): (usize, usize, f32),
-    at: impl Fn(usize, usize) -> f32,
-) {
+fn show(rows: &mut [&mut [MaybeUninit<f32>]], lanes: Lanes, (lo, hi, beyond): (usize, usize, f32), values: &[f32]) {
+    /// Keys whose values stay in the first cache while each lane takes its own.
+    const KEYS: usize = 16;
     if rows.is_empty() {
         return;
     }
+    let width = values.len() / (hi - lo);
     for lane in 0..lanes.n {
-        let (pos, head) = lanes.of(lane);
-        let of_head = &mut *rows[head];
-        let n_keys = lanes.n_keys;
-        let row = &mut of_head[pos * n_keys..(pos + 1) * n_keys];
-        row[..lo].fill(beyond);
-        row[hi..].fill(beyond);
-        row[lo..hi].iter_mut().enumerate().for_each(|(key, to)| *to = at(key, lane));
+        let row = lanes.row_of(rows, lane);
+        row[..lo].fill(MaybeUninit::new(beyond));
+        row[hi..].fill(MaybeUninit::new(beyond));
+    }
+    for (block, from) in values.chunks(KEYS * width).zip((lo..).step_by(KEYS)) {
+        for lane in 0..lanes.n {
+            let row = &mut lanes.row_of(rows, lane)[from..from + block.len() / width];
+            row.iter_mut().zip(block.chunks_exact(width)).for_each(|(to, values)| _ = to.write(values[lane]));
+        }
     }
 }
 
@@ -457,15 +465,19 @@ mod tests {
             biases: None,
         };
         let case = Case::new(heads, 600, 30);
-        let (mut scores, mut pattern) = (vec![f32::NAN; 6 * 30 * 600], vec![f32::NAN; 6 * 30 * 600]);
+        let unknown = || vec![MaybeUninit::new(f32::NAN); 6 * 30 * 600];
+        let (mut scores, mut pattern) = (unknown(), unknown());
         let mut out = vec![0.0; case.q.len()];
         let pieces = vec![Piece { start: 0, n_pos: 600, k: &case.k, v: &case.v }];
         let seen =
             Seen { scores: scores.chunks_mut(30 * 600).collect(), pattern: pattern.chunks_mut(30 * 600).collect() };
         Arch::new().dispatch(Tile { heads, first: 570, q: &case.q, pieces, out: &mut out, seen });
         assert_eq!(out, case.run(&[], 16));
-        for (scores, pattern) in scores.chunks_mut(600).zip(pattern.chunks(600)) {
-            softmax(scores);
+        #[expect(unsafe_code, reason = "every number was written above")]
+        let written = |rows: &[MaybeUninit<f32>]| rows.iter().map(|x| unsafe { x.assume_init() }).collect::<Vec<_>>();
+        for (scores, pattern) in scores.chunks(600).zip(pattern.chunks(600)) {
+            let (mut scores, pattern) = (written(scores), written(pattern));
+            softmax(&mut scores);
             assert_eq!(scores, pattern);
             assert!((pattern.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }

@@ -137,15 +137,16 @@ impl Attention {
         let q = q.contiguous()?;
         let (batch, n_pos, ..) = q.dims4()?;
         let n_seen = batch * self.n_heads * n_pos * n_keys;
-        // all threads touch the memory: what is new is cleared by the system where it is first touched
-        let buffer = |site| team::new_rows(if step.wants(site) { n_seen } else { 0 }, n_keys, |_, _| ());
-        let (mut scores, mut pattern) = (buffer(Site::AttnScores), buffer(Site::Pattern));
+        let room = |site| if step.wants(site) { n_seen } else { 0 };
+        let rooms @ [n_scores, n_weights] = [Site::AttnScores, Site::Pattern].map(room);
+        let [mut scores, mut pattern] = rooms.map(Vec::<f32>::with_capacity);
         let mut z = team::new_rows(q.elem_count(), self.d_head, |_, _| ());
         {
             let (q, k, v) = (held(&q), held(&k), held(&v));
             let (q, k, v) = (q.floats()?, k.floats()?, v.floats()?);
             let rows = n_pos * n_keys;
-            let (mut scores, mut pattern) = (scores.chunks_mut(rows), pattern.chunks_mut(rows));
+            let mut scores = scores.spare_capacity_mut()[..n_scores].chunks_mut(rows);
+            let mut pattern = pattern.spare_capacity_mut()[..n_weights].chunks_mut(rows);
             let out = z.chunks_mut(q.len() / batch).zip(q.chunks(q.len() / batch));
             let past = k.chunks(k.len() / batch).zip(v.chunks(v.len() / batch));
             let sequence = |((out, q), (k, v))| {
@@ -155,6 +156,14 @@ impl Attention {
                 Tile { heads, first: n_keys - n_pos, q, pieces, out, seen }
             };
             attend_all(out.zip(past).map(sequence).collect());
+        }
+        #[expect(
+            unsafe_code,
+            reason = "where rows are given, the tiles write those of every query of every head, wholly"
+        )]
+        unsafe {
+            scores.set_len(n_scores);
+            pattern.set_len(n_weights);
         }
         let shape = (batch, self.n_heads, n_pos, n_keys);
         if !scores.is_empty() {

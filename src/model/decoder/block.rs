@@ -9,6 +9,7 @@ use super::mlp::MlpLayer;
 use super::moe::Mixture;
 use super::norm::Normalise;
 use super::rope::Angles;
+use super::stream::Stream;
 use super::{Kernels, Linear, Parameters, scaled};
 use crate::hook::{HookPoint, Site};
 use crate::model::tap::tapped;
@@ -47,6 +48,11 @@ impl Step<'_> {
     pub(super) fn tap(&mut self, site: Site, x: Tensor) -> Result<Tensor> {
         let at = self.at(site);
         tapped(self.tap, at, x)
+    }
+
+    /// Passes the stream through the tap, whole, if it is wanted here.
+    fn tap_stream(&mut self, site: Site, x: Stream) -> Result<Stream> {
+        if self.wants(site) { Ok(Stream::Whole(self.tap(site, x.whole()?)?)) } else { Ok(x) }
     }
 
     /// Normalises `x`; `at` names the hooks of the scale and of the normalised value.
@@ -126,44 +132,58 @@ impl Block {
         }
     }
 
-    /// `x` and the result: `[batch, pos, d_model]`.
-    pub(super) fn forward(&self, x: Tensor, step: &mut Step<'_>) -> Result<Tensor> {
-        let resid_pre = step.tap(Site::ResidPre, x)?;
-        let normed = self.before(self.ln1.as_ref(), &resid_pre, LN1, step)?;
+    /// The stream before and after the block.
+    pub(super) fn forward(&self, x: Stream, step: &mut Step<'_>) -> Result<Stream> {
+        let x = step.tap_stream(Site::ResidPre, x)?;
+        let [resid_pre, normed] = self.before(self.ln1.as_ref(), x, LN1, step)?;
         let attn_out = self.attn.forward(&normed, step)?;
         let resid_pre = self.carried(resid_pre, &normed);
         let attn_out = self.after(self.ln1_post.as_ref(), attn_out, LN1_POST, step)?;
         let attn_out = step.tap(Site::AttnOut, attn_out)?;
-        let resid_mid = match self.axes.residual {
-            Residual::Serial => {
-                let sum = self.added(self.ln1.as_ref(), (&resid_pre + &attn_out)?, LN1, step)?;
-                step.tap(Site::ResidMid, sum)?
-            }
-            Residual::Parallel | Residual::SharedNorm => resid_pre,
-        };
-        let normed = match self.axes.residual {
-            Residual::Serial | Residual::Parallel => self.before(self.ln2.as_ref(), &resid_mid, LN2, step)?,
-            Residual::SharedNorm => normed,
-        };
+        if self.axes.residual != Residual::Serial {
+            return self.beside(resid_pre, normed, attn_out, step);
+        }
+        let sum = self.added(self.ln1.as_ref(), Stream::Sum(resid_pre, attn_out), LN1, step)?;
+        let resid_mid = step.tap_stream(Site::ResidMid, sum)?;
+        let [resid_mid, normed] = self.before(self.ln2.as_ref(), resid_mid, LN2, step)?;
         let resid_mid = self.carried(resid_mid, &normed);
-        let mlp_out = match &self.mlp {
-            Feed::Dense(mlp) => mlp.forward(&normed, step)?,
-            Feed::Sparse(mixture) => mixture.forward(&normed, step)?,
-        };
-        let mlp_out = self.after(self.ln2_post.as_ref(), mlp_out, LN2_POST, step)?;
-        let mlp_out = step.tap(Site::MlpOut, mlp_out)?;
-        let resid_post = match self.axes.residual {
-            Residual::Serial => self.added(self.ln2.as_ref(), (resid_mid + mlp_out)?, LN2, step)?,
-            Residual::Parallel | Residual::SharedNorm => ((resid_mid + attn_out)? + mlp_out)?,
-        };
-        step.tap(Site::ResidPost, resid_post)
+        let mlp_out = self.feed(&normed, step)?;
+        let sum = self.added(self.ln2.as_ref(), Stream::Sum(resid_mid, mlp_out), LN2, step)?;
+        step.tap_stream(Site::ResidPost, sum)
     }
 
-    /// What a sublayer reads of the residual stream.
-    fn before(&self, norm: Option<&Normalise>, x: &Tensor, at: [Site; 2], step: &mut Step<'_>) -> Result<Tensor> {
+    /// The rest of a block whose MLP reads what attention read.
+    fn beside(&self, resid: Tensor, normed: Tensor, attn_out: Tensor, step: &mut Step<'_>) -> Result<Stream> {
+        let (resid, normed) = match self.axes.residual {
+            Residual::SharedNorm => (resid, normed),
+            Residual::Serial | Residual::Parallel => {
+                let [resid, normed] = self.before(self.ln2.as_ref(), Stream::Whole(resid), LN2, step)?;
+                (resid, normed)
+            }
+        };
+        let resid = self.carried(resid, &normed);
+        let mlp_out = self.feed(&normed, step)?;
+        step.tap_stream(Site::ResidPost, Stream::Sum((resid + attn_out)?, mlp_out))
+    }
+
+    /// What the MLP adds to the stream.
+    fn feed(&self, normed: &Tensor, step: &mut Step<'_>) -> Result<Tensor> {
+        let mlp_out = match &self.mlp {
+            Feed::Dense(mlp) => mlp.forward(normed, step)?,
+            Feed::Sparse(mixture) => mixture.forward(normed, step)?,
+        };
+        let mlp_out = self.after(self.ln2_post.as_ref(), mlp_out, LN2_POST, step)?;
+        step.tap(Site::MlpOut, mlp_out)
+    }
+
+    /// The stream, whole, and what a sublayer reads of it.
+    fn before(&self, norm: Option<&Normalise>, x: Stream, at: [Site; 2], step: &mut Step<'_>) -> Result<[Tensor; 2]> {
         match norm {
-            Some(norm) if self.axes.placement.is_before() => step.normalise(norm, x, at),
-            Some(_) | None => Ok(x.clone()),
+            Some(norm) if self.axes.placement.is_before() => norm.read(x, at.map(|site| step.at(site)), step.tap),
+            Some(_) | None => {
+                let x = x.whole()?;
+                Ok([x.clone(), x])
+            }
         }
     }
 
@@ -182,9 +202,11 @@ impl Block {
     }
 
     /// The residual stream after a sublayer was added to it.
-    fn added(&self, norm: Option<&Normalise>, sum: Tensor, at: [Site; 2], step: &mut Step<'_>) -> Result<Tensor> {
+    fn added(&self, norm: Option<&Normalise>, sum: Stream, at: [Site; 2], step: &mut Step<'_>) -> Result<Stream> {
         match norm {
-            Some(norm) if self.axes.placement == NormPlacement::Residual => step.normalise(norm, &sum, at),
+            Some(norm) if self.axes.placement == NormPlacement::Residual => {
+                Ok(Stream::Whole(step.normalise(norm, &sum.whole()?, at)?))
+            }
             Some(_) | None => Ok(sum),
         }
     }

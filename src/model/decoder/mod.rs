@@ -21,6 +21,7 @@ mod qk_norm;
 mod rope;
 mod stored;
 mod strands;
+mod stream;
 mod tiles;
 mod unembedding;
 
@@ -38,6 +39,7 @@ use self::rope::Rotations;
 pub(crate) use self::stored::Stored;
 pub use self::stored::Table;
 use self::strands::Strands;
+use self::stream::Stream;
 pub use self::unembedding::LogitRows;
 use super::dtype::wide;
 use super::tap::tapped;
@@ -182,16 +184,19 @@ impl Decoder {
     /// Keys and values that were cached for one sequence are shared by the whole batch. Returns what
     /// [`forward`](CausalLm::forward) returns.
     pub fn resume(&self, layer: usize, resid: Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Tensor> {
-        let resid = self.blocks(layer..self.cfg.n_layers, resid, cache, tap)?;
+        let resid = self.through(layer..self.cfg.n_layers, resid, cache, tap)?;
         self.normed(resid, tap)
     }
 
     /// The residual stream after the final norm.
-    fn normed(&self, resid: Tensor, tap: &mut dyn Tap) -> Result<Tensor> {
+    fn normed(&self, resid: Stream, tap: &mut dyn Tap) -> Result<Tensor> {
         let at = [HookPoint::model(Site::LnFinalScale), HookPoint::model(Site::LnFinalNormalized)];
         match &self.ln_final {
-            Some(norm) => norm.forward(&resid, at, tap),
-            None => Ok(resid),
+            Some(norm) => {
+                let [_, normed] = norm.read(resid, at, tap)?;
+                Ok(normed)
+            }
+            None => resid.whole(),
         }
     }
 
@@ -203,10 +208,14 @@ impl Decoder {
         cache: &mut KvCache,
         tap: &mut dyn Tap,
     ) -> Result<Tensor> {
+        self.through(layers, resid, cache, tap)?.whole()
+    }
+
+    fn through(&self, layers: Range<usize>, resid: Tensor, cache: &mut KvCache, tap: &mut dyn Tap) -> Result<Stream> {
         let (start, n_pos) = (cache.len_at(layers.start), resid.dim(1)?);
         let angles = self.rotations.angles(start..start + n_pos, start + n_pos)?;
         let masks = Masks::new(&self.cfg, start, n_pos, self.dtype);
-        let mut x = resid.to_dtype(self.dtype)?;
+        let mut x = Stream::Whole(resid.to_dtype(self.dtype)?);
         for layer in layers {
             let axes = &self.cfg.layers[layer];
             let (angles, past) = (angles.of(axes.rope), Past::One { cache: &mut *cache, masks: &masks });
@@ -235,7 +244,7 @@ impl Decoder {
             let rows: Vec<u32> = positions.iter().filter_map(|&pos| u32::try_from(pos).ok()).collect();
             table.index_select(&Tensor::new(rows, table.device())?, 0)
         };
-        let mut x = self.embed(&super::ids_tensor(&ids)?, place, tap)?;
+        let mut x = Stream::Whole(self.embed(&super::ids_tensor(&ids)?, place, tap)?);
         let angles = self.rotations.angles(positions.iter().copied(), strands.longest())?;
         for (layer, axes) in self.cfg.layers.iter().enumerate() {
             let (angles, past) = (angles.of(axes.rope), Past::Several(&mut *strands));

@@ -4,6 +4,7 @@ use candle_core::{D, DType, Tensor};
 use candle_nn::ops;
 
 use super::strands::held;
+use super::stream::Stream;
 use super::{Kernels, Parameters, backward};
 use crate::hook::HookPoint;
 use crate::model::dtype::widened;
@@ -61,9 +62,13 @@ impl Normalise {
         if !at.iter().any(|&at| tap.wants(at)) {
             return self.apply(x);
         }
-        let (centred, scale) = self.parts(&widened(x)?)?;
+        let [scale, normalized] = self.seen(x)?;
         let tapped_scale = tapped(tap, at[0], scale.clone())?;
-        let normalized = centred.broadcast_div(&tapped_scale)?;
+        let normalized = if tapped_scale.id() == scale.id() {
+            normalized
+        } else {
+            self.parts(&widened(x)?)?.0.broadcast_div(&tapped_scale)?
+        };
         let tapped_normalized = tapped(tap, at[1], normalized.clone())?;
         if tapped_scale.id() == scale.id() && tapped_normalized.id() == normalized.id() {
             return self.apply(x);
@@ -71,8 +76,42 @@ impl Normalise {
         Ok(self.affine(&tapped_normalized)?.to_dtype(x.dtype())?)
     }
 
+    /// A stream, whole, `[.., d_model]`, and what [`forward`](Self::forward) makes of it.
+    pub(super) fn read(&self, stream: Stream, at: [HookPoint; 2], tap: &mut dyn Tap) -> Result<[Tensor; 2]> {
+        match stream {
+            Stream::Sum(x, added) if !at.iter().any(|&at| tap.wants(at)) => self.add_and_apply(x, added),
+            Stream::Sum(..) | Stream::Whole(_) => {
+                let x = stream.whole()?;
+                let normed = self.forward(&x, at, tap)?;
+                Ok([x, normed])
+            }
+        }
+    }
+
+    /// `x + added`, and the same normalised.
+    fn add_and_apply(&self, x: Tensor, added: Tensor) -> Result<[Tensor; 2]> {
+        let Some(isa) = self.kernel_for(&x) else {
+            let sum = (x + added)?;
+            let normed = self.apply(&sum)?;
+            return Ok([sum, normed]);
+        };
+        let (x, added) = (x.contiguous()?, added.contiguous()?);
+        let (terms, width) = ((held(&x), held(&added)), x.dim(D::Minus1)?);
+        let (first, second) = (terms.0.floats()?, terms.1.floats()?);
+        let [sum, normed] = self.by_kernel(|norm| norm::add_and_normalise([first, second], width, norm, isa))?;
+        let tensor = |values| Tensor::from_vec(values, x.shape(), x.device());
+        Ok([tensor(sum)?, tensor(normed)?])
+    }
+
     /// Normalises the last axis of `x` without hooks.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        if let Some(isa) = self.kernel_for(x) {
+            let x = x.contiguous()?;
+            let (values, width) = (held(&x), x.dim(D::Minus1)?);
+            let values = values.floats()?;
+            let normed = self.by_kernel(|norm| norm::normalise(values, width, norm, isa))?;
+            return Ok(Tensor::from_vec(normed, x.shape(), x.device())?);
+        }
         match self.kernels {
             Kernels::Differentiable => self.apply_differentiable(x),
             Kernels::Fused if x.dtype() == DType::F32 => self.apply_fused(&x.contiguous()?),
@@ -93,11 +132,9 @@ impl Normalise {
         }
     }
 
+    /// candle's own.
     #[expect(clippy::cast_possible_truncation, reason = "eps is a small constant; the fused operations take f32")]
     fn apply_fused(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(isa) = Isa::best() {
-            return self.apply_kernel(x, isa);
-        }
         let constant = |given: &Option<Tensor>, value: f64| match given {
             Some(given) => Ok(given.clone()),
             None => Tensor::full(value as f32, x.dim(D::Minus1)?, x.device())?.to_dtype(DType::F32),
@@ -109,15 +146,39 @@ impl Normalise {
         })
     }
 
+    /// The instructions by which our own kernel normalises `x`, if it does.
+    fn kernel_for(&self, x: &Tensor) -> Option<Isa> {
+        let is_ours = self.kernels == Kernels::Fused && x.dtype() == DType::F32 && x.device().is_cpu();
+        Isa::best().filter(|_| is_ours)
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "eps is a small constant")]
-    fn apply_kernel(&self, x: &Tensor, isa: Isa) -> Result<Tensor> {
-        let numbers = |given: &Option<Tensor>| given.as_ref().map(Tensor::to_vec1::<f32>).transpose();
-        let (gain, bias) = (numbers(&self.gain)?, numbers(&self.bias)?);
+    fn by_kernel<R>(&self, work: impl FnOnce(norm::Norm<'_>) -> R) -> Result<R> {
+        let (gain, bias) = (self.gain.as_ref().map(held), self.bias.as_ref().map(held));
+        let gain = gain.as_ref().map(|gain| gain.floats()).transpose()?;
+        let bias = bias.as_ref().map(|bias| bias.floats()).transpose()?;
         let centres = if self.centres() { Centring::Mean } else { Centring::None };
-        let norm = norm::Norm { centres, eps: self.norm.eps() as f32, gain: gain.as_deref(), bias: bias.as_deref() };
-        let values = held(x);
-        let normed = norm::normalise(values.floats()?, x.dim(D::Minus1)?, norm, isa);
-        Ok(Tensor::from_vec(normed, x.shape(), x.device())?)
+        Ok(work(norm::Norm { centres, eps: self.norm.eps() as f32, gain, bias }))
+    }
+
+    /// What `x` is divided by, `[.., 1]`, and `x` normalised before gain and bias, `[.., d_model]`; both in f32 at least.
+    fn seen(&self, x: &Tensor) -> Result<[Tensor; 2]> {
+        let Some(isa) = self.kernel_for(x) else {
+            let (centred, scale) = self.parts(&widened(x)?)?;
+            let normalized = centred.broadcast_div(&scale)?;
+            return Ok([scale, normalized]);
+        };
+        let x = x.contiguous()?;
+        let (values, width) = (held(&x), x.dim(D::Minus1)?);
+        let values = values.floats()?;
+        let (scales, normalized) = self.by_kernel(|norm| {
+            let plain = norm::Norm { gain: None, bias: None, ..norm };
+            (norm::scales(values, width, plain, isa), norm::normalise(values, width, plain, isa))
+        })?;
+        let mut shape = x.dims().to_vec();
+        shape.pop();
+        shape.push(1);
+        Ok([Tensor::from_vec(scales, shape, x.device())?, Tensor::from_vec(normalized, x.shape(), x.device())?])
     }
 
     /// What is divided, `[.., d_model]`, and what it is divided by, `[.., 1]`.

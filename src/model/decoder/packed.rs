@@ -27,9 +27,11 @@ pub(super) fn multiply(x: &Tensor, parts: &[Part<'_>]) -> Result<Vec<Tensor>> {
     let dtype = x.dtype();
     let x = x.to_dtype(DType::F32)?.contiguous()?;
     let x = held(&x);
-    let biases = parts.iter().map(|(_, bias, _)| bias.map(Tensor::to_vec1::<f32>).transpose());
-    let biases = biases.collect::<candle_core::Result<Vec<_>>>()?;
-    let matrices: Vec<_> = parts.iter().zip(&biases).map(|(part, bias)| (part.0, bias.as_deref())).collect();
+    let biases: Vec<_> = parts.iter().map(|(_, bias, _)| bias.map(held)).collect();
+    let mut matrices = Vec::with_capacity(parts.len());
+    for ((matrix, ..), bias) in parts.iter().zip(&biases) {
+        matrices.push((*matrix, bias.as_ref().map(|bias| bias.floats()).transpose()?));
+    }
     let products = kernel::multiply(x.floats()?, &matrices, input);
     let to_tensor = |(product, (matrix, ..)): (Vec<f32>, &Part<'_>)| {
         if let Some(last) = shape.last_mut() {

@@ -48,8 +48,8 @@ fn by_queries(whole: Tile<'_>, width: usize) -> Vec<Tile<'_>> {
 }
 
 /// For each tile the rows of every head.
-fn cut_rows(heads: Vec<&mut [f32]>, tile: usize) -> Vec<Vec<&mut [f32]>> {
-    let mut tiles: Vec<Vec<&mut [f32]>> = Vec::new();
+fn cut_rows<T>(heads: Vec<&mut [T]>, tile: usize) -> Vec<Vec<&mut [T]>> {
+    let mut tiles: Vec<Vec<&mut [T]>> = Vec::new();
     for head in heads {
         for (at, rows) in head.chunks_mut(tile.max(1)).enumerate() {
             if at == tiles.len() {
