@@ -83,6 +83,12 @@ pub struct Memory {
     pub weights_on_demand: Option<u64>,
     /// The weights with fast arithmetic, where those are fewer.
     pub weights_fast: Option<u64>,
+    /// The tokenizer, an estimate from its number of tokens.
+    pub tokenizer: u64,
+    /// The program itself: its code, and what its threads work with.
+    pub program: u64,
+    /// A process that has loaded the model and answered a short prompt: weights, tokenizer and program.
+    pub at_start: u64,
     /// Keys and values of one token.
     pub kv_cache_per_token: u64,
     /// The tokens that the rest is about.
@@ -163,7 +169,7 @@ pub fn describe(source: &ModelSource, inquiry: Inquiry) -> Result<Description, O
         model: header.config.facts(),
         parameters: parameters(&header, Precision { stored: header.stored.clone(), arithmetic, dtype }),
         tensor_classes: classes(&header.tensors),
-        memory: memory_facts(&header, arithmetic, inquiry),
+        memory: memory_facts(&header, &tokenizer, arithmetic, inquiry),
         tokenizer,
         chat_template: template.as_deref().map(chat),
         files: files(source).map_err(load)?.iter().map(|file| file.facts(None)).collect(),
@@ -225,7 +231,9 @@ fn classes(tensors: &[StoredTensor]) -> Vec<ClassFacts> {
     TensorClass::ALL.into_iter().map(of).filter(|facts| facts.tensors > 0).collect()
 }
 
-fn memory_facts(header: &Header, arithmetic: Arithmetic, inquiry: Inquiry) -> Memory {
+fn memory_facts(header: &Header, tokenizer: &TokenizerFacts, arithmetic: Arithmetic, inquiry: Inquiry) -> Memory {
+    /// Measured with two threads; each more takes one or two MiB.
+    const PROGRAM: u64 = 36 << 20;
     let cfg: &DecoderConfig = &header.config;
     let (n_tokens, dtype) = (inquiry.n_tokens, inquiry.options.dtype);
     let bytes = |arithmetic| header.n_bytes_loaded(arithmetic, dtype);
@@ -238,6 +246,9 @@ fn memory_facts(header: &Header, arithmetic: Arithmetic, inquiry: Inquiry) -> Me
         weights_exact: exact,
         weights_on_demand: fewer(Arithmetic::OnDemand),
         weights_fast: fewer(Arithmetic::Fast),
+        tokenizer: tokenizer.bytes(),
+        program: PROGRAM,
+        at_start: bytes(arithmetic) + tokenizer.bytes() + PROGRAM,
         kv_cache_per_token,
         n_tokens,
         kv_cache: kv_cache_per_token * n_tokens as u64,

@@ -62,6 +62,7 @@ fn memory(memory: &Memory) -> Facts {
         other("  with --fast", memory.weights_fast),
     ];
     let rest = [
+        fact("at start", format!("{} with tokenizer and program", readable_bytes(memory.at_start))),
         fact(
             "KV cache",
             format!(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::allocator::in_small_pages;
 use crate::figure::Provenance;
 use crate::model::checkpoint::gguf::{GgufCheckpoint, Metadata};
 use crate::model::decoder::Decoder;
@@ -127,9 +128,9 @@ pub fn open(source: &ModelSource, loading: &Loading<'_>) -> Result<Loaded, OpenE
     match source {
         ModelSource::Gguf(path) => {
             let bytes = FileBytes::map(path).map_err(load)?;
-            let checkpoint = GgufCheckpoint::mapped(path, &bytes).map_err(load)?;
+            let checkpoint = in_small_pages(|| GgufCheckpoint::mapped(path, &bytes)).map_err(load)?;
             let meta = checkpoint.metadata();
-            let tokenizer = Tokenizer::from_gguf(&fitting_vocab(&meta).map_err(text)?).map_err(text)?;
+            let tokenizer = in_small_pages(|| Tokenizer::from_gguf(&fitting_vocab(&meta)?)).map_err(text)?;
             let chat = chat(gguf_template(&meta).as_deref(), &tokenizer).map_err(text)?;
             let loaded = load_gguf(&checkpoint, path.clone(), loading).map_err(load)?;
             Ok(assemble(source, loaded, tokenizer, chat))
@@ -138,7 +139,7 @@ pub fn open(source: &ModelSource, loading: &Loading<'_>) -> Result<Loaded, OpenE
             // weights last: they take the memory that was needed to read the tokenizer
             let d_vocab = directory_header(source).map_err(load)?.config.d_vocab;
             let files = text_files(source, d_vocab).map_err(load)?;
-            let tokenizer = files.tokenizer(d_vocab).map_err(text)?;
+            let tokenizer = in_small_pages(|| files.tokenizer(d_vocab)).map_err(text)?;
             let chat = chat(files.chat_template.as_deref(), &tokenizer).map_err(text)?;
             let loaded = load_directory(source, loading).map_err(load)?;
             Ok(assemble(source, loaded, tokenizer, chat))

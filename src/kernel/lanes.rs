@@ -12,7 +12,7 @@ use super::{avx2::Avx2, avx512::Avx512};
 pub(super) const LANES: usize = 16;
 
 /// A line of the cache that a load reads whole.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(C, align(64))]
 pub(super) struct Line<T>(pub [T; LANES]);
 

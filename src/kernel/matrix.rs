@@ -9,6 +9,7 @@ use super::codes::{self, Layout};
 use super::lanes::{Isa, LANES, Lanes, Line, Work};
 use super::pairs;
 use super::product::Input;
+use super::room::{Lines, Room, Word};
 use super::shared::Parts;
 use super::team::ranges;
 
@@ -23,11 +24,11 @@ pub struct Matrix {
 /// Its numbers, sixteen rows after the other; rows that there are not are zeros.
 pub(super) enum Tiles {
     /// `[tile][n_in][16]`
-    Floats(Vec<Line<f32>>),
+    Floats(Lines<f32>),
     /// bf16, `[tile][n_in / 2][16]`
-    Pairs(Vec<Line<u32>>),
+    Pairs(Lines<u32>),
     /// `[tile][group]` of records.
-    Codes(Layout, Vec<Line<u32>>),
+    Codes(Layout, Lines<u32>),
 }
 
 impl fmt::Debug for Matrix {
@@ -38,30 +39,29 @@ impl fmt::Debug for Matrix {
 }
 
 /// Lines `[tile][per_tile]`, of which `pack` fills a lane for each row. On one thread: matrices are packed side by side.
-fn packed<T: Copy + Default>(
+fn packed<T: Word>(
+    room: &Room,
     n_out: usize,
     per_tile: usize,
     mut pack: impl FnMut(usize, usize, &mut [Line<T>]),
-) -> Vec<Line<T>> {
-    let mut lines = vec![Line([T::default(); LANES]); n_out.div_ceil(LANES) * per_tile];
-    if per_tile > 0 {
-        for (tile, lines) in lines.chunks_exact_mut(per_tile).enumerate() {
+) -> Lines<T> {
+    room.lines(n_out.div_ceil(LANES) * per_tile, |lines| {
+        for (tile, lines) in lines.chunks_exact_mut(per_tile.max(1)).enumerate() {
             for (lane, row) in (LANES * tile..n_out.min(LANES * (tile + 1))).enumerate() {
                 pack(row, lane, lines);
             }
         }
-    }
-    lines
+    })
 }
 
 impl Matrix {
     /// Packs numbers `[n_out, n_in]`.
-    pub fn floats(numbers: &[f32], [n_out, n_in]: [usize; 2], isa: Isa) -> Self {
+    pub fn floats(numbers: &[f32], [n_out, n_in]: [usize; 2], isa: Isa, room: &Room) -> Self {
         let pack = |row, lane: usize, lines: &mut [Line<f32>]| {
             let numbers = &numbers[row * n_in..(row + 1) * n_in];
             lines.iter_mut().zip(numbers).for_each(|(line, &x)| line.0[lane] = x);
         };
-        Self { n_out, n_in, isa, tiles: Tiles::Floats(packed(n_out, n_in, pack)) }
+        Self { n_out, n_in, isa, tiles: Tiles::Floats(packed(room, n_out, n_in, pack)) }
     }
 
     /// Packs rows of a matrix as a file stores it; `row` says which row of the file each of ours `[n_out, n_in]` is, and
@@ -72,6 +72,7 @@ impl Matrix {
         shape: [usize; 2],
         row: impl Fn(usize) -> usize,
         isa: Isa,
+        room: &Room,
     ) -> Option<Self> {
         let [n_out, n_in] = shape;
         match dtype {
@@ -80,7 +81,7 @@ impl Matrix {
                 let pack = |ours, lane: usize, lines: &mut [Line<f32>]| {
                     lines.iter_mut().zip(numbers(ours)).for_each(|(line, &x)| line.0[lane] = f32::from_le_bytes(x));
                 };
-                Some(Self { n_out, n_in, isa, tiles: Tiles::Floats(packed(n_out, n_in, pack)) })
+                Some(Self { n_out, n_in, isa, tiles: Tiles::Floats(packed(room, n_out, n_in, pack)) })
             }
             GgmlDType::BF16 => {
                 let numbers = |ours| data[2 * n_in * row(ours)..][..2 * n_in].chunks(4);
@@ -91,7 +92,7 @@ impl Matrix {
                         line.0[lane] = u32::from_le_bytes(word);
                     }
                 };
-                Some(Self { n_out, n_in, isa, tiles: Tiles::Pairs(packed(n_out, n_in.div_ceil(2), pack)) })
+                Some(Self { n_out, n_in, isa, tiles: Tiles::Pairs(packed(room, n_out, n_in.div_ceil(2), pack)) })
             }
             _ => {
                 let kind = Kind::of(dtype)?;
@@ -101,7 +102,7 @@ impl Matrix {
                     kind.groups(&data[row_bytes * row(ours)..][..row_bytes], &mut groups);
                     layout.pack(&groups, lane, lines);
                 };
-                let lines = packed(n_out, n_in / layout.group * layout.record, pack);
+                let lines = packed(room, n_out, n_in / layout.group * layout.record, pack);
                 Some(Self { n_out, n_in, isa, tiles: Tiles::Codes(layout, lines) })
             }
         }
@@ -122,6 +123,11 @@ impl Matrix {
             }
         };
         Some((n_out.div_ceil(LANES) * per_tile * size_of::<Line<u32>>()) as u64)
+    }
+
+    /// Bytes that a matrix of f32 takes.
+    pub const fn n_bytes_floats([n_out, n_in]: [usize; 2]) -> u64 {
+        (n_out.div_ceil(LANES) * n_in * size_of::<Line<f32>>()) as u64
     }
 
     /// The first number, or scale of quantised numbers, that is none.
@@ -213,9 +219,9 @@ impl Matrix {
 }
 
 /// Some of the tiles that lines make up.
-fn picked<T: Copy>(lines: &[Line<T>], n_tiles: usize, tiles: &[usize]) -> Vec<Line<T>> {
+fn picked<T: Copy>(lines: &[Line<T>], n_tiles: usize, tiles: &[usize]) -> Lines<T> {
     let per_tile = lines.len().checked_div(n_tiles).unwrap_or(0);
-    tiles.iter().flat_map(|tile| &lines[tile * per_tile..(tile + 1) * per_tile]).copied().collect()
+    Lines::Own(tiles.iter().flat_map(|tile| &lines[tile * per_tile..(tile + 1) * per_tile]).copied().collect())
 }
 
 struct UnpackTile<'a> {

@@ -46,7 +46,7 @@ pub fn add_and_normalise([x, y]: [&[f32]; 2], d: usize, norm: Norm<'_>, isa: Isa
     assert_eq!(x.len(), y.len(), "rows that are added");
     new_rows_of(x.len(), d, |first, [sum, out]| {
         let here = first * d..first * d + out.len();
-        isa.run(Sum { x: &x[here.clone()], y: &y[here], sum: &mut *sum });
+        isa.run(Added { x: &x[here.clone()], y: &y[here], out: &mut *sum });
         isa.run(Rows { x: sum, d, norm, out });
     })
 }
@@ -58,17 +58,17 @@ pub fn scales(x: &[f32], d: usize, norm: Norm<'_>, isa: Isa) -> Vec<f32> {
     scales
 }
 
-struct Sum<'a> {
+struct Added<'a> {
     x: &'a [f32],
     y: &'a [f32],
-    sum: &'a mut [f32],
+    out: &'a mut [f32],
 }
 
-impl Work for Sum<'_> {
+impl Work for Added<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
-        for ((sum, x), y) in self.sum.iter_mut().zip(self.x).zip(self.y) {
-            *sum = x + y;
+        for ((out, x), y) in self.out.iter_mut().zip(self.x).zip(self.y) {
+            *out = x + y;
         }
     }
 }

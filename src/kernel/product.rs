@@ -168,6 +168,7 @@ mod tests {
     use candle_core::quantized::{GgmlDType, QTensor};
     use half::bf16;
 
+    use super::super::room::Room;
     use super::*;
     use crate::blocks::TYPES;
     use crate::noise::normal;
@@ -209,8 +210,9 @@ mod tests {
         let dense = (normal(1, (n_out, 768)) + 0.1).unwrap();
         let stored = QTensor::quantize(&dense, dtype).unwrap();
         let numbers: Vec<f32> = stored.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        let matrix = Matrix::stored(&stored.data().unwrap(), dtype, [n_out, 768], |row| row, isa).unwrap();
-        (matrix, Matrix::floats(&numbers, [n_out, 768], isa))
+        let matrix =
+            Matrix::stored(&stored.data().unwrap(), dtype, [n_out, 768], |row| row, isa, &Room::default()).unwrap();
+        (matrix, Matrix::floats(&numbers, [n_out, 768], isa, &Room::default()))
     }
 
     #[test]
@@ -219,7 +221,7 @@ mod tests {
             let w = random(1, n_out * n_in);
             for n_rows in N_ROWS {
                 let x = random(2, n_rows * n_in);
-                let of = |isa| one(&x, &Matrix::floats(&w, [n_out, n_in], isa), Input::Exact);
+                let of = |isa| one(&x, &Matrix::floats(&w, [n_out, n_in], isa, &Room::default()), Input::Exact);
                 let portable = of(Isa::Portable);
                 assert_near(&portable, &expected(&x, &w, n_in), 1e-6, "f32");
                 for isa in Isa::available() {
@@ -253,8 +255,9 @@ mod tests {
                 let halves: Vec<bf16> = random(1, n_out * n_in).into_iter().map(bf16::from_f32).collect();
                 let numbers: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
                 let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-                let stored = Matrix::stored(&bytes, GgmlDType::BF16, [n_out, n_in], |row| row, isa).unwrap();
-                let dense = Matrix::floats(&numbers, [n_out, n_in], isa);
+                let stored =
+                    Matrix::stored(&bytes, GgmlDType::BF16, [n_out, n_in], |row| row, isa, &Room::default()).unwrap();
+                let dense = Matrix::floats(&numbers, [n_out, n_in], isa, &Room::default());
                 for n_rows in N_ROWS {
                     let x = random(2, n_rows * n_in);
                     let same = bits(&one(&x, &stored, Input::Exact)) == bits(&one(&x, &dense, Input::Exact));
@@ -296,8 +299,8 @@ mod tests {
         let isa = Isa::available()[Isa::available().len() - 1];
         let halves: Vec<u8> = random(1, 70 * 768).into_iter().flat_map(|x| bf16::from_f32(x).to_le_bytes()).collect();
         let mut matrices: Vec<Matrix> = TYPES.iter().map(|&dtype| quantised(dtype, 70, isa).0).collect();
-        matrices.push(Matrix::stored(&halves, GgmlDType::BF16, [70, 768], |row| row, isa).unwrap());
-        matrices.extend([Matrix::floats(&random(1, 70 * 768), [70, 768], isa)]);
+        matrices.push(Matrix::stored(&halves, GgmlDType::BF16, [70, 768], |row| row, isa, &Room::default()).unwrap());
+        matrices.extend([Matrix::floats(&random(1, 70 * 768), [70, 768], isa, &Room::default())]);
         let x = random(2, 401 * 768);
         for matrix in &matrices {
             for input in [Input::Exact, Input::Rounded] {
@@ -333,7 +336,7 @@ mod tests {
         let isa = Isa::available()[Isa::available().len() - 1];
         let n_out = 2 * PIECE + 37;
         let mut matrices: Vec<Matrix> = TYPES.iter().map(|&dtype| quantised(dtype, n_out, isa).0).collect();
-        matrices.push(Matrix::floats(&random(1, n_out * 768), [n_out, 768], isa));
+        matrices.push(Matrix::floats(&random(1, n_out * 768), [n_out, 768], isa, &Room::default()));
         let bias = random(3, n_out);
         for (matrix, n_rows) in matrices.iter().zip([1, 4, 5, 401].into_iter().cycle()) {
             let x = random(2, n_rows * 768);
@@ -359,9 +362,9 @@ mod tests {
     fn tiles_around_some_rows_give_these_rows_the_same_bits() {
         let isa = Isa::available()[Isa::available().len() - 1];
         let mut matrices: Vec<Matrix> = TYPES.iter().map(|&dtype| quantised(dtype, 100, isa).0).collect();
-        matrices.push(Matrix::floats(&random(1, 100 * 768), [100, 768], isa));
+        matrices.push(Matrix::floats(&random(1, 100 * 768), [100, 768], isa, &Room::default()));
         let halves: Vec<u8> = random(1, 100 * 768).into_iter().flat_map(|x| bf16::from_f32(x).to_le_bytes()).collect();
-        matrices.push(Matrix::stored(&halves, GgmlDType::BF16, [100, 768], |row| row, isa).unwrap());
+        matrices.push(Matrix::stored(&halves, GgmlDType::BF16, [100, 768], |row| row, isa, &Room::default()).unwrap());
         let (x, ids) = (random(2, 7 * 768), [99, 3, 3, 64, 15, 98]);
         for matrix in &matrices {
             let (some, places) = matrix.around(&ids);

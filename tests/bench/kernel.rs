@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use lmscope::allocator::{Allocator, keep_freed};
-use lmscope::model::kernel::{Input, Isa, Matrix, multiply, multiply_in_pieces};
+use lmscope::model::kernel::{Input, Isa, Matrix, Room, multiply, multiply_in_pieces};
 use lmscope::model::logits::row_stats;
 
 #[global_allocator]
@@ -40,7 +40,8 @@ fn main() {
 fn matrix(dtype: GgmlDType, n_out: usize) -> Matrix {
     let numbers = Tensor::rand(-1f32, 1.0, (n_out, N_IN), &Device::Cpu).unwrap();
     let stored = QTensor::quantize(&numbers, dtype).unwrap();
-    Matrix::stored(&stored.data().unwrap(), dtype, [n_out, N_IN], |row| row, Isa::best().unwrap()).unwrap()
+    Matrix::stored(&stored.data().unwrap(), dtype, [n_out, N_IN], |row| row, Isa::best().unwrap(), &Room::default())
+        .unwrap()
 }
 
 fn rows(n: usize) -> Vec<f32> {

@@ -10,7 +10,7 @@ use crate::support::project;
 
 /// Layer, the layers it may use, the external crates that only some layers may use.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
-    ("allocator", &[], &["libmimalloc_sys", "mimalloc"]),
+    ("allocator", &[], &["libmimalloc_sys", "mimalloc", "rustix"]),
     ("disk", &[], &["tempfile"]),
     ("reading", &[], &[]),
     ("hook", &[], &[]),
@@ -66,9 +66,24 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("verify", &["figure", "hook", "lens", "model", "trace"], &["candle_core", "safetensors"]),
     // hub: the typed name of a second model may be that of one in the cache
     // probe: what heads do is measured once and remembered; intervene: panels show an intervened model beside the base
+    // allocator: a tokenizer is read in small pages
     (
         "engine",
-        &["disk", "eval", "figure", "hook", "hub", "intervene", "lens", "model", "probe", "text", "trace", "verify"],
+        &[
+            "allocator",
+            "disk",
+            "eval",
+            "figure",
+            "hook",
+            "hub",
+            "intervene",
+            "lens",
+            "model",
+            "probe",
+            "text",
+            "trace",
+            "verify",
+        ],
         &["crossbeam_channel"],
     ),
     // export: figures of a session are files as those of any command are

@@ -12,7 +12,7 @@ use candle_core::{Result, Tensor};
 
 use crate::model::DecoderConfig;
 use crate::model::arch::{Qkv, View};
-use crate::model::kernel::{Isa, Matrix};
+use crate::model::kernel::{Isa, Matrix, Room};
 
 /// Bytes that are released together while a matrix is packed.
 const AT_ONCE: usize = 4 << 20;
@@ -27,13 +27,13 @@ pub(super) enum Order {
 
 impl Order {
     /// The rows of a stored matrix that ours `[n_out, n_in]` consists of, packed; none if no kernel reads their type.
-    /// `release` gets parts of the bytes that are not needed any more.
+    /// They lie in `room`; `release` gets parts of the bytes that are not needed any more.
     pub(super) fn pack(
         &self,
         bytes: &[u8],
         dtype: GgmlDType,
         shape: [usize; 2],
-        isa: Isa,
+        (isa, room): (Isa, &Room),
         release: impl Fn(&[u8]),
     ) -> Option<Matrix> {
         match self {
@@ -48,9 +48,9 @@ impl Order {
                     }
                     row
                 };
-                Matrix::stored(bytes, dtype, shape, row, isa)
+                Matrix::stored(bytes, dtype, shape, row, isa, room)
             }
-            Self::Rows(rows) => Matrix::stored(bytes, dtype, shape, |row| rows[row], isa),
+            Self::Rows(rows) => Matrix::stored(bytes, dtype, shape, |row| rows[row], isa, room),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::rows::{self, Order, uninterleave};
 use super::{Checkpoint, Computing, Held, Part, held, scales};
 use crate::model::arch::{Qkv, Source, View};
 use crate::model::decoder::{Linear, Parameters, Stored, Table};
-use crate::model::kernel::{Input, Isa, Matrix};
+use crate::model::kernel::{Input, Isa, Matrix, Room};
 use crate::model::load::LoadError;
 use crate::model::loading::Meter;
 use crate::model::{DecoderConfig, Dtype, Loading, ParamId, Result};
@@ -112,10 +112,11 @@ impl Weights {
         let how = Computing { arithmetic, dtype };
         let plan = plan(cfg, checkpoint, names)?;
         let size = |(id, source): &(ParamId, Source)| n_bytes(cfg, checkpoint, *id, source);
+        let room = Room::of(packed_bytes(cfg, checkpoint, &plan, how));
         let meter = Meter::new(loading, plan.iter().map(size).sum());
         let read = |planned: &(ParamId, Source)| {
             loading.check()?;
-            let mut read = read_one(cfg, checkpoint, planned.0, &planned.1, how)?;
+            let mut read = read_one((cfg, checkpoint), planned, how, &room)?;
             read.convert(dtype, &planned.1)?;
             meter.add(size(planned));
             Ok((planned.0, read))
@@ -300,20 +301,37 @@ fn not_finite(tensor: &Tensor) -> candle_core::Result<Option<f32>> {
     Ok(damaged.and_then(|chunk| chunk.iter().copied().find(|value| !value.is_finite())))
 }
 
+/// Bytes that the matrices which kernels read take at most.
+fn packed_bytes(cfg: &DecoderConfig, checkpoint: &dyn Checkpoint, plan: &[(ParamId, Source)], how: Computing) -> u64 {
+    if how.isa().is_none() {
+        return 0;
+    }
+    let bytes = |(id, source): &(ParamId, Source)| {
+        let shape = id.param.shape(cfg);
+        match held(cfg, checkpoint, *id, source, how) {
+            Held::Dense => Matrix::n_bytes_floats([shape[0], shape[1]]),
+            Held::Packed(blocks) => Matrix::n_bytes_stored(blocks, [shape[0], shape[1]]).unwrap_or(0),
+            Held::Stored => 0,
+        }
+    };
+    plan.iter().filter(|(id, _)| is_multiplied(cfg, *id)).map(bytes).sum()
+}
+
 fn read_one(
-    cfg: &DecoderConfig,
-    checkpoint: &dyn Checkpoint,
-    id: ParamId,
-    source: &Source,
+    (cfg, checkpoint): (&DecoderConfig, &dyn Checkpoint),
+    (id, source): &(ParamId, Source),
     how: Computing,
+    room: &Room,
 ) -> Result<Read, LoadError> {
+    let id = *id;
     let shape = id.param.shape(cfg);
     let isa = how.isa().filter(|_| is_multiplied(cfg, id));
     let held = held(cfg, checkpoint, id, source, how);
     if let (Some(isa), Some(order)) = (isa.filter(|_| held != Held::Stored), rows::order(cfg, source.view, shape[0])) {
         let raw = checkpoint.raw(part(&source.tensor, source.view)).map_err(LoadError::Data)?;
         let release = |part: &[u8]| checkpoint.release(part);
-        let pack = |(bytes, dtype)| Some((bytes, order.pack(bytes, dtype, [shape[0], shape[1]], isa, release)?));
+        let pack =
+            |(bytes, dtype)| Some((bytes, order.pack(bytes, dtype, [shape[0], shape[1]], (isa, room), release)?));
         if let Some((bytes, matrix)) = raw.and_then(pack) {
             checkpoint.release(bytes);
             return Ok(Read::Packed(matrix));
@@ -334,7 +352,7 @@ fn read_one(
             let parts = parts.map_err(LoadError::Data)?;
             let tensor = cut(cfg, &parts, source.view, &shape).map_err(LoadError::Data)?;
             match isa {
-                Some(isa) => packed(&tensor, isa).map_err(LoadError::Data),
+                Some(isa) => packed(&tensor, isa, room).map_err(LoadError::Data),
                 None => Ok(Read::Dense(tensor)),
             }
         }
@@ -342,10 +360,10 @@ fn read_one(
 }
 
 /// A matrix of numbers, packed.
-fn packed(matrix: &Tensor, isa: Isa) -> candle_core::Result<Read> {
+fn packed(matrix: &Tensor, isa: Isa, room: &Room) -> candle_core::Result<Read> {
     let (n_out, n_in) = matrix.dims2()?;
     let numbers = matrix.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    Ok(Read::Packed(Matrix::floats(&numbers, [n_out, n_in], isa)))
+    Ok(Read::Packed(Matrix::floats(&numbers, [n_out, n_in], isa, room)))
 }
 
 /// What is read of a tensor that is cut this way: of a stack of experts, one.

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{backward, strands::held};
 use crate::model::Result;
-use crate::model::kernel::{self, Input, Isa, Matrix};
+use crate::model::kernel::{self, Input, Isa, Matrix, Room};
 
 /// A matrix, its bias and how it is read.
 pub(super) type Part<'a> = (&'a Matrix, Option<&'a Tensor>, Input);
@@ -47,7 +47,7 @@ pub(super) fn once(x: &Tensor, matrix: &Tensor, isa: Isa) -> Result<Tensor> {
     let (n_out, n_in) = matrix.dims2()?;
     let matrix = matrix.contiguous()?;
     let numbers = held(&matrix);
-    let packed = Matrix::floats(numbers.floats()?, [n_out, n_in], isa);
+    let packed = Matrix::floats(numbers.floats()?, [n_out, n_in], isa, &Room::default());
     Ok(multiply(x, &[(&packed, None, Input::Exact)])?.remove(0))
 }
 
