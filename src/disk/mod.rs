@@ -13,8 +13,16 @@ pub fn folder(file: &Path) -> &Path {
 /// # Errors
 /// What the file system refuses; then there is no new file, and an old one of this name is as it was.
 pub fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_by(file, |out| out.write_all(bytes))
+}
+
+/// The same of what `write` writes in pieces, large ones: each goes to the system as it is.
+///
+/// # Errors
+/// As [`write_whole`], or what `write` answers.
+pub fn write_by(file: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = beside(file)?;
-    temporary.write_all(bytes)?;
+    write(&mut temporary)?;
     temporary.persist(file).map_err(|error| error.error)?;
     Ok(())
 }
@@ -64,6 +72,10 @@ mod tests {
         write_new(&dir.path().join("b.svg"), b"another").unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside them");
         assert!(write_whole(&dir.path().join("no/such/a.svg"), b"").is_err());
+        let half = |out: &mut dyn io::Write| out.write_all(b"half").and_then(|()| Err(io::ErrorKind::Other.into()));
+        assert!(write_by(&file, half).is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new", "half a file is none");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside them");
         assert_eq!(folder(Path::new("a.svg")), Path::new("."));
     }
 }

@@ -11,7 +11,7 @@ mod store;
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 
 pub use self::attribution_patching::{PatchEstimates, estimate_patches};
 pub use self::gradient::{Gradients, Metric, Quantity};
@@ -19,6 +19,7 @@ pub use self::plan::TracePlan;
 pub use self::record::Recorder;
 pub use self::store::{StoreError, save};
 use crate::hook::{Error as HookError, HookPoint};
+use crate::model::logits::read_rows;
 use crate::model::{CausalLm, Result, Tap, ids_tensor};
 
 /// The recorded activations of one prompt.
@@ -84,8 +85,9 @@ impl Trace {
         let logits = std::iter::once(("logits".to_owned(), &self.logits));
         let hooks = self.activations.iter().map(|(at, tensor)| (at.to_string(), tensor));
         for (at, tensor) in hooks.chain(logits) {
-            let same = tensor.eq(tensor)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.min(D::Minus1)?;
-            if same.to_scalar::<f32>()? < 1.0 {
+            let n_rows = tensor.dims().split_last().map_or(1, |(_, rows)| rows.iter().product());
+            let is_damaged = |_, row: &[f32]| row.iter().fold(false, |any, x| any | x.is_nan());
+            if read_rows(tensor, n_rows, is_damaged)?.contains(&true) {
                 return Err(TraceError::NotANumber { at });
             }
         }

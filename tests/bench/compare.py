@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,6 +45,14 @@ PAIRS = [
     ("bf16 fast decode 128", "transformers-bf16", "transformers bf16 decode 128"),
     ("f32 512, every hook but result kept", "transformer-lens", "TransformerLens f32 512, run_with_cache"),
     ("f32 512, every hook but result kept, again", "transformer-lens", "TransformerLens f32 512, run_with_cache, again"),
+    ("f32 512, patterns and streams kept", "transformer-lens", "TransformerLens f32 512, run_with_cache"),
+    ("f32 512, patterns and streams kept, again", "transformer-lens", "TransformerLens f32 512, run_with_cache, again"),
+    ("f32 512, patterns and streams kept", "transformer-lens", "TransformerLens f32 512, patterns and streams kept"),
+    (
+        "f32 512, patterns and streams kept, again",
+        "transformer-lens",
+        "TransformerLens f32 512, patterns and streams kept, again",
+    ),
     ("f32 512, patterns and streams kept", "transformers", "transformers f32 512, attentions and states"),
     ("f32 512, patterns and streams kept, again", "transformers", "transformers f32 512, attentions and states, again"),
     ("f32 logit lens 128", "transformers", "transformers f32 logit lens 128"),
@@ -94,16 +103,8 @@ def build():
     return bench, ROOT / "target/release/lmscope"
 
 
-def start_to_answer(lmscope, gguf, directory):
-    """Seconds of a whole process that loads the model and prints the ten most probable tokens."""
-    peers = str(HERE / "peers.py")
-    commands = {
-        "lmscope, gguf exact": [lmscope, "predict", PROMPT, "-m", gguf],
-        "lmscope, gguf fast": [lmscope, "predict", PROMPT, "-m", gguf, "--fast"],
-        "lmscope, f32": [lmscope, "predict", PROMPT, "-m", directory],
-        "llama-cpp-python, gguf": [sys.executable, peers, gguf, directory, "answer", "llama.cpp"],
-        "transformers, f32": [sys.executable, peers, gguf, directory, "answer", "transformers"],
-    }
+def whole_processes(what, commands):
+    """Prints seconds and peak memory of whole processes, turn by turn."""
     times = {name: [] for name in commands}
     for number in range(ROUNDS + 1):
         for name, command in commands.items():
@@ -115,7 +116,36 @@ def start_to_answer(lmscope, gguf, directory):
                 times[name].append((time.perf_counter() - start, usage.ru_maxrss // 1024))
     for name, runs in times.items():
         seconds, peak = (statistics.median(side) for side in zip(*runs))
-        print(f"start to answer: {name:32} {seconds:8.2f} s, peak {peak:6.0f} MiB", flush=True)
+        print(f"{what}: {name:32} {seconds:8.2f} s, peak {peak:6.0f} MiB", flush=True)
+
+
+def start_to_answer(lmscope, gguf, directory):
+    """A whole process that loads the model and prints the ten most probable tokens."""
+    peer = [sys.executable, str(HERE / "peers.py"), gguf, directory, "answer"]
+    whole_processes("start to answer", {
+        "lmscope, gguf exact": [lmscope, "predict", PROMPT, "-m", gguf],
+        "lmscope, gguf fast": [lmscope, "predict", PROMPT, "-m", gguf, "--fast"],
+        "lmscope, f32": [lmscope, "predict", PROMPT, "-m", directory],
+        "llama-cpp-python, gguf": [*peer, "llama.cpp"],
+        "transformers, f32": [*peer, "transformers"],
+    })
+
+
+def capture(lmscope, gguf, directory):
+    """A whole process that keeps hooks of 512 tokens; lmscope writes them to a file besides."""
+    listed = subprocess.run([lmscope, "hooks", "-m", directory], capture_output=True, text=True, check=True).stdout
+    hooks = [line.split()[0] for line in listed.splitlines() if "hook" in line]
+    every = ",".join(hook for hook in hooks if not hook.endswith("hook_result"))
+    tokens = ",".join(str(1000 + i * 7919 % 20000) for i in range(512))
+    peer = [sys.executable, str(HERE / "peers.py"), gguf, directory, "answer"]
+    with tempfile.TemporaryDirectory() as folder:
+        trace = [lmscope, "trace", "-m", directory, "--tokens", tokens, "-o", f"{folder}/trace.safetensors"]
+        whole_processes("512 tokens kept", {
+            "lmscope, every hook but result": [*trace, "--hooks", every],
+            "lmscope, patterns and streams": trace,
+            "TransformerLens, run_with_cache": [*peer, "run_with_cache"],
+            "TransformerLens, patterns, streams": [*peer, "patterns_and_streams"],
+        })
 
 
 def main():
@@ -124,6 +154,7 @@ def main():
     ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else ROUNDS
     bench, lmscope = build()
     start_to_answer(lmscope, gguf, directory)
+    capture(lmscope, gguf, directory)
     peers = str(HERE / "peers.py")
     servers = {"lmscope": Server([bench, gguf, directory, halves, "serve"])}
     for name in ["llama.cpp", "transformers", "transformer-lens"]:

@@ -79,14 +79,23 @@ def transformers(directory):
     }
 
 
-def transformer_lens(directory):
+def transformer_lens_model(directory):
     import torch
     from transformer_lens.model_bridge import TransformerBridge
 
     torch.set_num_threads(2)
     torch.set_grad_enabled(False)
-    model = TransformerBridge.boot_transformers(directory, dtype=torch.float32)
-    tokens = torch.tensor([ids(PREFILL)])
+    return TransformerBridge.boot_transformers(directory, dtype=torch.float32), torch.tensor([ids(PREFILL)])
+
+
+def is_pattern_or_stream(name):
+    return name.endswith(("hook_pattern", "hook_resid_pre", "hook_resid_post"))
+
+
+def transformer_lens(directory):
+    import torch
+
+    model, tokens = transformer_lens_model(directory)
 
     def decode():
         model.generate(torch.tensor([ids(PROMPT)]), max_new_tokens=DECODE, do_sample=False, stop_at_eos=False, verbose=False)
@@ -106,6 +115,10 @@ def transformer_lens(directory):
         "TransformerLens f32 decode 128": (DECODE, decode),
         "TransformerLens f32 logit lens 128": (LENS, lens),
         "TransformerLens f32 512, run_with_cache": (PREFILL, lambda: model.run_with_cache(tokens)),
+        "TransformerLens f32 512, patterns and streams kept": (
+            PREFILL,
+            lambda: model.run_with_cache(tokens, names_filter=is_pattern_or_stream),
+        ),
     }
 
 
@@ -145,10 +158,31 @@ def answer_transformers(_, directory):
     print([(tokenizer.decode([i]), p) for i, p in zip(top.indices.tolist(), top.values.tolist())])
 
 
+def keep_everything(_, directory):
+    model, tokens = transformer_lens_model(directory)
+    _, cache = model.run_with_cache(tokens)
+    print(len(cache))
+
+
+def keep_patterns_and_streams(_, directory):
+    model, tokens = transformer_lens_model(directory)
+    _, cache = model.run_with_cache(tokens, names_filter=is_pattern_or_stream)
+    # 30 layers, three hooks each
+    assert len(cache) == 90, list(cache.keys())
+
+
+ANSWERS = {
+    "llama.cpp": answer_llama_cpp,
+    "transformers": answer_transformers,
+    "run_with_cache": keep_everything,
+    "patterns_and_streams": keep_patterns_and_streams,
+}
+
+
 def main():
     gguf, directory, how, peer = sys.argv[1:5]
     if how == "answer":
-        {"llama.cpp": answer_llama_cpp, "transformers": answer_transformers}[peer](gguf, directory)
+        ANSWERS[peer](gguf, directory)
         return
     peers = {
         "llama.cpp": lambda: llama_cpp(gguf),
