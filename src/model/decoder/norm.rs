@@ -90,7 +90,8 @@ impl Normalise {
 
     /// `x + added`, and the same normalised.
     fn add_and_apply(&self, x: Tensor, added: Tensor) -> Result<[Tensor; 2]> {
-        let Some(isa) = self.kernel_for(&x) else {
+        let are_alike = x.shape() == added.shape() && x.dtype() == added.dtype();
+        let Some(isa) = self.kernel_for(&x).filter(|_| are_alike) else {
             let sum = (x + added)?;
             let normed = self.apply(&sum)?;
             return Ok([sum, normed]);
