@@ -1,6 +1,7 @@
 //! Where memory comes from: mimalloc, which keeps what was freed until the system needs it. It must not know who asks.
 
 use std::ffi::c_long;
+use std::sync::{Mutex, PoisonError};
 
 use libmimalloc_sys::{mi_collect, mi_option_get, mi_option_set, mi_option_set_default, mi_option_t};
 pub use mimalloc::MiMalloc as Allocator;
@@ -48,20 +49,33 @@ fn give_back() {
     }
 }
 
-/// While it lives, new memory comes in small pages; where the system has no such choice, it does nothing.
-struct SmallPages {
-    ends_here: bool,
+/// While one lives, new memory comes in small pages; where the system has no such choice, it does nothing.
+struct SmallPages;
+
+/// Those that live: pages are the whole process's, and the last one to end makes them large again.
+static SMALL: Mutex<Users> = Mutex::new(Users { n: 0, were_large: false });
+
+struct Users {
+    n: usize,
+    were_large: bool,
 }
 
 impl SmallPages {
     fn begin() -> Self {
-        Self { ends_here: pages::are_large() && pages::set_large(false) }
+        let mut users = SMALL.lock().unwrap_or_else(PoisonError::into_inner);
+        if users.n == 0 {
+            users.were_large = pages::are_large() && pages::set_large(false);
+        }
+        users.n += 1;
+        Self
     }
 }
 
 impl Drop for SmallPages {
     fn drop(&mut self) {
-        if self.ends_here {
+        let mut users = SMALL.lock().unwrap_or_else(PoisonError::into_inner);
+        users.n -= 1;
+        if users.n == 0 && users.were_large {
             pages::set_large(true);
         }
     }

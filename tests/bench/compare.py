@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from peers import PREFILL, ids
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 ROUNDS = 3
@@ -136,7 +138,7 @@ def capture(lmscope, gguf, directory):
     listed = subprocess.run([lmscope, "hooks", "-m", directory], capture_output=True, text=True, check=True).stdout
     hooks = [line.split()[0] for line in listed.splitlines() if "hook" in line]
     every = ",".join(hook for hook in hooks if not hook.endswith("hook_result"))
-    tokens = ",".join(str(1000 + i * 7919 % 20000) for i in range(512))
+    tokens = ",".join(map(str, ids(PREFILL)))
     peer = [sys.executable, str(HERE / "peers.py"), gguf, directory, "answer"]
     with tempfile.TemporaryDirectory() as folder:
         trace = [lmscope, "trace", "-m", directory, "--tokens", tokens, "-o", f"{folder}/trace.safetensors"]
